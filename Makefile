@@ -1,0 +1,72 @@
+# Every command of the book. The first one that needs it builds .venv.
+#   make book PYTHON=python3.12    picks the Python that .venv is made with
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+# Added to uv's own: `make lock UV_FLAGS=--upgrade` moves every pin to its newest version.
+UV_FLAGS ?=
+
+.DELETE_ON_ERROR:
+.PHONY: help book test lint bench sweep serve lock clean
+
+help:
+	@echo 'make book    execute the chapters and render the site into _site/'
+	@echo 'make serve   the same, then serve it on 127.0.0.1'
+	@echo 'make test    lint, types, tests, every chapter, the site, the browser tests'
+	@echo 'make lint    ruff and mypy'
+	@echo 'make sweep   run every recorded experiment into data/results/ (hours)'
+	@echo 'make bench   measure training and rendering against the usual way'
+	@echo 'make lock    renew requirements.lock from pyproject.toml'
+	@echo 'make clean   remove what was built; keeps .venv and data/'
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo 'make: $(PYTHON) not found; install Python 3.11 or newer, or say: make PYTHON=...' >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; v = "%d.%d" % sys.version_info[:2]; sys.exit(None if sys.version_info >= (3, 11) else \
+	  "make: $(PYTHON) is Python " + v + ", the book needs 3.11 or newer; say: make PYTHON=python3.12")'
+	@echo 'Installing the pinned packages into .venv (the first time about 3 GB on Linux)'
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.lock
+	@# -qq: errors only. The build tool is pinned too: it is taken from .venv, not fetched for the occasion.
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+	@echo 'Installed: .venv'
+
+book: $(INSTALLED)
+	@$(BIN)/bnbook render
+
+serve: book
+	@$(BIN)/bnbook serve
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/mypy --no-error-summary
+	@echo 'Lint: ruff and mypy found nothing'
+
+test: lint
+	$(BIN)/pytest -q -n 2 -m 'not browser'
+	$(BIN)/bnbook render --stage
+	BNBOOK_RENDER=1 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --nbmake --overwrite _build/book/chapters
+	$(BIN)/bnbook render
+	$(BIN)/pytest -q -m browser
+	@echo 'Test: everything passed; the site is in _site/'
+
+bench: $(INSTALLED)
+	@$(BIN)/python -m benchmarks
+
+sweep: $(INSTALLED)
+	@$(BIN)/bnbook sweep --all
+	@echo 'Sweep: records are in data/results/'
+
+lock:
+	@command -v uv >/dev/null || { echo 'make: uv not found; install it with: pip install uv' >&2; exit 2; }
+	@uv pip compile --quiet --universal --python-version 3.11 --extra test pyproject.toml \
+	  -o requirements.lock --no-header --no-annotate $(UV_FLAGS)
+	@echo 'Lock: requirements.lock pins what pyproject.toml asks for'
+
+clean:
+	@rm -rf _build _site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find bnbook tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
+	@echo 'Clean: removed _build/, _site/ and caches; .venv and data/ stay'

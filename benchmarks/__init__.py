@@ -1,0 +1,1 @@
+"""How fast the book is, as ratios against what one would otherwise run. Not part of the tests."""

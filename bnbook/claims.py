@@ -1,0 +1,141 @@
+"""What the sources claim, as data: the text is ours, the figures are theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+
+from bnbook.errors import BookError
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim: where it stands, what it says, and the numbers printed with it (in `unit`)."""
+
+    id: str
+    source: str
+    text: str
+    chapters: tuple[int, ...]
+    recipe: str = ""
+    figures: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    unit: str = "accuracy"
+
+
+#: How references.qmd and the chapters name the sources.
+SOURCES: Final = {
+    "C": "Batch Norm exercises (blog post, 2024)",
+    "D": "Batch Normalization (notes, 2022)",
+}
+
+ONE_RUN: Final = "one run, 60,000 images, 10 epochs, learning rate 0.1"
+
+_ALL: Final = (
+    Claim(
+        "C1",
+        "C",
+        "Biases before batch norm can be left out: test accuracies stay close.",
+        (1,),
+        ONE_RUN,
+        MappingProxyType(
+            {
+                # The post's switch is inverted; these are the nets that its code in fact built.
+                "no hidden biases": 0.9821,
+                "no biases in conv": 0.9869,
+                "no biases in linear": 0.9824,
+            }
+        ),
+    ),
+    Claim(
+        "C2",
+        "C",
+        "0.05 and 4 are the lowest and the highest learning rate at which LeNet without "
+        "batch norm still trains within 10 epochs.",
+        (2,),
+        "LeNet with padding 2; learning rates 4, 2, 1, 0.5, 0.1 and 0.05 tried; 10 epochs",
+        MappingProxyType({"lowest": 0.05, "highest": 4.0}),
+        "learning rate",
+    ),
+    Claim(
+        "C3",
+        "C",
+        "Batch norm helps early training and makes it more robust to the learning rate.",
+        (2,),
+        "the same six learning rates; one curve each",
+    ),
+    Claim(
+        "C4",
+        "C",
+        "The main benefit of batch norm is that it permits larger learning rates, which lead to "
+        "flatter minima that generalize better; a small experiment agrees.",
+        (2, 10),
+        "cited from Bjorck et al. (2018); the curves of C3",
+    ),
+    Claim(
+        "C5",
+        "C",
+        "Removing the first batch norm hurts most.",
+        (3,),
+        "5 nets per variant; 2, 4 and 8 epochs; learning rate 0.1",
+    ),
+    Claim(
+        "C6",
+        "C",
+        "Activations shrink in the layer that loses its batch norm, the other layers make up for "
+        "it, and most so in early epochs.",
+        (3,),
+        "mean square right after the norm's place, on one batch",
+    ),
+    Claim(
+        "C7",
+        "C",
+        "Holding gamma fixed costs more accuracy than holding beta fixed.",
+        (4, 5),
+        ONE_RUN,
+        MappingProxyType(
+            {
+                "gamma and beta fixed": 0.9674,
+                "gamma fixed": 0.9676,
+                "beta fixed": 0.9796,
+                "both learned": 0.98,
+            }
+        ),
+    ),
+    Claim(
+        "C8",
+        "C",
+        "With gamma and beta fixed, early epochs are worse and later ones catch up.",
+        (5,),
+        "5 seeds, 10 epochs, learning rate 0.1",
+    ),
+    Claim(
+        "C9",
+        "C",
+        "Learned gammas and betas leave their starts at 1 and 0, the gammas by more.",
+        (5,),
+        "histograms per layer over 5 nets",
+    ),
+    Claim(
+        "C10",
+        "C",
+        "One shared learning rate is unfair; every variant needs its own best one.",
+        (4, 5),
+        "said, not done",
+    ),
+    Claim(
+        "D5",
+        "D",
+        "Batch norm makes training less sensitive to the initialization and the learning rate.",
+        (2, 11),
+    ),
+)
+
+CLAIMS: Final[Mapping[str, Claim]] = MappingProxyType({claim.id: claim for claim in _ALL})
+
+
+def get(claim: str) -> Claim:
+    """Find a claim by its id. Raises BookError for an unknown one."""
+    if claim not in CLAIMS:
+        raise BookError(f"unknown claim {claim!r}; known: {', '.join(CLAIMS)}")
+    return CLAIMS[claim]

@@ -1,0 +1,237 @@
+"""What each chapter measures: named sets of runs, with the comparisons stated beforehand.
+
+Arms, seeds, learning rates, primary contrasts and margins stand here before any of them is run;
+no seed is added after looking.
+"""
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from bnbook.errors import BookError
+from bnbook.run import Run
+
+BATCH_NORM = ("batch",) * 4
+SEEDS = (0, 1, 2, 3, 4)
+#: Tuning has seeds of its own, so that the winner is compared on fresh ones.
+TUNING_SEEDS = (100, 101)
+SHARED_LR = 0.1
+TUNING_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+GRID_LRS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+LAB_LRS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 30.0)
+LAB_SEEDS = (0, 1, 2)
+PADDING_LRS = (0.1, 0.5, 2.0)
+LAYER_LRS = (0.1, 1.0)
+
+#: Differences below this (0.2 percentage points of accuracy) count as none.
+MARGIN = 0.002
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A primary comparison: `outcome` of arm `a` minus that of arm `b`, paired by seed.
+
+    `lr` is the learning rate of both, or "best" for each arm's own.
+    """
+
+    a: str
+    b: str
+    lr: float | str
+    outcome: str = "test_accuracy"
+    margin: float = MARGIN
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named set of runs: variants ("arms") of one base run, and the contrasts between them.
+
+    `plan(experiment, frame)` lists the runs that can be named so far; `frame` holds what is
+    already recorded, from which tuning reads its winners.
+    """
+
+    name: str
+    chapter: int
+    question: str
+    arms: dict[str, Run]
+    plan: Callable[["Experiment", pd.DataFrame], list[Run]]
+    contrasts: tuple[Contrast, ...] = ()
+
+    def runs(self, frame: pd.DataFrame) -> list[Run]:
+        """List the runs that can be named now, without repetition.
+
+        `frame` is `store.read`'s table of this experiment with an `arm` column; it may be empty.
+        """
+        return list(dict.fromkeys(self.plan(self, frame)))
+
+    def arm_of(self, run: Run) -> str:
+        """Name the arm that `run` belongs to. Raises BookError if it belongs to none."""
+        for name, base in self.arms.items():
+            if run == replace(base, lr=run.lr, batch_size=run.batch_size, seed=run.seed):
+                return name
+        raise BookError(f"run {run.key} belongs to no arm of {self.name}: its records are stale")
+
+
+def best_lr(frame: pd.DataFrame, arm: str) -> float:
+    """Learning rate with the highest mean validation accuracy of `arm` over the tuning seeds.
+
+    A rate at which a tuning run failed (collapsed or non-finite) is passed over, unless all did;
+    of equals the smaller wins. `frame` has one row per run and epoch. Raises BookError where the
+    tuning runs are missing.
+    """
+    tuning = frame[(frame["arm"] == arm) & frame["seed"].isin(TUNING_SEEDS)]
+    if tuning.empty:
+        raise BookError(f"no tuning runs of arm {arm!r} are recorded: run the sweep to its end")
+    final = tuning.loc[tuning.groupby("key")["epoch"].idxmax()]
+    broke = final["outcome"].isin(["collapsed", "non-finite"]).groupby(final["lr"]).any()
+    means = final.groupby("lr")["val_accuracy"].mean()
+    sound = means[~broke] if not broke.all() else means
+    return float(sound.index[sound.argmax()])
+
+
+def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> list[Run]:
+    """Cross arms with learning rates and seeds; seeds vary slowest, so pairs are near in time."""
+    return [replace(arm, lr=lr, seed=seed) for seed, lr, arm in itertools.product(seeds, lrs, arms)]
+
+
+def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), [SHARED_LR], SEEDS)
+
+
+def _learning_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    pair = [experiment.arms["with BN"], experiment.arms["without BN"]]
+    main = grid(pair, GRID_LRS, SEEDS)
+    padding = grid([experiment.arms["without BN, padded"]], PADDING_LRS, SEEDS)
+    lab = [
+        replace(run, batch_size=size)
+        for size in (32, 512)
+        for run in grid(pair, LAB_LRS, LAB_SEEDS)
+    ]
+    return main + padding + lab
+
+
+def _per_layer(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), LAYER_LRS, SEEDS)
+
+
+def _tuned(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
+    """Tune every arm, then run fresh seeds at the shared rate and at each arm's own best."""
+    arms = experiment.arms
+    tuning = grid(arms.values(), TUNING_LRS, TUNING_SEEDS)
+    own_best: list[Run] = []
+    recorded = set(frame["key"]) if len(frame) else set()
+    for name, arm in arms.items():
+        if all(run.key in recorded for run in grid([arm], TUNING_LRS, TUNING_SEEDS)):
+            own_best += grid([arm], [best_lr(frame, name)], SEEDS)
+    return tuning + grid(arms.values(), [SHARED_LR], SEEDS) + own_best
+
+
+def subset_name(slots: Iterable[int]) -> str:
+    """Name the subset of norm slots (1 to 4) that hold batch norm: "124", or "none"."""
+    return "".join(map(str, sorted(slots))) or "none"
+
+
+def _subsets() -> dict[str, Run]:
+    slots = (1, 2, 3, 4)
+    subsets = itertools.chain.from_iterable(itertools.combinations(slots, k) for k in range(5))
+    return {
+        subset_name(held): Run(norms=tuple("batch" if s in held else "none" for s in slots))
+        for held in subsets
+    }
+
+
+def _against(
+    reference: str, others: Iterable[str], lrs: Iterable[float | str]
+) -> tuple[Contrast, ...]:
+    return tuple(Contrast(other, reference, lr) for lr in lrs for other in others)
+
+
+_FULL = Run(norms=BATCH_NORM)
+#: Long enough for the net without batch norm to leave its first plateau at some learning rate.
+_LONG = Run(epochs=20, eval_epochs=(1, 2, 3, 5, 7, 10, 15, 20))
+
+EXPERIMENTS = {
+    e.name: e
+    for e in (
+        Experiment(
+            name="bias-removal",
+            chapter=1,
+            question="Can the biases before batch norm go, and where must they stay?",
+            arms={
+                "all biases": _FULL,
+                "no conv biases": replace(_FULL, conv_bias=False),
+                "no linear biases": replace(_FULL, linear_bias=False),
+                "no biases": replace(_FULL, conv_bias=False, linear_bias=False),
+                "variance-only, all biases": Run(norms=("variance",) * 4),
+                "variance-only, no biases": Run(
+                    norms=("variance",) * 4, conv_bias=False, linear_bias=False
+                ),
+            },
+            plan=_shared,
+            contrasts=_against(
+                "all biases", ("no conv biases", "no linear biases", "no biases"), [SHARED_LR]
+            ),
+        ),
+        Experiment(
+            name="learning-rate",
+            chapter=2,
+            question="How large may the learning rate be, with and without batch norm?",
+            arms={
+                "with BN": replace(_LONG, norms=BATCH_NORM),
+                "without BN": _LONG,
+                "without BN, padded": replace(_LONG, padding=2),
+            },
+            plan=_learning_rates,
+            contrasts=_against("without BN", ["with BN"], [0.1, 0.5, 2.0]),
+        ),
+        Experiment(
+            name="per-layer",
+            chapter=3,
+            question="Does every layer need its batch norm?",
+            arms=_subsets(),
+            plan=_per_layer,
+            contrasts=_against("1234", ("234", "134", "124", "123"), LAYER_LRS),
+        ),
+        Experiment(
+            name="lite",
+            chapter=4,
+            question="What is left of batch norm if it removes only the mean, or only the variance?",
+            arms={
+                "full": _FULL,
+                "mean-only": Run(norms=("mean",) * 4),
+                "variance-only": Run(norms=("variance",) * 4),
+                "none": Run(),
+                "gamma fixed": replace(_FULL, affine="beta"),
+                "beta fixed": replace(_FULL, affine="gamma"),
+                "both fixed": replace(_FULL, affine="none"),
+            },
+            plan=_tuned,
+            contrasts=_against("full", ("mean-only", "variance-only", "none"), [SHARED_LR, "best"]),
+        ),
+        Experiment(
+            name="affine",
+            chapter=5,
+            question="What do gamma and beta do for the net, and what happens when they are fixed?",
+            arms={
+                "both learned": _FULL,
+                "gamma fixed": replace(_FULL, affine="beta"),
+                "beta fixed": replace(_FULL, affine="gamma"),
+                "both fixed": replace(_FULL, affine="none"),
+            },
+            plan=_tuned,
+            contrasts=_against(
+                "both learned",
+                ("gamma fixed", "beta fixed", "both fixed"),
+                [SHARED_LR, "best"],
+            ),
+        ),
+    )
+}
+
+
+def find(name: str) -> Experiment:
+    """Return the experiment called `name`. Raises BookError for an unknown one."""
+    if name not in EXPERIMENTS:
+        raise BookError(f"unknown experiment {name!r}; known: {', '.join(EXPERIMENTS)}")
+    return EXPERIMENTS[name]

@@ -1,0 +1,242 @@
+"""Figures of accuracy: along training, at its end, against the learning rate, in pairs.
+
+All take tables that `findings` computed; none does statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bnbook.figures.theme import (
+    INK,
+    PALETTE,
+    Style,
+    accuracy_axis,
+    canvas,
+    label,
+    legend,
+    log_lr,
+    series,
+)
+from bnbook.findings import HalfPoint
+
+
+def band(ax: Axes, part: pd.DataFrame, x: str, style: Style) -> None:
+    """Draw means as a line with markers, and their intervals as a band."""
+    ax.fill_between(part[x], part["low"], part["high"], color=style.color, alpha=0.2, linewidth=0)
+    ax.plot(part[x], part["mean"], color=style.color, linestyle=style.dash, marker=style.marker)
+
+
+def bars(
+    ax: Axes, part: pd.DataFrame, x: Any, style: Style, center: str = "mean", *, join: bool = True
+) -> None:
+    """Draw values with their intervals as error bars; `join` connects them by a line."""
+    middle = part[center]
+    errors = np.maximum([middle - part["low"], part["high"] - middle], 0)
+    ax.errorbar(
+        x,
+        middle,
+        yerr=errors,
+        color=style.color,
+        linestyle=style.dash if join else "none",
+        marker=style.marker,
+        elinewidth=1.4,
+        capsize=3,
+    )
+
+
+def _panels(table: pd.DataFrame, column: str | None) -> list[tuple[str, pd.DataFrame]]:
+    if column is None:
+        return [("", table)]
+    groups = table.groupby(column, sort=False, observed=True)
+    heading = {"lr": "learning rate ", "batch_size": "batch size ", "epoch": "epoch "}
+    return [
+        (f"{heading[column]}{name:g}" if column in heading else str(name), part)
+        for name, part in groups
+    ]
+
+
+def curves(
+    summary: pd.DataFrame,
+    by: str = "arm",
+    panel: str | None = None,
+    ylabel: str = "validation accuracy",
+    *,
+    runs: pd.DataFrame | None = None,
+    outcome: str = "val_accuracy",
+    stretch: bool = False,
+) -> Figure:
+    """Draw means along the epochs with 95 % bands, one line per arm, one panel per `panel`.
+
+    `summary` as from `findings.summary(frame, [by, "epoch"], outcome)` (and `panel`). `runs`, as
+    from `findings.filled(frame)`, adds each seed as a thin line: use it where some seeds failed.
+    `stretch` spaces accuracies by the log of the error. An `outcome` that is no accuracy
+    (train_loss) has a plain axis.
+    """
+    panels = _panels(summary, panel)
+    columns = min(len(panels), 2)
+    rows = -(-len(panels) // columns)
+    figure, axes = canvas(0.6 + 3.0 * rows, rows, columns, sharex=True, sharey=True)
+    styles = series(summary, by)
+    for ax, (title, table) in zip(axes, panels, strict=False):
+        for name, style in styles.items():
+            band(ax, table[table[by] == name], "epoch", style)
+            if runs is not None:
+                mine = runs[runs[by] == name]
+                mine = mine if panel is None else mine[mine[panel] == table[panel].iloc[0]]
+                for _, run in mine.groupby("key"):
+                    ax.plot(run["epoch"], run[outcome], color=style.color, lw=0.8, alpha=0.6)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        label(ax, "epoch", ylabel if ax in axes[::columns] else "", title)
+        if "accuracy" in outcome:
+            accuracy_axis(ax, stretch=summary if stretch else None)
+    for ax in axes[len(panels) :]:
+        ax.set_visible(False)
+    legend(figure, styles)
+    return figure
+
+
+def lr_curves(
+    summary: pd.DataFrame,
+    by: str = "arm",
+    best: Mapping[str, float] | None = None,
+    shared: float | None = None,
+    ylabel: str = "validation accuracy",
+    *,
+    runs: pd.DataFrame | None = None,
+    outcome: str = "val_accuracy",
+    stretch: bool = False,
+) -> Figure:
+    """Draw final means against the learning rate, with 95 % intervals.
+
+    `summary` as from `findings.summary(frame, [by, "lr"], outcome)`. A ring marks each arm's own
+    `best` learning rate, a vertical line the `shared` one. `runs`, as from `findings.final`, adds
+    each seed as a small dot: use it where some seeds failed.
+    """
+    figure, (ax,) = canvas(3.8)
+    styles = series(summary, by)
+    for name, style in styles.items():
+        part = summary[summary[by] == name].sort_values("lr")
+        bars(ax, part, part["lr"], style)
+        if runs is not None:
+            mine = runs[runs[by] == name]
+            ax.plot(mine["lr"], mine[outcome], ".", color=style.color, alpha=0.6, ms=7, mew=0)
+        chosen = part[part["lr"] == (best or {}).get(name)]
+        ax.plot(chosen["lr"], chosen["mean"], "o", mfc="none", mec=style.color, ms=15, mew=2)
+    if shared is not None:
+        ax.axvline(shared, color=INK, linestyle=":", linewidth=1.5)
+    log_lr(ax, summary["lr"].tolist())
+    notes = ["ring: its own best"] * bool(best) + ["dotted: the shared one"] * (shared is not None)
+    label(ax, f"learning rate ({', '.join(notes)})" if notes else "learning rate", ylabel)
+    accuracy_axis(ax, stretch=summary if stretch else None)
+    legend(figure, styles)
+    return figure
+
+
+def share(table: pd.DataFrame, half_points: Sequence[HalfPoint] = (), by: str = "arm") -> Figure:
+    """Draw the share of seeds that train against the learning rate, with 95 % intervals.
+
+    `table` as from `findings.share_trained(frame)`; below the axis, the learning rate at which
+    each arm's share falls to one half, with its interval (an arrow: beyond the grid).
+    """
+    figure, (ax,) = canvas(3.8)
+    styles = series(table, by)
+    shift = np.linspace(-1, 1, len(styles)) * 0.012 if len(styles) > 1 else [0.0]
+    for (name, style), offset in zip(styles.items(), shift, strict=True):
+        part = table[table[by] == name].sort_values("lr")
+        # A little apart, or the bars of arms that agree would hide each other.
+        bars(ax, part, part["lr"] * 10**offset, style, "share")
+    ax.axhline(0.5, color=INK, linewidth=1)
+    for i, half in enumerate(point for point in half_points if point.status != "never"):
+        style = styles[half.arm]
+        _half_point(ax, half, -0.1 - 0.08 * i, style)
+    log_lr(ax, table["lr"].tolist())
+    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
+    accuracy_axis(ax)
+    note = " (below: where the share falls to one half)" if half_points else ""
+    label(ax, f"learning rate{note}", "share of seeds that train")
+    legend(figure, styles)
+    return figure
+
+
+def _half_point(ax: Axes, half: HalfPoint, y: float, style: Style) -> None:
+    end = half.high if np.isfinite(half.high) else half.highest * 1.35
+    ax.plot([half.low, end], [y, y], color=style.color, linewidth=2, solid_capstyle="butt")
+    if np.isfinite(half.high):
+        ax.plot([half.low, half.high], [y, y], "|", color=style.color, markersize=8, mew=2)
+    else:
+        ax.plot(end, y, ">", color=style.color, markersize=7)
+    if np.isfinite(half.estimate):
+        ax.plot(half.estimate, y, style.marker, color=style.color, markersize=8)
+
+
+def dots(
+    runs: pd.DataFrame,
+    summary: pd.DataFrame,
+    outcome: str = "test_accuracy",
+    by: str = "arm",
+    xlabel: str = "test accuracy",
+    *,
+    stretch: bool = False,
+) -> Figure:
+    """Draw every seed's final accuracy as a dot, and each arm's mean with its 95 % interval.
+
+    `runs` as from `findings.final`, `summary` as from `findings.summary` of the same. Runs that
+    did not train are crosses.
+    """
+    styles = series(summary, by)
+    names = list(styles)
+    figure, (ax,) = canvas(0.9 + 0.52 * len(names))
+    for y, (name, style) in enumerate(styles.items()):
+        mine = runs[runs[by] == name]
+        for trained, marker, size in ((True, "o", 5.0), (False, "X", 8.0)):
+            points = mine.loc[mine["trained"] == trained, outcome]
+            spread = y + 0.22 + np.linspace(-0.08, 0.08, max(len(points), 2))[: len(points)]
+            ax.plot(points, spread, marker, color=style.color, ms=size, alpha=0.65, mew=0)
+        row = summary[summary[by] == name].iloc[0]
+        ax.plot([row["low"], row["high"]], [y - 0.08] * 2, color=style.color, linewidth=3)
+        ax.plot(row["mean"], y - 0.08, style.marker, color=style.color, markersize=9)
+    _name_rows(ax, names)
+    ax.set_xlabel(xlabel)
+    accuracy_axis(ax, "x", summary if stretch else None)
+    return figure
+
+
+def _name_rows(ax: Axes, names: Sequence[str]) -> None:
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+
+
+def forest(
+    contrasts: pd.DataFrame, name: Callable[[Any], str] | None = None, unit: str = "points"
+) -> Figure:
+    """Draw paired differences with 95 % intervals over the shaded margin of equivalence.
+
+    `contrasts` as from `findings.contrasts` or `findings.compared`; `name` labels a row.
+    """
+    figure, (ax,) = canvas(1.0 + 0.55 * len(contrasts))
+    ax.axvspan(
+        *(100 * sign * contrasts["margin"].max() for sign in (-1, 1)), color=INK, alpha=0.2, lw=0
+    )
+    ax.axvline(0, color=INK, linewidth=1.2)
+    for y, (_, row) in enumerate(contrasts.iterrows()):
+        ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=PALETTE[0], linewidth=3)
+        ax.plot(100 * row["mean"], y, "o", color=PALETTE[0], markersize=9)
+    _name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
+    ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
+    return figure
+
+
+def contrast_name(row: Any) -> str:
+    """Label a contrast: what is compared, and at which learning rate."""
+    at = f", lr {row['lr']}" if "lr" in row else ""
+    return f"{row['a']}\n− {row['b']}{at}"

@@ -1,0 +1,171 @@
+"""Figures of what happens inside the layers, and of what each layer's norm is worth.
+
+All take tables that `findings` computed; none does statistics.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from bnbook.figures.comparisons import band, bars
+from bnbook.figures.theme import (
+    INK,
+    PALETTE,
+    Style,
+    accuracy_axis,
+    canvas,
+    label,
+    legend,
+    log_lr,
+    log_values,
+    series,
+)
+from bnbook.findings.layers import SLOTS
+
+
+def contributions(table: pd.DataFrame) -> Figure:
+    """Draw each layer's worth by three measures, with 95 % intervals.
+
+    `table` as from `findings.contributions`.
+    """
+    figure, (ax,) = canvas(3.8)
+    styles = series(table, "measure")
+    _by_layer(ax, table, "measure", styles)
+    ax.axhline(0, color=INK, linewidth=1.2)
+    label(ax, "", "gain in −log(validation error)")
+    legend(figure, styles)
+    return figure
+
+
+def _by_layer(ax: Axes, table: pd.DataFrame, by: str, styles: dict[str, Style]) -> None:
+    """Error bars per layer, the series a little apart and not joined into a course."""
+    layers = [str(layer) for layer in table["layer"].cat.categories]
+    shifts = np.linspace(-0.24, 0.24, len(styles)) if len(styles) > 1 else [0.0]
+    for (name, style), shift in zip(styles.items(), shifts, strict=True):
+        part = table[table[by] == name].sort_values("layer")
+        bars(ax, part, part["layer"].cat.codes + shift, style, join=False)
+    ax.set_xticks(range(len(layers)), layers)
+    ax.set_xlim(-0.5, len(layers) - 0.5)
+    ax.grid(visible=False, axis="x")
+
+
+def magnitudes(
+    table: pd.DataFrame,
+    by: str = "arm",
+    x: str = "layer",
+    panel: str | None = "where",
+    ylabel: str = "mean square",
+) -> Figure:
+    """Draw positive quantities on a log axis with 95 % intervals, one panel below the other.
+
+    `table` as from `findings.estimates(findings.magnitudes(frame), [by, panel, x], "value",
+    geometric=True)`; `x` is layer, epoch or lr, `panel` for instance where or layer.
+    """
+    panels = [("", table)] if panel is None else list(table.groupby(panel, observed=True))
+    figure, axes = canvas(
+        0.8 + (2.2 if len(panels) < 4 else 1.6) * len(panels), len(panels), sharex=True
+    )
+    styles = series(table, by)
+    for ax, (title, part) in zip(axes, panels, strict=True):
+        if x == "layer":
+            _by_layer(ax, part, by, styles)
+        else:
+            for name, style in styles.items():
+                band(ax, part[part[by] == name].sort_values(x), x, style)
+        log_values(ax)
+        label(ax, "", ylabel, str(title))
+    if x == "lr":
+        log_lr(axes[-1], table["lr"].tolist())
+    elif x == "epoch":
+        axes[-1].set_xlabel("epoch")
+    legend(figure, styles)
+    return figure
+
+
+def gradients(
+    table: pd.DataFrame, by: str = "arm", x: str = "layer", panel: str | None = None
+) -> Figure:
+    """Draw l2 norms of the weight gradients on a log axis, with 95 % intervals.
+
+    `table` as from `findings.estimates(findings.gradients(frame), [by, x], "value",
+    geometric=True)` (and `panel`).
+    """
+    return magnitudes(table, by, x, panel, "gradient norm")
+
+
+def affine_histograms(values: pd.DataFrame, by: str = "arm") -> Figure:
+    """Draw how gamma (left) and beta (right) are distributed, one row per layer.
+
+    `values` as from `findings.affine_values`, all seeds together; a vertical line marks the start.
+    """
+    layers = [str(layer) for layer in values["layer"].cat.categories]
+    figure, axes = canvas(0.9 + 1.5 * len(layers), len(layers), 2, sharex="col")
+    styles = series(values, by)
+    for i, ax in enumerate(axes):
+        layer, parameter = layers[i // 2], ("gamma", "beta")[i % 2]
+        part = values[(values["layer"] == layer) & (values["parameter"] == parameter)]
+        edges = np.histogram_bin_edges(values.loc[values["parameter"] == parameter, "value"], 40)
+        for name, style in styles.items():
+            mine = part.loc[part[by] == name, "value"]
+            if mine.empty:
+                continue
+            sns.histplot(
+                x=mine,
+                bins=edges,
+                stat="proportion",
+                element="step",
+                fill=len(styles) == 1,
+                linewidth=1.6,
+                color=style.color,
+                linestyle=style.dash,
+                ax=ax,
+            )
+        ax.axvline(1 if parameter == "gamma" else 0, color=INK, linestyle=":", linewidth=1.5)
+        below = i // 2 == len(layers) - 1
+        label(ax, parameter if below else "", "share" if i % 2 == 0 else "", layer)
+    legend(figure, styles)
+    return figure
+
+
+def subsets(
+    summary: pd.DataFrame,
+    ylabel: str = "validation accuracy",
+    *,
+    norm: str = "batch",
+    stretch: bool = False,
+) -> Figure:
+    """Draw the mean of every subset of norms in rising order, and below it which layers have one.
+
+    `summary` as from `findings.summary(frame, "norms")`, with 95 % intervals. A filled dot in the
+    lower part says that the layer has the norm.
+    """
+    table = summary.sort_values("mean", ignore_index=True)
+    figure, (ax, grid) = canvas(5.0, 2, sharex=True, height_ratios=[3, 1.3])
+    ax.errorbar(
+        table.index,
+        table["mean"],
+        yerr=np.maximum([table["mean"] - table["low"], table["high"] - table["mean"]], 0),
+        fmt="o",
+        color=PALETTE[0],
+        elinewidth=1.6,
+        capsize=3,
+    )
+    label(ax, "", ylabel)
+    accuracy_axis(ax, stretch=table if stretch else None)
+    for place, kinds in enumerate(table["norms"].str.split(",")):
+        on = [i for i, kind in enumerate(kinds) if kind == norm]
+        off = [i for i, kind in enumerate(kinds) if kind != norm]
+        grid.plot([place] * len(off), off, "o", mfc="none", mec=INK, alpha=0.6, markersize=7)
+        grid.plot([place] * len(on), on, "o", color=PALETTE[0], markersize=9)
+    grid.set_yticks(range(len(SLOTS)), SLOTS)
+    grid.set_ylim(len(SLOTS) - 0.4, -0.6)
+    grid.set_xticks([])
+    grid.grid(visible=False)
+    grid.spines[:].set_visible(False)
+    grid.tick_params(length=0)
+    grid.set_xlabel(f"filled: the layer has {norm} norm")
+    return figure

@@ -1,0 +1,228 @@
+"""How figures look: readable on white and on near-black, in colour and without."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+#: Axes and labels: at least 3:1 against white and against the dark theme's #222.
+INK: Final = "#808080"
+
+#: Okabe and Ito's hues, darkened or lightened until each has 3:1 on white and on #222.
+PALETTE: Final = ("#2b86c8", "#d55e00", "#009e73", "#b8639a", "#9a8300", "#8b7bd8", "#808080")
+DASHES: Final[tuple[Any, ...]] = (
+    "-",
+    (0, (5, 2)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.5, 1.2, 1.5)),
+    (0, (8, 3)),
+    (0, (3, 1.2, 1.2, 1.2, 1.2, 1.2)),
+    (0, (2.5, 1)),
+)
+MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
+
+WIDTH: Final = 7.0  # inches; type of 11 points then stays legible when scaled to a phone's 390 px
+
+_RC: Final[dict[str, Any]] = {
+    "figure.facecolor": "none",
+    "axes.facecolor": "none",
+    "savefig.facecolor": "none",
+    "legend.facecolor": "none",
+    "legend.frameon": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": INK,
+    "axes.titlecolor": INK,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "grid.color": INK,
+    "grid.alpha": 0.25,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.prop_cycle": cycler(color=PALETTE),
+    "font.size": 12,
+    "axes.labelsize": 12,
+    "axes.titlesize": 12,
+    "xtick.labelsize": 11,
+    "ytick.labelsize": 11,
+    "legend.fontsize": 11,
+    "lines.linewidth": 2,
+    "lines.markersize": 6,
+    # Outlines instead of fonts: the page needs none, and looks the same everywhere.
+    "svg.fonttype": "path",
+    # Identical figures get identical files, so that nothing is rebuilt without need.
+    "svg.hashsalt": "bnbook",
+}
+
+
+def theme() -> None:
+    """Set matplotlib's defaults and, in a notebook, SVG output. Every figure here calls it."""
+    mpl.rcParams.update(_RC)  # type: ignore[arg-type]
+    _use_svg()
+
+
+def _use_svg() -> None:
+    try:
+        from IPython.core.getipython import get_ipython
+        from matplotlib_inline.config import InlineBackend
+    except ImportError:
+        return
+    shell = get_ipython()
+    if shell is None:
+        return
+    config: Any = InlineBackend.instance(parent=shell)
+    config.shell = shell  # without it the next line would not reach the display formatter
+    # As laid out, not cropped: cropping would change the width from figure to figure.
+    config.print_figure_kwargs = {"bbox_inches": None, "metadata": {"Date": None}}
+    config.figure_formats = {"svg"}
+
+
+def canvas(
+    height: float, rows: int = 1, columns: int = 1, **options: Any
+) -> tuple[Figure, list[Axes]]:
+    """Make a themed figure of the book's width with its axes, row by row.
+
+    It is no pyplot figure: nothing keeps it open, and a notebook shows it once, as the value of
+    its cell.
+    """
+    theme()
+    figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, list(axes.flat)
+
+
+@dataclass(frozen=True)
+class Style:
+    """Colour, dash and marker: each alone tells the series apart."""
+
+    color: str
+    dash: Any
+    marker: str
+
+
+def style(index: int) -> Style:
+    """Return the style of the series with this index; seven are distinct."""
+    i = index % len(PALETTE)
+    return Style(PALETTE[i], DASHES[i], MARKERS[i])
+
+
+def series(table: pd.DataFrame, column: str) -> dict[str, Style]:
+    """Name the series in `table[column]` with their styles.
+
+    The style follows the category's place in its experiment, so that an arm looks the same in
+    every figure of a chapter even where only some arms are shown.
+    """
+    values = table[column]
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        present = set(values)
+        return {
+            str(name): style(i) for i, name in enumerate(values.cat.categories) if name in present
+        }
+    return {str(name): style(i) for i, name in enumerate(values.unique())}
+
+
+def legend(figure: Figure, styles: dict[str, Style], columns: int | None = None) -> None:
+    """Name the series above the axes; nothing to name if there is only one."""
+    if len(styles) < 2:
+        return
+    handles = [
+        Line2D([], [], color=s.color, linestyle=s.dash, marker=s.marker, label=name)
+        for name, s in styles.items()
+    ]
+    columns = columns or fitting_columns(styles)
+    figure.legend(
+        handles=handles, loc="outside upper left", ncols=columns, handlelength=3, borderpad=0
+    )
+
+
+def fitting_columns(names: Iterable[str]) -> int:
+    """Count the legend columns that fit into the book's width."""
+    names = list(names)
+    widest = max(len(name) for name in names) + 8  # the line and the gaps, in characters
+    return max(1, min(len(names), 76 // widest))
+
+
+def label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:
+    """Name the axes and, left-aligned, the panel."""
+    ax.set_xlabel(x)
+    ax.set_ylabel(y)
+    if title:
+        ax.set_title(title, loc="left")
+
+
+#: Accuracies that may have a tick on the stretched axis, the ones to keep first.
+_TICKS: Final = (0.9, 0.99, 0.1, 0.5, 0.98, 0.95, 0.8, 0.995, 0.97, 0.7, 0.999)
+
+
+def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.DataFrame | None = None) -> None:
+    """Show accuracies (0 to 1) in percent.
+
+    With `stretch`, a table with means and limits, their errors are spaced by their logarithm: 90
+    to 99 % then takes as much room as 0 to 90 %, and the axis ends a little above the best mean.
+    """
+    axis = ax.yaxis if which == "y" else ax.xaxis
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.10g} %")
+    if stretch is None:
+        return
+    set_scale, set_limits = (
+        (ax.set_yscale, ax.set_ylim) if which == "y" else (ax.set_xscale, ax.set_xlim)
+    )
+    set_scale("function", functions=(_place, _share))
+    low = float(stretch["low"].fillna(stretch["mean"]).min())
+    bottom, top = max(0.0, 1 - 1.15 * (1 - low)), 1 - (1 - float(stretch["mean"].max())) / 1.6
+    set_limits(bottom, top)
+    # Labels lie side by side on x, so they need more room there.
+    room = (0.07 if which == "y" else 0.12) * (_place(top) - _place(bottom))
+    ticks: list[float] = []
+    for tick in _TICKS:
+        if bottom <= tick <= top and all(abs(_place(tick) - _place(t)) > room for t in ticks):
+            ticks.append(tick)
+    axis.set_ticks(ticks)
+    axis.set_minor_locator(mpl.ticker.NullLocator())
+    axis.set_major_formatter(lambda value, _: f"{100 * value:.10g} %")
+
+
+def _place(share: Any) -> Any:
+    """Where on the stretched axis an accuracy stands; a perfect score has a place, too."""
+    return -np.log10(np.maximum(1.0005 - np.asarray(share, dtype=float), 1e-6))
+
+
+def _share(place: Any) -> Any:
+    return 1.0005 - 10.0 ** -np.asarray(place, dtype=float)
+
+
+def log_lr(ax: Axes, ticks: Sequence[float]) -> None:
+    """Make x a log axis of learning rates with plain numbers at (most of) `ticks`."""
+    ax.set_xscale("log")
+    shown: list[float] = []
+    for tick in sorted(set(ticks)):
+        if not shown or tick / shown[-1] > 1.75:
+            shown.append(tick)
+    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
+    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    ax.set_xlabel("learning rate")
+
+
+def log_values(ax: Axes) -> None:
+    """Make y a log axis with plain numbers: powers of ten, and steps between over a short range."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8)):
+        ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+        if len(ticks) >= 3:
+            break
+    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
+    ax.set_ylim(low, high)

@@ -1,0 +1,85 @@
+"""What the probes saw inside the layers, in long form: one row per run, epoch and layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from bnbook.errors import BookError
+from bnbook.findings.layers import SLOTS
+from bnbook.findings.statistics import final
+from bnbook.models import LENET_LAYERS
+
+BEFORE: Final = "before the norm"
+NORMED: Final = "after the norm"
+ACTIVATED: Final = "after the activation"
+SQUARES: Final = {
+    "square_before": BEFORE,
+    "square_normed": NORMED,
+    "square_activated": ACTIVATED,
+}
+
+
+def magnitudes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Stack the probes' mean squares, one row per layer and place.
+
+    All columns but the probes, and `layer`, `where` (before the norm, after it, after the
+    activation), `value`.
+
+    Right after a batch norm the mean square in training mode is gamma² + beta² by construction.
+    """
+    return _long(frame, SQUARES, "where", SLOTS).astype({"value": float})
+
+
+def gradients(frame: pd.DataFrame) -> pd.DataFrame:
+    """Stack the l2 norms of the weight gradients: all columns but the probes, `layer`, `value`."""
+    long = _long(frame, {"gradient_norm": "gradient"}, "of", LENET_LAYERS)
+    return long.drop(columns="of").astype({"value": float})
+
+
+def affine_values(frame: pd.DataFrame) -> pd.DataFrame:
+    """Stack the final gamma and beta, one row per feature.
+
+    All columns but the probes, and `layer`, `parameter` (gamma or beta), `value`.
+    """
+    last = final(frame)
+    per_layer = _long(last, {"gamma": "gamma", "beta": "beta"}, "parameter", SLOTS)
+    long = per_layer.explode("value").dropna(subset=["value"])
+    return long.astype({"value": float}).reset_index(drop=True)
+
+
+def departures(frame: pd.DataFrame) -> pd.DataFrame:
+    """Say how far gamma went from 1 and beta from 0: root mean square per run and layer."""
+    long = affine_values(frame)
+    start = long["parameter"].map({"gamma": 1.0, "beta": 0.0}).astype(float)
+    long["value"] = (long["value"] - start) ** 2
+    keep = [c for c in long.columns if c != "value"]
+    means = long.groupby(keep, sort=False, observed=True, dropna=False)["value"].mean()
+    return means.pow(0.5).reset_index()
+
+
+def _long(
+    frame: pd.DataFrame, columns: Mapping[str, str], name: str, layers: Sequence[str]
+) -> pd.DataFrame:
+    """Stack list columns (one number, or one list, per layer) under each other."""
+    layers = list(layers)
+    probes = [*SQUARES, "gradient_norm", "gamma", "beta"]
+    missing = [c for c in columns if c not in frame]
+    if missing:
+        raise BookError(f"these runs were recorded without probes: no column {missing[0]}")
+    plain = frame.drop(columns=[c for c in probes if c in frame])
+    pieces = []
+    for column, label in columns.items():
+        held = frame[column].map(lambda v: isinstance(v, Sequence | np.ndarray) and len(v) > 0)
+        lists = frame.loc[held, column]
+        piece = plain.loc[held].assign(
+            **{name: label, "layer": [layers] * len(lists), "value": lists.map(list)}
+        )
+        pieces.append(piece.explode(["layer", "value"]))
+    long = pd.concat(pieces, ignore_index=True)
+    return long.astype(
+        {name: pd.CategoricalDtype(list(columns.values())), "layer": pd.CategoricalDtype(layers)}
+    )

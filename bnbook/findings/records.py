@@ -1,0 +1,128 @@
+"""Recorded runs as tables, the experiments' planned comparisons, and where records come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from bnbook import experiments, store
+from bnbook.errors import BookError
+from bnbook.findings.statistics import arms, compared, fresh, paired
+from bnbook.findings.verdicts import Markdown
+from bnbook.run import Run
+
+
+def load(experiment: str) -> pd.DataFrame:
+    """Read an experiment's records: one row per run and evaluated epoch (0 is before training).
+
+    `store.read`'s columns and `arm`, an ordered category in the experiment's order. Raises
+    BookError if the experiment is unknown, or its records are missing, damaged or stale.
+    """
+    plan = experiments.find(experiment)
+    frame = store.read(experiment)
+    arm = {text: plan.arm_of(Run.from_changes(json.loads(text))) for text in frame["run"].unique()}
+    return frame.assign(arm=frame["run"].map(arm).astype(pd.CategoricalDtype(list(plan.arms))))
+
+
+def at(frame: pd.DataFrame, arm: str, lr: float) -> pd.DataFrame:
+    """Select an arm's runs at a learning rate. Raises BookError if there are none."""
+    chosen = frame[(frame["arm"] == arm) & (frame["lr"] == lr)]
+    if chosen.empty:
+        rates = sorted(frame.loc[frame["arm"] == arm, "lr"].unique())
+        raise BookError(
+            f"no runs of {arm!r} at learning rate {lr:g}; there are: "
+            f"{', '.join(f'{rate:g}' for rate in rates) or 'none at all'}"
+        )
+    return chosen
+
+
+def best_rates(frame: pd.DataFrame) -> dict[str, float]:
+    """Name each arm's own best learning rate, chosen on validation data with the tuning seeds.
+
+    Raises BookError where an arm was not tuned.
+    """
+    return {arm: experiments.best_lr(frame, arm) for arm in arms(frame)}
+
+
+def at_best(frame: pd.DataFrame) -> pd.DataFrame:
+    """Select every arm's fresh runs at its own best learning rate."""
+    rates = best_rates(frame)
+    return pd.concat([at(fresh(frame), arm, lr) for arm, lr in rates.items()], ignore_index=True)
+
+
+def contrasts(frame: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.DataFrame:
+    """Run all primary contrasts of a chapter and adjust their p-values together (Holm).
+
+    `planned` is `experiments.EXPERIMENTS[name].contrasts`; `frame` has one batch size. At
+    `lr="best"` each arm stands at its own best learning rate; tuning seeds are left out.
+    Columns: those of `Paired`, `lr`, `lr_a`, `lr_b`, `holm_difference`, `holm_equivalence`,
+    `finding`.
+    """
+    pairs, rates = [], []
+    for contrast in planned:
+        lr_a, lr_b = (_rate(frame, arm, contrast.lr) for arm in (contrast.a, contrast.b))
+        sides = [at(fresh(frame), contrast.a, lr_a), at(fresh(frame), contrast.b, lr_b)]
+        pairs.append(
+            paired(pd.concat(sides), contrast.a, contrast.b, contrast.outcome, contrast.margin)
+        )
+        lr = "own best" if contrast.lr == "best" else f"{contrast.lr:g}"
+        rates.append({"lr": lr, "lr_a": lr_a, "lr_b": lr_b})
+    return compared(pairs).join(pd.DataFrame(rates))
+
+
+def _rate(frame: pd.DataFrame, arm: str, lr: float | str) -> float:
+    return experiments.best_lr(frame, arm) if lr == "best" else float(lr)
+
+
+def setting(frame: pd.DataFrame) -> str:
+    """Say how large these records are: "5 seeds, 10,000 training images, 5 epochs"."""
+    seeds = frame.groupby(["arm", "lr", "batch_size"], observed=True)["seed"].nunique()
+    return ", ".join(
+        [
+            _span(seeds, "seed"),
+            _span(frame["train_size"], "training image"),
+            _span(frame["epochs"], "epoch"),
+        ]
+    )
+
+
+def _span(numbers: pd.Series[Any], unit: str) -> str:
+    low, high = int(numbers.min()), int(numbers.max())
+    text = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return f"{text} {unit}{'' if high == 1 else 's'}"
+
+
+def provenance(experiment: str) -> Markdown:
+    """Fold away where an experiment's records come from, and the command that repeats them."""
+    found, frame = store.read_provenance(experiment), load(experiment)
+    configurations = frame.groupby(["arm", "lr", "batch_size"], observed=True).ngroups
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    dates = [found["dates"][0], *found["dates"][1:][-1:]]
+    return Markdown(
+        f"<details><summary>Where these records come from</summary>\n\n"
+        f"Experiment `{experiment}`: {configurations} configurations, {found['runs']} runs; "
+        f"{setting(frame)}; seeds {_seeds(found['seeds'])}. Recorded {' to '.join(dates)} on "
+        f"{' and '.join(found['machines'])}; {_duration(found['training_seconds'])} of training "
+        f"on one core. Python {found['python']}, {packages}. To repeat it: "
+        f"`{found['command']}`.\n\n</details>"
+    )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    """Write sorted seeds with runs of neighbours joined: "0–4, 100, 101"."""
+    groups: list[list[int]] = []
+    for seed in seeds:
+        if groups and seed == groups[-1][-1] + 1:
+            groups[-1].append(seed)
+        else:
+            groups.append([seed])
+    return ", ".join(f"{g[0]}–{g[-1]}" if len(g) > 2 else ", ".join(map(str, g)) for g in groups)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} seconds"
+    return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"

@@ -1,0 +1,237 @@
+"""Results as Markdown: numbers with their intervals, tables, folded answers, verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bnbook import claims
+from bnbook.errors import BookError
+
+REPRODUCED: Final = "reproduced"
+NOT_REPRODUCED: Final = "not reproduced"
+REFINED: Final = "refined"
+NOT_RUN: Final = "not run here"
+STATUSES: Final = (REPRODUCED, NOT_REPRODUCED, REFINED, NOT_RUN)
+
+NBSP: Final = "\N{NO-BREAK SPACE}"
+MINUS: Final = "\N{MINUS SIGN}"
+
+Rule = tuple[str, bool, str]
+
+
+@dataclass(frozen=True)
+class Markdown:
+    """Text that a notebook shows as Markdown."""
+
+    text: str
+
+    def _repr_markdown_(self) -> str:
+        return self.text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What our records say about claims of the sources."""
+
+    claims: tuple[str, ...]
+    status: str
+    sentence: str
+
+    def __post_init__(self) -> None:
+        if self.status not in STATUSES:
+            raise ValueError(f"unknown status {self.status!r}; one of {', '.join(STATUSES)}")
+        for claim in self.claims:
+            claims.get(claim)
+
+    def _repr_markdown_(self) -> str:
+        said = "\n".join(f"> **{c}.** {claims.get(c).text}" for c in self.claims)
+        quoted = said.replace("\n", "\n>\n")
+        return f"{quoted}\n\n**{self.status.capitalize()}.** {self.sentence}"
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.claims)}: {self.status}. {self.sentence}"
+
+
+def verdict(claim_ids: str | Sequence[str], *rules: Rule) -> Verdict:
+    """Take the first rule (status, condition, sentence) whose condition holds.
+
+    Conditions and the numbers in the sentences come from the records, so the verdict changes
+    with them. Raises BookError if no condition holds: then a case was forgotten.
+    """
+    ids = (claim_ids,) if isinstance(claim_ids, str) else tuple(claim_ids)
+    for status, holds, sentence in rules:
+        if holds:
+            return Verdict(ids, status, sentence)
+    raise BookError(f"no verdict on {', '.join(ids)}: none of the {len(rules)} conditions holds")
+
+
+def verdicts(items: Sequence[Verdict]) -> Markdown:
+    """List verdicts as one table: claim, what it says, our verdict."""
+    rows = [
+        {
+            "Claim": ", ".join(item.claims),
+            "It says": " ".join(claims.get(c).text for c in item.claims),
+            "Verdict": f"**{item.status}**. {item.sentence}",
+        }
+        for item in items
+    ]
+    return table(pd.DataFrame(rows))
+
+
+def short_answer(text: object, summary: str = "The answer in one line") -> Markdown:
+    """Fold `text` (Markdown) behind a line that opens with a click or the keyboard."""
+    return Markdown(f"<details><summary>{summary}</summary>\n\n{_markdown(text)}\n\n</details>")
+
+
+def _markdown(item: object) -> str:
+    render = getattr(item, "_repr_markdown_", None)
+    return str(render()) if render else str(item)
+
+
+def join(*items: object) -> Markdown:
+    """Set texts, tables and verdicts below each other in one output."""
+    return Markdown("\n\n".join(_markdown(item) for item in items))
+
+
+def number(x: float, digits: int, *, sign: bool = False) -> str:
+    """`x` with `digits` decimals and a true minus; never "−0.00"; a dash where it is missing."""
+    if pd.isna(x):
+        return "–"
+    rounded = round(float(x), digits) + 0.0
+    return f"{rounded:{'+' if sign and rounded else ''}.{digits}f}".replace("-", MINUS)
+
+
+def percent(x: float, low: float = np.nan, high: float = np.nan, digits: int = 1) -> str:
+    """Share `x` (0 to 1) in percent, with its interval: "97.1 % [96.8, 97.4]"."""
+    return f"{number(100 * x, digits)}{NBSP}%{_limits(100 * low, 100 * high, digits)}"
+
+
+def points(x: float, low: float = np.nan, high: float = np.nan, digits: int = 2) -> str:
+    """Write a difference of shares in percentage points: "+0.13 points [−0.02, 0.28]"."""
+    text = number(100 * x, digits, sign=True)
+    return f"{text}{NBSP}points{_limits(100 * low, 100 * high, digits)}"
+
+
+def plain(x: float, low: float = np.nan, high: float = np.nan, digits: int = 2) -> str:
+    """Write a number without a unit, with its interval: "0.69 [0.61, 0.77]"."""
+    return f"{number(x, digits)}{_limits(low, high, digits)}"
+
+
+def p_value(p: float) -> str:
+    """Write a p-value to two digits: "0.03", "< 0.001"."""
+    if pd.isna(p):
+        return "–"
+    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+
+
+def _limits(low: float, high: float, digits: int) -> str:
+    if pd.isna(low) or pd.isna(high):
+        return ""
+    return f" [{number(low, digits)}, {number(high, digits)}]"
+
+
+def as_percent(row: Mapping[str, Any]) -> str:
+    """`percent` of a row with mean (or share), low, high."""
+    return percent(row["mean"] if "mean" in row else row["share"], row["low"], row["high"])
+
+
+def as_points(row: Mapping[str, Any]) -> str:
+    """`points` of a row with mean, low, high."""
+    return points(row["mean"], row["low"], row["high"])
+
+
+def as_plain(row: Mapping[str, Any]) -> str:
+    """`plain` of a row with mean, low, high."""
+    return plain(row["mean"], row["low"], row["high"])
+
+
+def as_trained(row: Mapping[str, Any]) -> str:
+    """How many runs trained: "4 of 5"."""
+    return f"{row['trained']} of {row['runs'] if 'runs' in row else row['n']}"
+
+
+Cell = str | Callable[[Mapping[str, Any]], object]
+
+
+def table(frame: pd.DataFrame, columns: Mapping[str, Cell] | None = None) -> Markdown:
+    """Show `frame` as a Markdown table.
+
+    `columns` maps a heading to a column's name or to a function of the row; by default every
+    column under its own name. Numbers are aligned right. Raises BookError for an unknown column.
+    """
+    columns = columns or {str(name): str(name) for name in frame.columns}
+    for cell in columns.values():
+        if isinstance(cell, str) and cell not in frame:
+            raise BookError(f"no column {cell!r}; there are: {', '.join(map(str, frame.columns))}")
+    rules = ["---:" if _is_number(frame, cell) else "---" for cell in columns.values()]
+    lines = [list(columns), rules] + [
+        [_cell(row[cell] if isinstance(cell, str) else cell(row)) for cell in columns.values()]
+        for row in _rows(frame)
+    ]
+    return Markdown("\n".join(f"| {' | '.join(line)} |" for line in lines))
+
+
+def _rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): v for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _is_number(frame: pd.DataFrame, cell: Cell) -> bool:
+    return isinstance(cell, str) and pd.api.types.is_numeric_dtype(frame[cell])
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, float | np.floating):
+        return "–" if np.isnan(value) else f"{value:g}".replace("-", MINUS)
+    return str(value).replace("|", "\\|").replace("\n", " ")
+
+
+def contrast_table(compared: pd.DataFrame) -> Markdown:
+    """Show `contrasts(...)`: the difference, its interval, Holm-adjusted p-values, the finding."""
+    columns: dict[str, Cell] = {
+        "Comparison": lambda row: f"{row['a']} − {row['b']}",
+    }
+    if "lr" in compared:
+        columns["Learning rate"] = lambda row: row["lr"]
+    columns |= {
+        "Difference": as_points,
+        "p, different": lambda row: p_value(row["holm_difference"]),
+        f"p, within ±{100 * compared['margin'].iloc[0]:.1f}": lambda row: p_value(
+            row["holm_equivalence"]
+        ),
+        "Finding": "finding",
+        "Pairs": "n",
+    }
+    if compared["failed"].any():
+        columns["Runs that did not train"] = "failed"
+    return table(compared, columns)
+
+
+def published(claim: str, ours: Mapping[str, Mapping[str, Any]], setting: object) -> Markdown:
+    """Set the source's accuracies beside ours; `ours` maps a figure's name to a summary row.
+
+    `setting` says how ours were obtained. Raises BookError for a figure the source lacks.
+    """
+    source = claims.get(claim)
+    unknown = set(ours) - set(source.figures)
+    if unknown or source.unit != "accuracy":
+        raise BookError(
+            f"claim {claim} has no accuracy for {', '.join(sorted(unknown or ours))}; "
+            f"it has: {', '.join(source.figures) or 'no figures'} ({source.unit})"
+        )
+    rows = [
+        {
+            "Variant": name,
+            f"Source ({source.recipe})": percent(source.figures[name], digits=2),
+            f"Ours ({setting})": percent(row["mean"], row["low"], row["high"], digits=2),
+        }
+        for name, row in ours.items()
+    ]
+    return table(pd.DataFrame(rows))

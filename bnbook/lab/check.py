@@ -1,0 +1,72 @@
+"""Self-checking cells: a friendly line when right, the hint when wrong, patience when empty."""
+
+from typing import Any
+
+import numpy as np
+
+
+def check(value: object, expected: object = True, hint: str = "", tol: float = 1e-6) -> None:
+    """Compare a student's `value` with `expected`.
+
+    Numbers, arrays and tensors are compared to `tol`, relative and absolute; everything else
+    must be equal. A value that is still `...`, or holds one, counts as not answered.
+    Raises AssertionError with `hint` when the value is wrong.
+    """
+    if _unanswered(value):
+        print("Not answered yet: replace the ... and run the cell again.")
+        return
+    complaint = _complaint(_plain(value), _plain(expected), tol)
+    if complaint:
+        raise AssertionError(f"Not yet: {complaint}." + (f" Hint: {hint}" if hint else ""))
+    print("✓ Right.")
+
+
+def _unanswered(value: object) -> bool:
+    if isinstance(value, (tuple, list)):
+        return any(_unanswered(item) for item in value)
+    return value is ...
+
+
+def _plain(value: Any) -> Any:
+    """Turn a tensor, on whichever device, into an array, and a NumPy scalar into Python's."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def _complaint(value: Any, expected: Any, tol: float) -> str:
+    """Say what is wrong, without giving the expected value away; empty when all is right."""
+    if not _numeric(expected):
+        return "" if _same(value, expected) else f"{_shown(value)} is not the answer"
+    if not _numeric(value):
+        return f"a number was expected, not {_shown(value)}"
+    got, wanted = np.asarray(value, dtype=float), np.asarray(expected, dtype=float)
+    if got.shape != wanted.shape:
+        return f"the shape should be {wanted.shape}, not {got.shape}"
+    if np.allclose(got, wanted, rtol=tol, atol=tol, equal_nan=True):
+        return ""
+    if got.ndim == 0:
+        return f"{_shown(value)} is not the answer"
+    wrong = int((~np.isclose(got, wanted, rtol=tol, atol=tol, equal_nan=True)).sum())
+    return f"{wrong} of {got.size} values are off"
+
+
+def _same(value: object, expected: object) -> bool:
+    try:
+        return bool(value == expected)
+    except (TypeError, ValueError, RuntimeError):  # e.g. an array, whose truth is ambiguous
+        return False
+
+
+def _numeric(value: object) -> bool:
+    if isinstance(value, (bool, str, bytes, set, dict)) or value is None:
+        return False
+    try:
+        return np.asarray(value).dtype.kind in "biuf"
+    except ValueError:  # ragged lists
+        return False
+
+
+def _shown(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

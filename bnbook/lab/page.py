@@ -1,0 +1,83 @@
+"""Pieces of text/html outputs that live alike in Jupyter, in Quarto and in a bare file."""
+
+import hashlib
+import itertools
+import json
+import os
+import re
+from dataclasses import dataclass, field
+from functools import cache
+from html import escape
+from importlib import resources
+from typing import Any
+
+import pypandoc
+
+_instances = itertools.count(1)
+
+
+def rendering() -> bool:
+    """Whether the code runs to make a static page, where no kernel will answer.
+
+    Our own build sets BNBOOK_RENDER. Quarto (1.5 and later) sets QUARTO_DOCUMENT_PATH for the
+    engine that it starts, and QUARTO_EXECUTE_INFO since 1.8.
+    """
+    names = ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO")
+    return any(os.environ.get(name) for name in names)
+
+
+@dataclass(frozen=True)
+class Html:
+    """A text/html output: markup, style and script in one piece."""
+
+    html: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.html
+
+
+def assemble(name: str, body: str, data: object) -> Html:
+    """Join `body` with `<name>.css`, `<name>.js` and `data` under an id of its own.
+
+    In all three, ROOT_ID stands for that id. The script finds `data` as JSON in the element
+    `<id>-data`. The result has no blank and no indented line: Markdown would end the HTML there.
+    """
+    digest = hashlib.sha256((name + body + json.dumps(data)).encode()).hexdigest()[:8]
+    root_id = f"bn-{name}-{digest}-{next(_instances)}"
+    parts = [
+        f'<div class="bn-{name}" id="ROOT_ID">',
+        f"<style>{_asset(name + '.css')}</style>",
+        body,
+        f'<script type="application/json" id="ROOT_ID-data">{_embedded(data)}</script>',
+        "</div>",
+        f'<script type="module">{_asset(name + ".js")}</script>',
+    ]
+    return Html(_compact("\n".join(parts)).replace("ROOT_ID", root_id))
+
+
+def markdown(text: str) -> str:
+    """Turn Markdown into HTML with MathML; a single paragraph loses its `<p>`."""
+    if not re.search(r"[$*_`<&\[\\\n]", text):
+        return escape(text)
+    converted = pypandoc.convert_text(text, "html", format="markdown", extra_args=["--mathml"])
+    html = str(converted).strip()
+    inner = html.removeprefix("<p>").removesuffix("</p>")
+    return html if "<p>" in inner else inner
+
+
+@cache
+def _asset(name: str) -> str:
+    return resources.files("bnbook.lab").joinpath(name).read_text(encoding="utf-8")
+
+
+def _embedded(data: Any) -> str:
+    """Write JSON that no HTML parser and no math delimiter can break out of."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    for character in "<>&$":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text
+
+
+def _compact(html: str) -> str:
+    lines = (line.strip() for line in html.splitlines())
+    return "\n".join(line for line in lines if line)

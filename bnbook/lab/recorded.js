@@ -1,0 +1,217 @@
+// The recorded lab. It draws what Python computed; it computes no statistics of its own.
+// No dollar sign and no backtick in this file: Markdown and math processors read the page too.
+const SVG = "http://www.w3.org/2000/svg";
+const CHANCE = 0.1;
+const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
+
+function add(parent, tag, attributes, text) {
+  const node = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
+  if (text !== undefined) node.textContent = text;
+  parent.append(node);
+  return node;
+}
+
+function addHtml(parent, tag, text, attributes) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
+  node.textContent = text;
+  parent.append(node);
+  return node;
+}
+
+function percent(value) {
+  return (100 * value).toFixed(1) + " %";
+}
+
+// The recorded grid point nearest to the wanted one: batch size first, then learning rate.
+function snap(data, arm, batch, lr) {
+  const far = (values, i, j) => Math.abs(Math.log(values[i] / values[j]));
+  let best = null;
+  data.cells[arm].forEach((row, b) => row.forEach((cell, r) => {
+    if (!cell) return;
+    const distance = 1000 * far(data.batch_sizes, b, batch) + far(data.lrs, r, lr);
+    if (!best || distance < best.distance) best = { cell, b, r, distance };
+  }));
+  return best;
+}
+
+function markerPath(kind, x, y) {
+  const s = 3.4;
+  const at = (dx, dy) => (x + dx).toFixed(1) + " " + (y + dy).toFixed(1);
+  if (kind === "square") return "M" + at(-s, -s) + "h" + 2 * s + "v" + 2 * s + "h" + -2 * s + "Z";
+  if (kind === "triangle") return "M" + at(0, -s - 1) + "L" + at(s + 1, s) + "L" + at(-s - 1, s) + "Z";
+  if (kind === "diamond") return "M" + at(0, -s - 1) + "L" + at(s + 1, 0) + "L" + at(0, s + 1) + "L" + at(-s - 1, 0) + "Z";
+  return "M" + at(-s, 0) + "a" + s + " " + s + " 0 1 0 " + 2 * s + " 0a" + s + " " + s + " 0 1 0 " + -2 * s + " 0Z";
+}
+
+function drawSwatch(svg, arm) {
+  add(svg, "path", { d: "M0 8H40", stroke: arm.colour, "stroke-width": 2.4, "stroke-dasharray": arm.dash });
+  add(svg, "path", { d: markerPath(arm.marker, 20, 8), fill: arm.colour });
+}
+
+// A path through the values that exist, lifted where one is missing.
+function linePath(values, x, y) {
+  let path = "";
+  let down = false;
+  values.forEach((value, epoch) => {
+    if (value === null) { down = false; return; }
+    path += (down ? "L" : "M") + x(epoch).toFixed(1) + " " + y(value).toFixed(1);
+    down = true;
+  });
+  return path;
+}
+
+function bandPath(low, high, x, y) {
+  const known = low.map((_, epoch) => epoch).filter((e) => low[e] !== null && high[e] !== null);
+  if (known.length < 2) return "";
+  const corner = (values) => (e) => x(e).toFixed(1) + " " + y(values[e]).toFixed(1);
+  return "M" + known.map(corner(high)).join("L") + "L" + known.reverse().map(corner(low)).join("L") + "Z";
+}
+
+function drawArm(parent, arm, mean, band, seeds, x, y) {
+  const group = add(parent, "g", { "data-arm": arm.label, stroke: arm.colour, fill: "none" });
+  if (band) add(group, "path", { class: "band", d: bandPath(band.low, band.high, x, y), fill: arm.colour, "fill-opacity": 0.2, stroke: "none" });
+  for (const seed of seeds) add(group, "path", { class: "seed", d: linePath(seed, x, y), "stroke-width": 1, "stroke-opacity": 0.45 });
+  add(group, "path", { class: "mean", d: linePath(mean, x, y), "stroke-width": 2.4, "stroke-dasharray": arm.dash, "stroke-linejoin": "round" });
+  mean.forEach((value, epoch) => {
+    if (value !== null) add(group, "path", { d: markerPath(arm.marker, x(epoch), y(value)), fill: arm.colour, stroke: "none" });
+  });
+}
+
+// Direct labels beside the curves' ends, pushed apart where they would overlap.
+function drawLabels(svg, ends, left, top, bottom) {
+  ends.sort((a, b) => a.y - b.y);
+  ends.forEach((end, i) => { end.y = Math.max(end.y, i ? ends[i - 1].y + 15 : top + 4); });
+  for (let i = ends.length - 1; i >= 0; i--) {
+    ends[i].y = Math.min(ends[i].y, i === ends.length - 1 ? bottom : ends[i + 1].y - 15);
+  }
+  for (const end of ends) {
+    add(svg, "text", { x: left, y: end.y + 4, class: "label" }, end.text);
+  }
+}
+
+function drawFrame(svg, epochs, ticks, format, y, box) {
+  const x = (epoch) => box.left + (epoch / epochs) * (box.right - box.left);
+  for (const tick of ticks) {
+    add(svg, "line", { class: "grid", x1: box.left, x2: box.right, y1: y(tick), y2: y(tick) });
+    add(svg, "text", { class: "mute", x: box.left - 7, y: y(tick) + 4, "text-anchor": "end" }, format(tick));
+  }
+  add(svg, "line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom });
+  const step = Math.ceil(epochs / 10);
+  for (let epoch = 0; epoch <= epochs; epoch += step) {
+    add(svg, "text", { class: "mute", x: x(epoch), y: box.bottom + 17, "text-anchor": "middle" }, String(epoch));
+  }
+  add(svg, "text", { class: "mute", x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, "epoch");
+  return x;
+}
+
+function prepare(svg, labels) {
+  svg.replaceChildren();
+  const widths = labels.map((text) => {
+    const probe = add(svg, "text", { class: "label" }, text);
+    const width = probe.getComputedTextLength();
+    probe.remove();
+    return width + 10;
+  });
+  const width = svg.clientWidth || 480;
+  const height = svg.clientHeight || 270;
+  svg.setAttribute("viewBox", "0 0 " + width + " " + height);
+  return { left: 46, right: width - 12 - Math.max(0, ...widths), top: 10, bottom: height - 40 };
+}
+
+function drawAccuracy(svg, data, shown) {
+  const box = prepare(svg, shown.map((s) => s.arm.label));
+  const depth = (value) => -Math.log10(1 - Math.min(value, data.best));
+  const y = (value) => box.bottom - (depth(value) / depth(data.best)) * (box.bottom - box.top);
+  const x = drawFrame(svg, data.epochs, data.accuracy_ticks, (t) => Math.round(100 * t) + " %", y, box);
+  add(svg, "line", { class: "chance", x1: box.left, x2: box.right, y1: y(CHANCE), y2: y(CHANCE) });
+  add(svg, "text", { class: "mute", x: box.right - 4, y: y(CHANCE) - 5, "text-anchor": "end" }, "guessing");
+  for (const s of shown) drawArm(svg, s.arm, s.cell.mean, s.cell, s.cell.seeds, x, y);
+  const ends = shown.map((s) => ({ text: s.arm.label, y: y(s.cell.mean.at(-1)) }));
+  drawLabels(svg, ends, box.right + 10, box.top, box.bottom);
+}
+
+function drawLoss(svg, data, shown) {
+  const box = prepare(svg, []);
+  const ticks = data.loss_ticks;
+  const [low, high] = [Math.log(ticks[0]), Math.log(ticks.at(-1))];
+  const share = (value) => (Math.min(Math.max(Math.log(value), low), high) - low) / (high - low);
+  const y = (value) => box.bottom - share(value) * (box.bottom - box.top);
+  const x = drawFrame(svg, data.epochs, ticks, String, y, box);
+  for (const s of shown) drawArm(svg, s.arm, s.cell.loss, null, s.cell.losses, x, y);
+}
+
+function fillTable(holder, data, shown) {
+  holder.replaceChildren();
+  const table = addHtml(holder, "table", "");
+  const top = addHtml(addHtml(table, "thead", ""), "tr", "");
+  addHtml(top, "th", "Epoch", { scope: "col" });
+  for (const s of shown) {
+    addHtml(top, "th", s.arm.label + ": accuracy", { scope: "col" });
+    addHtml(top, "th", "loss", { scope: "col" });
+  }
+  const body = addHtml(table, "tbody", "");
+  for (let epoch = 0; epoch <= data.epochs; epoch++) {
+    const row = addHtml(body, "tr", "");
+    addHtml(row, "th", String(epoch), { scope: "row" });
+    for (const { cell } of shown) {
+      const bounds = cell.low[epoch] === null ? "" : " [" + (100 * cell.low[epoch]).toFixed(1) + ", " + (100 * cell.high[epoch]).toFixed(1) + "]";
+      const known = cell.mean[epoch] !== undefined && cell.mean[epoch] !== null;
+      addHtml(row, "td", known ? percent(cell.mean[epoch]) + bounds : "–");
+      addHtml(row, "td", cell.loss[epoch] ? String(cell.loss[epoch]) : "–");
+    }
+  }
+}
+
+function start(root) {
+  const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
+  const find = (selector) => root.querySelector(selector);
+  const sliders = { lr: find("input[name=lr]"), batch: find("input[name=batch]") };
+  const values = { lr: data.lrs, batch: data.batch_sizes };
+  const boxes = [...root.querySelectorAll("input[name=arm]")];
+  let timer = 0;
+  let shown = [];
+
+  function draw() {
+    drawAccuracy(find(".accuracy svg"), data, shown);
+    drawLoss(find(".loss svg"), data, shown);
+  }
+
+  function update(speak) {
+    for (const [name, slider] of Object.entries(sliders)) {
+      const value = String(values[name][slider.value]);
+      slider.setAttribute("aria-valuetext", value);
+      slider.parentNode.querySelector("output").textContent = value;
+    }
+    const [lr, batch] = [Number(sliders.lr.value), Number(sliders.batch.value)];
+    shown = boxes.filter((box) => box.checked).map((box) => ({ arm: data.arms[box.value], ...snap(data, box.value, batch, lr) }));
+    const summary = find(".summary");
+    summary.replaceChildren();
+    if (!shown.length) addHtml(summary, "p", "Tick a box to see its curve.");
+    for (const s of shown) {
+      const line = addHtml(summary, "p", "");
+      drawSwatch(add(line, "svg", { class: "swatch", width: 40, height: 16, "aria-hidden": "true" }), s.arm);
+      addHtml(line, "strong", s.arm.label + ": ");
+      line.append(s.cell.text + ".");
+      if (s.distance) addHtml(line, "span", " There are no runs at learning rate " + data.lrs[lr] + " and batch size " + data.batch_sizes[batch] + "; these are the nearest recorded, learning rate " + data.lrs[s.r] + " and batch size " + data.batch_sizes[s.b] + ".", { class: "note" });
+    }
+    const setting = "Learning rate " + data.lrs[lr] + ", batch size " + data.batch_sizes[batch] + ". ";
+    const said = [...summary.children].map((line) => line.textContent).join(" ");
+    find(".accuracy svg").setAttribute("aria-label", "Validation accuracy per epoch. " + setting + said);
+    find(".loss svg").setAttribute("aria-label", "Training loss per epoch. " + setting + "The numbers are in the table below.");
+    fillTable(find(".current .scroll"), data, shown);
+    draw();
+    clearTimeout(timer);
+    if (speak) timer = setTimeout(() => { find(".announcer").textContent = setting + said; }, ANNOUNCE_AFTER);
+  }
+
+  boxes.forEach((box, i) => drawSwatch(box.parentNode.querySelector(".swatch"), data.arms[i]));
+  root.dataset.ready = "";
+  root.querySelector(".controls").addEventListener("input", () => update(true));
+  new ResizeObserver(draw).observe(find(".charts"));
+  update(false);
+}
+
+// An output can be shown twice, as in JupyterLab's "New View for Output": then so is its id.
+document.querySelectorAll("#ROOT_ID:not([data-ready])").forEach(start);

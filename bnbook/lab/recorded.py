@@ -1,0 +1,253 @@
+"""The recorded lab: sliders over runs that were trained beforehand, drawn without a kernel."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from html import escape
+from typing import Any, TypeAlias
+
+import pandas as pd
+
+from bnbook import findings
+from bnbook.errors import BookError
+from bnbook.lab.chart import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
+from bnbook.lab.page import Html, assemble
+
+Cell: TypeAlias = dict[str, Any]
+
+#: Labels under a slider, at most: more would run into each other on a phone.
+MOST_TICKS = 11
+NEEDED = (
+    *("key", "arm", "norms", "padding", "lr", "batch_size", "seed", "epochs", "outcome"),
+    *("epoch", "train_loss", "val_accuracy", "train_size", "model", "dataset"),
+)
+
+
+def recorded(
+    frame: pd.DataFrame,
+    *,
+    arms: Mapping[str, str] | None = None,
+    lr: float = 0.1,
+    batch_size: int = 128,
+) -> Html:
+    """Build a page's lab from recorded runs, e.g. `findings.load("learning-rate")`.
+
+    `arms` maps what a curve is called to an arm of the experiment; by default all runs without
+    padding that have batch norm in every slot, and those that have none. `lr` and `batch_size`
+    say where the sliders start. Raises BookError for a frame without such runs, or where an arm
+    holds two runs of one seed at one grid point.
+    """
+    data = grid(frame, arms)
+    start = (_nearest(data["lrs"], lr), _nearest(data["batch_sizes"], batch_size))
+    return assemble("recorded", _controls(data, *start) + _charts() + _tables(data), data)
+
+
+def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Summarize recorded runs as the page's script wants them, JSON-able.
+
+    `cells[arm][batch size][learning rate]` (indices into the other lists) is None or holds mean
+    and 95 % interval of the validation accuracy per epoch, the mean training loss, every seed's
+    curve, and how it ended in words.
+    """
+    missing = [column for column in NEEDED if column not in frame]
+    if missing:
+        raise BookError(f"the recorded lab needs the column {missing[0]!r}; see findings.load")
+    chosen = {label: part for label, part in _select(frame, arms).items() if len(part)}
+    if not chosen:
+        raise BookError("no recorded runs with or without batch norm to show; run the sweep first")
+    runs = pd.concat(chosen.values())
+    lrs = sorted(runs["lr"].unique().tolist())
+    batch_sizes = sorted(runs["batch_size"].unique().tolist())
+    cells = [
+        [[_cell(part, label, b, rate) for rate in lrs] for b in batch_sizes]
+        for label, part in chosen.items()
+    ]
+    return {
+        "lrs": lrs,
+        "batch_sizes": batch_sizes,
+        "arms": [
+            {"label": label, "colour": colour, "dash": dash, "marker": marker}
+            for label, (colour, dash, marker) in zip(chosen, LOOKS, strict=False)
+        ],
+        "epochs": int(runs["epochs"].max()),
+        "best": top_accuracy(runs["val_accuracy"].tolist()),
+        "accuracy_ticks": ACCURACY_TICKS,
+        "loss_ticks": loss_ticks(runs["train_loss"].tolist()),
+        "cells": cells,
+        "about": _about(runs),
+    }
+
+
+def _select(frame: pd.DataFrame, arms: Mapping[str, str] | None) -> dict[str, pd.DataFrame]:
+    if arms is None:
+        bare = frame[frame["padding"] == 0]
+        return {
+            label: bare[bare["norms"].map(lambda names, kind=kind: set(names.split(",")) == {kind})]
+            for label, kind in (("With batch norm", "batch"), ("Without", "none"))
+        }
+    if len(arms) > len(LOOKS):
+        raise BookError(f"the recorded lab shows at most {len(LOOKS)} arms, not {len(arms)}")
+    unknown = set(arms.values()) - set(frame["arm"])
+    if unknown:
+        raise BookError(
+            f"unknown arm {', '.join(sorted(unknown))}; recorded: "
+            f"{', '.join(sorted(frame['arm'].unique()))}"
+        )
+    return {label: frame[frame["arm"] == arm] for label, arm in arms.items()}
+
+
+def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float) -> Cell | None:
+    """Summarize one arm's runs at one grid point."""
+    here = runs[(runs["lr"] == lr) & (runs["batch_size"] == batch_size)]
+    if here.empty:
+        return None
+    whole = findings.filled(here)
+    if whole.duplicated(["seed", "epoch"]).any():
+        raise BookError(
+            f"{label!r} has several runs of one seed at learning rate {lr:g}, batch size "
+            f"{batch_size}: restrict the frame, or name its arms"
+        )
+    accuracy = whole.pivot(index="epoch", columns="seed", values="val_accuracy")
+    loss = whole.pivot(index="epoch", columns="seed", values="train_loss")
+    bands = [findings.interval(row) for row in accuracy.to_numpy()]
+    outcomes = here.drop_duplicates("key")["outcome"].tolist()
+    trained = int(findings.final(here)["trained"].sum())
+    return {
+        "mean": [_rounded(band.mean) for band in bands],
+        "low": [_rounded(max(band.low, 0.0)) for band in bands],
+        "high": [_rounded(min(band.high, 1.0)) for band in bands],
+        "loss": [_rounded(row.mean()) for row in loss.to_numpy()],
+        "seeds": [_column(accuracy[seed]) for seed in accuracy],
+        "losses": [_column(loss[seed]) for seed in loss],
+        "trained": f"{trained} of {len(outcomes)}",
+        "final": _percent(*bands[-1]),
+        "text": _ending(outcomes, trained, bands[-1]),
+    }
+
+
+def _ending(outcomes: list[str], trained: int, last: findings.Interval) -> str:
+    """Say how the runs of one grid point ended."""
+    others = [name for name in outcomes if name != "trained"]
+    counts = ", ".join(f"{others.count(name)} {name}" for name in sorted(set(others)))
+    seeds = "seed" if len(outcomes) == 1 else "seeds"
+    return (
+        f"{trained} of {len(outcomes)} {seeds} trained"
+        + (f" ({counts})" if counts else "")
+        + f"; final validation accuracy {_percent(*last)}"
+    )
+
+
+def _percent(mean: float, low: float, high: float) -> str:
+    value = f"{100 * mean:.1f}\N{NO-BREAK SPACE}%"
+    if math.isnan(low):
+        return value
+    bounds = f"[{100 * max(low, 0):.1f},\N{NO-BREAK SPACE}{100 * min(high, 1):.1f}]"
+    return f"{value} {bounds}"
+
+
+def _column(values: pd.Series[float]) -> list[float | None]:
+    return [_rounded(value) for value in values]
+
+
+def _rounded(value: float) -> float | None:
+    """Four significant digits; nothing for what JSON has no number for."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
+
+
+def _about(runs: pd.DataFrame) -> str:
+    """Say what was held fixed, from the records themselves."""
+    seeds = runs.groupby(["norms", "lr", "batch_size"])["seed"].nunique()
+    counts = sorted(set(seeds))
+    span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    models = {"lenet": "LeNet"}
+    datasets = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
+    model, dataset = runs["model"].iloc[0], runs["dataset"].iloc[0]
+    return (
+        f"Recorded runs of {models.get(model, model)} on {datasets.get(dataset, dataset)}, "
+        f"{runs['train_size'].max():,} training images, {span} seeds per setting. "
+        "Thick line: mean over seeds; band: its 95 % t-interval; thin lines: single seeds. "
+        "A run whose loss became non-finite counts as guessing from then on. "
+        "The accuracy axis is logarithmic in the error, so that 98 % and 99 % stay apart."
+    )
+
+
+def _nearest(values: list[float], wanted: float) -> int:
+    return min(range(len(values)), key=lambda i: abs(math.log(values[i] / wanted)))
+
+
+def _controls(data: dict[str, Any], lr: int, batch: int) -> str:
+    boxes = "\n".join(
+        f'<label class="arm"><input type="checkbox" name="arm" value="{i}" checked> '
+        f'<svg class="swatch" width="40" height="16" aria-hidden="true"></svg>'
+        f"<span>{escape(arm['label'])}</span></label>"
+        for i, arm in enumerate(data["arms"])
+    )
+    return f"""
+<div class="controls" role="group" aria-label="Settings of the recorded runs">
+{_slider("lr", "Learning rate", [f"{rate:g}" for rate in data["lrs"]], lr)}
+{_slider("batch", "Batch size", [str(size) for size in data["batch_sizes"]], batch)}
+<fieldset><legend>Curves</legend><div class="arms">{boxes}</div></fieldset>
+</div>"""
+
+
+def _slider(name: str, label: str, values: list[str], start: int) -> str:
+    """Write a native range input over the indices of `values`: an arrow key moves by one value."""
+    stride = -(-len(values) // MOST_TICKS)
+    ticks = "".join(
+        f"<span>{value if i % stride == 0 else ''}</span>" for i, value in enumerate(values)
+    )
+    return f"""<div class="control">
+<div class="head"><label for="ROOT_ID-{name}">{label}</label>
+<output for="ROOT_ID-{name}">{values[start]}</output></div>
+<input type="range" id="ROOT_ID-{name}" name="{name}" min="0" max="{len(values) - 1}" step="1"
+value="{start}" aria-valuetext="{values[start]}">
+<div class="ticks" aria-hidden="true">{ticks}</div>
+</div>"""
+
+
+def _charts() -> str:
+    return """
+<div class="summary"></div>
+<div class="charts">
+<figure class="accuracy"><figcaption>Validation accuracy</figcaption><svg role="img"></svg></figure>
+<figure class="loss"><figcaption>Training loss</figcaption><svg role="img"></svg></figure>
+</div>
+<p class="announcer" role="status" aria-live="polite"></p>
+<p class="fallback">The sliders need JavaScript; every setting is in the table below.</p>"""
+
+
+def _tables(data: dict[str, Any]) -> str:
+    """Write the text equivalents: this setting by epoch, and how every setting ended.
+
+    The script fills the first; the second is plain HTML and stands without it.
+    """
+    arms = [escape(arm["label"]) for arm in data["arms"]]
+    heads = "".join(f'<th scope="colgroup" colspan="2">{arm}</th>' for arm in arms)
+    subheads = '<th scope="col">seeds trained</th><th scope="col">accuracy</th>' * len(arms)
+    rows = []
+    for b, size in enumerate(data["batch_sizes"]):
+        for r, rate in enumerate(data["lrs"]):
+            cells = [arm[b][r] for arm in data["cells"]]
+            values = "".join(
+                f"<td>{cell['trained']}</td><td>{cell['final']}</td>" if cell else "<td>–</td>" * 2
+                for cell in cells
+            )
+            if any(cells):
+                rows.append(f'<tr><th scope="row">{rate:g}</th><td>{size}</td>{values}</tr>')
+    body = "\n".join(rows)
+    return f"""
+<details class="current"><summary>These curves as a table</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="These curves as a table"></div>
+</details>
+<details class="all"><summary>All recorded settings</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="All recorded settings">
+<table><thead>
+<tr><th scope="col" rowspan="2">Learning rate</th><th scope="col" rowspan="2">Batch size</th>
+{heads}</tr>
+<tr>{subheads}</tr>
+</thead>
+<tbody>
+{body}
+</tbody></table></div></details>
+<p class="about">{escape(data["about"])}</p>"""

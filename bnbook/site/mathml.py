@@ -1,0 +1,80 @@
+"""TeX to MathML by pandoc, all formulas of the site in one call."""
+
+import html
+import json
+import re
+import subprocess
+from collections.abc import Iterable
+from functools import cache
+
+import pypandoc
+
+from bnbook.errors import BookError
+
+# As the fallback renderer writes a formula, for a script that would typeset it in the browser.
+_TEX = re.compile(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', re.DOTALL)
+_DISPLAY = re.compile(
+    r'(?:<span class="math display">\s*)?(<math display="block".*?</math>)(?:\s*</span>)?',
+    re.DOTALL,
+)
+# Browsers draw pandoc's combining hat and tilde over one letter as wide as \\widehat.
+_ACCENT = re.compile(r'<mover>(<mi[^>]*>[^<]</mi>)<mo accent="true">([\u0302\u0303])</mo>')
+_SPACING = {"\u0302": "\u02c6", "\u0303": "\u02dc"}
+
+Formula = tuple[str, str]  # "inline" or "display", TeX
+
+
+def formulas(page: str) -> set[Formula]:
+    """Find the formulas that are still TeX in an HTML page."""
+    return {(m[1], html.unescape(m[2]).strip()) for m in _TEX.finditer(page)}
+
+
+def typeset(page: str, mathml: dict[Formula, str]) -> str:
+    """Replace TeX by MathML and give every displayed formula a box that can scroll."""
+    page = _TEX.sub(lambda m: mathml[m[1], html.unescape(m[2]).strip()], page)
+    page = _ACCENT.sub(_narrow_accent, page)
+    return _DISPLAY.sub(r'<span class="math display">\1</span>', page)
+
+
+def _narrow_accent(match: re.Match[str]) -> str:
+    accent = f'<mo accent="true" stretchy="false">{_SPACING[match[2]]}</mo>'
+    return f'<mover accent="true">{match[1]}{accent}'
+
+
+def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:
+    """Convert formulas; BookError names the first that pandoc does not understand."""
+    ordered = sorted(wanted)
+    if not ordered:
+        return {}
+    kinds = {"inline": "InlineMath", "display": "DisplayMath"}
+    blocks = [
+        {"t": "Div", "c": [[f"f{n}", [], []], [{"t": "Plain", "c": [_math(kinds[kind], tex)]}]]}
+        for n, (kind, tex) in enumerate(ordered)
+    ]
+    document = {"pandoc-api-version": _api_version(), "meta": {}, "blocks": blocks}
+    converted = _pandoc(["-f", "json", "-t", "html", "--mathml", "--wrap=none"], document)
+    found = re.findall(r'<div id="f(\d+)">\s*(<math.*?</math>)', converted, re.DOTALL)
+    result = {ordered[int(n)]: text for n, text in found}
+    for kind, tex in ordered:
+        if (kind, tex) not in result:
+            raise BookError(f"pandoc cannot read the formula {tex!r}: check its TeX")
+    return result
+
+
+def _math(kind: str, tex: str) -> dict[str, object]:
+    return {"t": "Math", "c": [{"t": kind}, tex]}
+
+
+@cache
+def _api_version() -> list[int]:
+    version: list[int] = json.loads(_pandoc(["-t", "json"], None))["pandoc-api-version"]
+    return version
+
+
+def _pandoc(arguments: list[str], document: object) -> str:
+    text = "" if document is None else json.dumps(document)
+    command = [pypandoc.get_pandoc_path(), *arguments]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8")
+    if done.returncode:
+        raise BookError(f"pandoc failed: {done.stderr.strip()}")
+    return done.stdout

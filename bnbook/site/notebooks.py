@@ -1,0 +1,206 @@
+"""Staging and executing the chapters: sources are copied, copies are run, results are kept."""
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from jupyter_client.kernelspec import KernelSpec
+from jupyter_client.manager import AsyncKernelManager
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+
+import bnbook
+from bnbook.errors import BookError
+
+Notebook = Any  # nbformat's NotebookNode, a dict with attributes, is untyped
+
+WORK = "_work"  # nbmake, which tests the staged chapters, skips any path with a `_build` in it
+PAGES = ("_quarto.yml", "styles.css", "index.qmd", "references.qmd")
+FOLDERS = ("fonts",)
+# What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 5:
+# no chapter imports them, so working on the site does not execute the book again.
+DOORS = ("site", "cli.py")
+
+
+def stage(root: Path, work: Path | None = None) -> list[Path]:
+    """Copy the book's sources to `work`/book and return the staged chapters, in order.
+
+    A staged chapter whose digest still matches its source keeps its outputs; any other is
+    replaced by the source without outputs. Raises BookError if a source is missing or broken.
+    """
+    book = (work or root / WORK) / "book"
+    chapters = book / "chapters"
+    chapters.mkdir(parents=True, exist_ok=True)
+    for name in PAGES:
+        if not (root / name).is_file():
+            raise BookError(f"{root / name} is missing: run this in the folder of the book")
+        shutil.copyfile(root / name, book / name)
+    for name in FOLDERS:
+        shutil.rmtree(book / name, ignore_errors=True)
+        shutil.copytree(root / name, book / name)
+    sources = sorted((root / "chapters").glob("*.ipynb"))
+    for gone in {p.name for p in chapters.glob("*.ipynb")} - {p.name for p in sources}:
+        (chapters / gone).unlink()
+    surroundings = _surroundings(root)
+    return [_stage_notebook(source, chapters / source.name, surroundings) for source in sources]
+
+
+def _stage_notebook(source: Path, target: Path, surroundings: str) -> Path:
+    notebook = read_clean(source)
+    digest = hashlib.sha256((surroundings + nbformat.writes(notebook)).encode()).hexdigest()
+    if not (target.is_file() and _digest_of(target) == digest):
+        notebook.metadata["bnbook"] = {"digest": digest}
+        write(notebook, target)
+    return target
+
+
+def read_clean(path: Path) -> Notebook:
+    """Read a notebook without outputs and execution marks; BookError if it is not a notebook."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        nbformat.validate(notebook)
+    except (OSError, ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
+        raise BookError(f"{path} is not a readable notebook: {_first_line(error)}") from error
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+            cell.metadata.pop("execution", None)
+    notebook.metadata = nbformat.NotebookNode(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+    )
+    return notebook
+
+
+def write(notebook: Notebook, path: Path) -> None:
+    """Write a notebook whole or not at all."""
+    part = path.with_suffix(".part")
+    nbformat.write(notebook, part)
+    part.replace(path)
+
+
+def _surroundings(root: Path) -> str:
+    """Hash all that a chapter's outputs depend on besides the chapter: code, data, packages."""
+    package = Path(bnbook.__file__).parent
+    code = (p for p in package.rglob("*") if p.relative_to(package).parts[0] not in DOORS)
+    data = (p for p in (root / "data").rglob("*") if "spool" not in p.relative_to(root).parts)
+    digest = hashlib.sha256(sys.version.encode())
+    for path in sorted({*code, *data, root / "requirements.lock"}):
+        if path.is_file() and path.suffix != ".pyc":
+            digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    return digest.hexdigest()
+
+
+def _digest_of(staged: Path) -> str | None:
+    try:
+        digest = json.loads(staged.read_text(encoding="utf-8"))["metadata"]["bnbook"]["digest"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return str(digest)
+
+
+def is_executed(staged: Path) -> bool:
+    """Say whether every non-empty code cell of a staged notebook ran and none failed."""
+    notebook = nbformat.read(staged, as_version=4)
+    cells = [c for c in notebook.cells if c.cell_type == "code" and c.source.strip()]
+    return all(c.execution_count is not None for c in cells) and not any(
+        output.output_type == "error" for c in cells for output in c.outputs
+    )
+
+
+_FILE = "{connection_file}"  # jupyter_client fills it in
+
+
+class _ThisInterpreter(AsyncKernelManager):
+    """Starts kernels with the interpreter of the build, whatever `python3` means elsewhere."""
+
+    @property
+    def kernel_spec(self) -> KernelSpec:
+        return KernelSpec(
+            # Kernels warn on every start that local TCP is not encrypted: say only errors.
+            argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", _FILE],
+            display_name="Python 3",
+            language="python",
+        )
+
+
+def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int = 600) -> None:
+    """Execute notebooks in place, `workers` at a time, `timeout` seconds a cell.
+
+    Each runs in its own kernel with one thread and BNBOOK_RENDER=1. A notebook is written only
+    when all its cells succeeded. Raises BookError with one line for each that did not.
+    """
+    workers = (os.cpu_count() or 1) if workers is None else workers
+    if workers < 1:
+        raise BookError(f"workers must be 1 or more, not {workers}")
+    running: list[NotebookClient] = []
+    stop = threading.Event()
+    # Threads, one kernel each: nbclient installs its own signal handlers in the main thread, which
+    # would leave all kernels but one alive on Ctrl-C.
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            jobs = [pool.submit(_execute_one, path, timeout, running, stop) for path in notebooks]
+            errors = [error for job in jobs if (error := job.result())]
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            _kill(running)
+            raise
+    if errors:
+        raise BookError("\n".join(errors))
+
+
+def _execute_one(
+    path: Path, timeout: int, running: list[NotebookClient], stop: threading.Event
+) -> str | None:
+    if stop.is_set():
+        return None
+    start = time.perf_counter()
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(
+        notebook, timeout=timeout, kernel_manager_class=_ThisInterpreter, record_timing=False
+    )
+    running.append(client)
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    try:
+        client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
+    except CellExecutionError as error:
+        return f"{_failed_cell(path, notebook)}: {error.ename}: {_first_line(error.evalue)}"
+    except CellTimeoutError:
+        return f"{_failed_cell(path, notebook)}: took longer than {timeout} s"
+    except DeadKernelError:
+        return f"{_failed_cell(path, notebook)}: the kernel died (out of memory?)"
+    write(notebook, path)
+    print(f"executed {path.name} in {time.perf_counter() - start:.0f} s", flush=True)
+    return None
+
+
+def _failed_cell(path: Path, notebook: Notebook) -> str:
+    """Name the first cell that has not finished well, counted from 1 over all cells."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        if cell.cell_type != "code" or not cell.source.strip():
+            continue
+        if cell.execution_count is None or any(o.output_type == "error" for o in cell.outputs):
+            return f"{path.name}, cell {number}"
+    return path.name
+
+
+def _kill(clients: Iterable[NotebookClient]) -> None:
+    for client in clients:
+        provisioner = client.km.provisioner if client.km else None
+        process = getattr(provisioner, "process", None)
+        if process is not None:
+            process.kill()
+
+
+def _first_line(error: object) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]

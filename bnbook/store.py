@@ -1,0 +1,257 @@
+"""Recorded runs on disk: a spool while a sweep runs, then one Parquet table per experiment.
+
+A *record* is the JSON-able account of one finished run: key, run, outcome, environment, rows.
+Every file is written under a temporary name and then renamed, so no reader ever meets half a
+file, and page checksums in the tables tell when a byte has changed since.
+"""
+
+import contextlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+
+from bnbook import data
+from bnbook.errors import BookError
+from bnbook.run import Run
+from bnbook.training import History
+
+SCHEMA_VERSION = 1
+
+Record = dict[str, Any]
+
+_NUMBERS = pa.list_(pa.float32())
+#: One row per run and evaluated epoch. The first six columns are the run's and repeat.
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("run", pa.string()),  # JSON of the fields that differ from their defaults
+        ("outcome", pa.string()),
+        ("machine", pa.string()),
+        ("torch", pa.string()),
+        ("date", pa.string()),
+        ("epoch", pa.int32()),
+        ("step", pa.int32()),
+        ("train_loss", pa.float64()),
+        ("val_loss", pa.float64()),
+        ("val_correct", pa.int32()),
+        ("val_correct_running", pa.int32()),
+        ("val_images", pa.int32()),
+        ("test_correct", pa.int32()),
+        ("test_correct_running", pa.int32()),
+        ("test_images", pa.int32()),
+        ("seconds", pa.float32()),
+        ("square_before", _NUMBERS),
+        ("square_normed", _NUMBERS),
+        ("square_activated", _NUMBERS),
+        ("gradient_norm", _NUMBERS),
+        ("gamma", pa.list_(_NUMBERS)),
+        ("beta", pa.list_(_NUMBERS)),
+        ("first_losses", pa.list_(pa.float64())),
+    ],
+    metadata={"bnbook_schema": str(SCHEMA_VERSION)},
+)
+_RUN_COLUMNS = SCHEMA.names[:6]
+
+
+def record(history: History, environment: dict[str, str]) -> Record:
+    """Turn a history into a record; `environment` holds machine, torch and date."""
+    rows = [dict(row) for row in history.rows]
+    rows[-1]["first_losses"] = history.first_losses
+    return {
+        "key": history.run.key,
+        "run": history.run.changes(),
+        "outcome": history.outcome,
+        **environment,
+        "rows": rows,
+    }
+
+
+def results_folder() -> Path:
+    """Return the folder of the merged tables."""
+    return data.bundled_folder() / "results"
+
+
+def spool_folder() -> Path:
+    """Return the folder of finished runs that no table holds yet."""
+    return data.bundled_folder() / "spool"
+
+
+def table_path(name: str) -> Path:
+    """Return the path of an experiment's table."""
+    return results_folder() / f"{name}.parquet"
+
+
+def provenance_path(name: str) -> Path:
+    """Return the path of an experiment's provenance."""
+    return results_folder() / f"{name}.json"
+
+
+def spool(finished: Record) -> None:
+    """Write one finished run to the spool, atomically. Raises BookError if it can't be written."""
+    text = json.dumps(finished)
+    with replacing(spool_folder() / f"{finished['key']}.json") as temporary:
+        temporary.write_text(text)
+
+
+def spooled() -> dict[str, Record]:
+    """Read all spooled records, by key. Raises BookError for one that is damaged."""
+    found = {}
+    for path in sorted(spool_folder().glob("*.json")):
+        try:
+            one = json.loads(path.read_text())
+            found[one["key"]] = one
+        except (ValueError, KeyError, TypeError) as error:
+            raise BookError(
+                f"{path} is damaged ({error}): delete it, its run will be repeated"
+            ) from None
+    return found
+
+
+def recorded(name: str) -> dict[str, Record]:
+    """Read the records of an experiment's table, by key; empty if there is no table yet."""
+    if not table_path(name).exists():
+        return {}
+    found: dict[str, Record] = {}
+    for row in _read_table(name).to_pylist():
+        run_level = {column: row.pop(column) for column in _RUN_COLUMNS}
+        run_level["run"] = json.loads(run_level["run"])
+        one = found.setdefault(run_level["key"], run_level | {"rows": []})
+        one["rows"].append({k: v for k, v in row.items() if v is not None})
+    return found
+
+
+def everything() -> dict[str, Record]:
+    """Read every record of every table and the spool, by key; equal runs are run once."""
+    found: dict[str, Record] = {}
+    for path in sorted(results_folder().glob("*.parquet")):
+        found |= recorded(path.stem)
+    return found | spooled()
+
+
+def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> Path:
+    """Write an experiment's table and its provenance, atomically each; return the table's path."""
+    table = _table(records)
+    with replacing(table_path(name)) as temporary:
+        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+    with replacing(provenance_path(name)) as temporary:
+        temporary.write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
+    return table_path(name)
+
+
+def clear_spool(keys: Iterable[str]) -> None:
+    """Delete the spool files of runs that a table holds now."""
+    for key in keys:
+        (spool_folder() / f"{key}.json").unlink(missing_ok=True)
+
+
+def read(name: str) -> pd.DataFrame:
+    """Read an experiment's table: one row per run and evaluated epoch.
+
+    Columns: `SCHEMA`'s, every field of `Run` (`norms` joined by commas) and the accuracies
+    `val_accuracy`, `test_accuracy` (re-estimated statistics) and `…_running`, as fractions.
+    Raises BookError where the table is missing or damaged.
+    """
+    if not table_path(name).exists():
+        raise BookError(f"no records of {name} in {results_folder()}: run `bnbook sweep {name}`")
+    return to_frame(_read_table(name))
+
+
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Turn a table of `SCHEMA` into the data frame that `read` describes."""
+    frame: pd.DataFrame = table.to_pandas()
+    fields = {text: _fields(text) for text in frame["run"].unique()}
+    names = list(_fields("{}"))
+    runs = pd.DataFrame([fields[text] for text in frame["run"]], columns=names, index=frame.index)
+    frame = pd.concat([frame, runs], axis="columns")
+    for part in ("val", "test"):
+        for kind in ("", "_running"):
+            correct = frame[f"{part}_correct{kind}"]
+            frame[f"{part}_accuracy{kind}"] = correct / frame[f"{part}_images"]
+    return frame
+
+
+def _fields(text: str) -> dict[str, Any]:
+    """Spell out every field of a run; where it is evaluated shows in the rows themselves."""
+    values = asdict(Run.from_changes(json.loads(text)))
+    del values["eval_epochs"]
+    return values | {"norms": ",".join(values["norms"])}
+
+
+def records_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Turn records into the data frame that `read` describes; may be empty."""
+    return to_frame(_table(records))
+
+
+def _table(records: Iterable[Record]) -> pa.Table:
+    rows = [
+        {**{c: one[c] for c in _RUN_COLUMNS}, "run": json.dumps(one["run"], sort_keys=True), **row}
+        for one in records
+        for row in one["rows"]
+    ]
+    return pa.Table.from_pylist(rows, schema=SCHEMA)
+
+
+def read_provenance(name: str) -> dict[str, Any]:
+    """Read an experiment's provenance. Raises BookError where it is missing or damaged."""
+    path = provenance_path(name)
+    try:
+        found: dict[str, Any] = json.loads(path.read_text())
+    except FileNotFoundError:
+        raise BookError(f"{path} is missing: run `bnbook sweep {name}`") from None
+    except ValueError as error:
+        raise _damaged(path, error, name) from None
+    return found
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path` that takes its place when the block succeeds.
+
+    Raises BookError, leaving what was there before, when the disk refuses.
+    """
+    temporary: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        temporary.chmod(0o644)  # mkstemp's files are for their owner alone
+        temporary.replace(path)
+    except OSError as error:
+        reason = error.strerror or error
+        raise BookError(f"cannot write {path} ({reason}): nothing there was changed") from error
+    finally:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+
+
+def _read_table(name: str) -> pa.Table:
+    path = table_path(name)
+    try:
+        table = parquet.read_table(path, page_checksum_verification=True)
+    except (pa.ArrowException, OSError) as error:
+        raise _damaged(path, error, name) from None
+    version = (table.schema.metadata or {}).get(b"bnbook_schema", b"?").decode()
+    if version != str(SCHEMA_VERSION):
+        raise BookError(
+            f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
+            f"update bnbook, or delete the file and run `bnbook sweep {name}`"
+        )
+    return table
+
+
+def _damaged(path: Path, error: Exception, name: str) -> BookError:
+    reason = str(error).splitlines()[0].rstrip(".")
+    return BookError(
+        f"{path} is damaged ({reason}): restore it with `git checkout -- {path.name}` in its "
+        f"folder, or delete it and run `bnbook sweep {name}`"
+    )

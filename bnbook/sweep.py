@@ -1,0 +1,205 @@
+"""Execute the runs of an experiment on all cores, resumably."""
+
+import datetime
+import hashlib
+import importlib.metadata
+import multiprocessing
+import os
+import platform
+import signal
+import threading
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from bnbook import data, store
+from bnbook.errors import BookError
+from bnbook.experiments import Experiment
+from bnbook.run import Run
+from bnbook.training import first_losses, train
+
+#: Packages whose versions can move a result.
+PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
+
+
+def sweep(experiment: Experiment, workers: int | None = None) -> int:
+    """Run what is missing of `experiment`, then merge its table; return how many runs were new.
+
+    `workers` processes of one thread each, by default one per core. Every finished run is on
+    disk at once: after an interruption the same call goes on where it was. Runs that another
+    experiment recorded are taken over. Raises BookError for bad input and a full disk,
+    KeyboardInterrupt after Ctrl-C, with all workers gone.
+    """
+    workers = check_workers(workers)
+    known = store.everything()
+    already = store.recorded(experiment.name)
+    new = 0
+    try:
+        while missing := _missing(experiment, known):
+            progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
+            with progress:
+                for finished in execute(missing, workers):
+                    store.spool(finished)
+                    known[finished["key"]] = finished
+                    new += 1
+                    progress.update()
+    finally:
+        _merge(experiment, known, already)
+    return new
+
+
+def check_workers(workers: int | None) -> int:
+    """Return the number of workers to use. Raises BookError for one below 1."""
+    if workers is None:
+        return (
+            len(os.sched_getaffinity(0))
+            if hasattr(os, "sched_getaffinity")
+            else os.cpu_count() or 1
+        )
+    if workers < 1:
+        raise BookError(f"{workers} workers cannot work: give --workers 1 or more")
+    return workers
+
+
+def execute(runs: Iterable[Run], workers: int) -> Iterator[store.Record]:
+    """Train `runs` in `workers` processes; yield each record as its run ends, in that order."""
+    runs = list(runs)
+    for name in {run.dataset for run in runs}:
+        data.load(name)  # unpacked or downloaded once, here, where an error is shown once
+    # A forked process would inherit torch's thread pools in an undefined state.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+    try:
+        waiting = {pool.submit(_work, run) for run in runs}
+        while waiting:
+            done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
+            for future in done:
+                yield future.result()
+    except BrokenProcessPool:
+        raise BookError(
+            "a worker died, perhaps for lack of memory: finished runs are kept; "
+            "repeat the command, with fewer --workers, to go on"
+        ) from None
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in multiprocessing.active_children():
+            process.terminate()
+            process.join()
+
+
+def _start_worker() -> None:
+    # The parent alone answers Ctrl-C, and no worker outlives it, however it ends.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        threading.Thread(target=_follow, args=(parent,), daemon=True).start()
+    # Two one-thread workers beat one process of two threads on nets this small.
+    torch.set_num_threads(1)
+
+
+def _follow(parent: Any) -> None:
+    parent.join()
+    os._exit(1)
+
+
+def _work(run: Run) -> store.Record:
+    return store.record(train(run), environment())
+
+
+def environment() -> dict[str, str]:
+    """Say where and when a run is made: machine, torch version, date (UTC)."""
+    today = datetime.datetime.now(datetime.UTC).date()
+    return {"machine": cpu_name(), "torch": torch.__version__, "date": today.isoformat()}
+
+
+def cpu_name() -> str:
+    """Return the processor's model name as the system tells it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def code_hash() -> str:
+    """Hash the package's sources, for information: staleness is judged by behaviour."""
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def fingerprints(experiment: Experiment, records: Iterable[store.Record]) -> dict[str, Any]:
+    """Pick one recorded run per arm, with its first losses: what training did when recorded."""
+    found: dict[str, Any] = {}
+    for one in records:
+        arm = experiment.arm_of(Run.from_changes(one["run"]))
+        losses = one["rows"][-1]["first_losses"]
+        found.setdefault(arm, {"run": one["run"], "losses": losses})
+    return found
+
+
+def stale(experiment: Experiment, tolerance: float = 1e-4) -> list[str]:
+    """Name the arms whose training no longer does what was recorded (relative `tolerance`)."""
+    moved = []
+    for arm, recorded in store.read_provenance(experiment.name)["fingerprints"].items():
+        now = first_losses(Run.from_changes(recorded["run"]))
+        pairs = zip(now, recorded["losses"], strict=True)
+        if not all(abs(a - b) <= tolerance * max(1.0, abs(b)) for a, b in pairs):
+            moved.append(arm)
+    return moved
+
+
+def _missing(experiment: Experiment, known: dict[str, store.Record]) -> list[Run]:
+    return [run for run in _named(experiment, known) if run.key not in known]
+
+
+def _named(experiment: Experiment, known: dict[str, store.Record]) -> list[Run]:
+    """List the experiment's runs that can be named, given what is known.
+
+    Only records of its own arms count: the first call finds those, the second tunes on them.
+    """
+    runs = experiment.runs(_frame(experiment, []))
+    own = [known[run.key] for run in runs if run.key in known]
+    return experiment.runs(_frame(experiment, own))
+
+
+def _frame(experiment: Experiment, records: list[store.Record]) -> Any:
+    frame = store.records_frame(records)
+    arms = {one["key"]: experiment.arm_of(Run.from_changes(one["run"])) for one in records}
+    return frame.assign(arm=frame["key"].map(arms))
+
+
+def _merge(
+    experiment: Experiment, known: dict[str, store.Record], already: dict[str, store.Record]
+) -> None:
+    """Write the table if it would hold other runs than it does; a partial one serves too."""
+    finished = {run.key: known[run.key] for run in _named(experiment, known) if run.key in known}
+    if not finished or set(finished) == set(already):
+        return
+    records = list(finished.values())
+    store.merge(experiment.name, records, provenance(experiment, records))
+    store.clear_spool(finished)
+
+
+def provenance(experiment: Experiment, records: list[store.Record]) -> dict[str, Any]:
+    """Say how `records` came to be: what, when, where, with which versions, for how long."""
+    return {
+        "experiment": experiment.name,
+        "command": f"bnbook sweep {experiment.name}",
+        "runs": len(records),
+        "seeds": sorted({one["run"].get("seed", 0) for one in records}),
+        "dates": sorted({one["date"] for one in records}),
+        "machines": sorted({one["machine"] for one in records}),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "training_seconds": round(sum(one["rows"][-1]["seconds"] for one in records)),
+        "code": code_hash(),
+        "fingerprints": fingerprints(experiment, records),
+    }

@@ -1,0 +1,290 @@
+"""Train one `Run` and say how it went."""
+
+import copy
+import itertools
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bnbook import data, models, norms, streams
+from bnbook.errors import BookError
+from bnbook.run import Run
+
+#: A run counts as trained from this final validation accuracy on.
+TRAINED = 0.90
+#: Below this validation accuracy a net is "at chance" (ten classes: guessing gives 0.1).
+AT_CHANCE = 0.20
+#: A training loss this far above that of a blind guess says that the steps are too large.
+EXCESS_LOSS = 0.02
+
+PROBE_SIZE = 256  # images in the fixed batch that probes look at
+REESTIMATE_SIZE = 10_000  # training images that statistics are re-estimated over, at most
+EVALUATION_BATCH = 200  # images per forward pass in evaluation; small enough to stay in the cache
+FIRST_LOSSES = 10  # steps whose losses identify a run's behaviour
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class History:
+    """What a run did: one row per epoch (0 = before training), and how it ended.
+
+    `rows` hold epoch, step, train_loss (mean over the epoch's steps), val_loss, counts of correct
+    images (`val_correct`, `test_correct` with re-estimated statistics, `…_running` with the
+    running ones; test only in the last row), seconds of training so far, and the probes.
+    `outcome`: "trained", "not yet trained", "collapsed" or "non-finite".
+    """
+
+    run: Run
+    rows: list[Row]
+    outcome: str
+    seconds: float
+    first_losses: list[float]
+
+
+@dataclass(frozen=True)
+class _Tensors:
+    """The splits of one data set as float images on the device."""
+
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+
+
+class _Session:
+    """A net in training: it, its optimizer and its batch order."""
+
+    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
+        self.images, self.labels = train_set
+        self.net = build(run, tuple(self.images.shape[1:])).to(self.images.device)
+        learned = [p for p in self.net.parameters() if p.requires_grad]
+        self.optimizer = torch.optim.SGD(learned, lr=run.lr)
+        self.order = streams.stream(run.seed, 0, "order")
+        self.batch_size = run.batch_size
+        self.steps_per_epoch = len(self.labels) // run.batch_size
+
+    def epoch(self) -> Iterator[Tensor]:
+        """Pass once over the images in a fresh order; yield the loss of each step."""
+        self.net.train()
+        shuffled = torch.randperm(len(self.labels), generator=self.order).to(self.labels.device)
+        for batch in shuffled.split(self.batch_size)[: self.steps_per_epoch]:
+            loss = functional.cross_entropy(self.net(self.images[batch]), self.labels[batch])
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            yield loss.detach()
+
+
+def train(
+    run: Run,
+    splits: data.Splits | None = None,
+    device: str = "cpu",
+    on_step: Callable[[int, float], None] | None = None,
+    on_epoch: Callable[[Row], None] | None = None,
+) -> History:
+    """Train `run` and return its history; a run that fails is a result, not an error.
+
+    `on_step(step, loss)` and `on_epoch(row)` watch; an exception that they raise ends training.
+    `splits` default to the run's data set. Raises BookError where that has too few images.
+    """
+    tensors = _tensors(run, splits or data.splits(run.dataset), device)
+    session = _Session(run, tensors.train)
+    rows = [_observe(session, tensors, epoch=0, losses=[], seconds=0.0)]
+    if on_epoch:
+        on_epoch(rows[0])
+    losses: list[float] = []
+    seconds = 0.0
+    for epoch in range(1, run.epochs + 1):
+        start = time.perf_counter()
+        steps = []
+        for loss in session.epoch():
+            steps.append(loss)
+            if on_step:
+                on_step(len(losses) + len(steps), float(loss))
+        # Read back once per epoch: a GPU need not wait for the host at every step.
+        epoch_losses: list[float] = torch.stack(steps).tolist()
+        seconds += time.perf_counter() - start
+        losses += epoch_losses
+        failed = not math.isfinite(sum(epoch_losses))
+        if failed or run.evaluates(epoch):
+            rows.append(_observe(session, tensors, epoch, epoch_losses, seconds))
+            failed |= not math.isfinite(rows[-1]["val_loss"])
+            if on_epoch:
+                on_epoch(rows[-1])
+        if failed:
+            break
+    rows[-1] |= _test(session.net, tensors) | _affine(session.net)
+    return History(run, rows, judge(rows), seconds, losses[:FIRST_LOSSES])
+
+
+def first_losses(run: Run, splits: data.Splits | None = None) -> list[float]:
+    """Return the losses of the first steps of `run`: the fingerprint of what training does.
+
+    Equal to `train(run).first_losses`, without evaluating anything.
+    """
+    train_set = _tensors(run, splits or data.splits(run.dataset), "cpu").train
+    session = _Session(run, train_set)
+    losses: list[Tensor] = []
+    while len(losses) < min(FIRST_LOSSES, run.epochs * session.steps_per_epoch):
+        losses += itertools.islice(session.epoch(), FIRST_LOSSES - len(losses))
+    return [float(loss) for loss in losses]
+
+
+def build(run: Run, input_shape: tuple[int, ...] = (1, 28, 28)) -> nn.Sequential:
+    """Build the net of `run` with its initial weights, on the CPU."""
+    channels, height, width = input_shape
+    net = models.lenet(
+        slots=run.norms,
+        affine=run.affine,
+        conv_bias=run.conv_bias,
+        linear_bias=run.linear_bias,
+        activation=run.activation,
+        padding=run.padding,
+        input_shape=(channels, height, width),
+    )
+    models.initialize(net, run.seed)
+    return net
+
+
+def judge(rows: list[Row]) -> str:
+    """Name how a run ended, from its rows (re-estimated validation accuracy and losses).
+
+    non-finite: a loss that is no number. trained: final accuracy at least `TRAINED`.
+    collapsed: at chance at the end, after having been off it, or with a training loss clearly
+    above that of a blind guess. not yet trained: all else, such as a net still on its first
+    plateau, whose loss is that of a blind guess: too slow for the budget rather than broken.
+    """
+    last = rows[-1]
+    n_validation = last["val_images"]
+    if not math.isfinite(last["train_loss"] + last["val_loss"]):
+        return "non-finite"
+    if last["val_correct"] >= TRAINED * n_validation:
+        return "trained"
+    if last["val_correct"] < AT_CHANCE * n_validation:
+        was_off = any(row["val_correct"] >= AT_CHANCE * n_validation for row in rows)
+        if was_off or last["train_loss"] > math.log(10) + EXCESS_LOSS:
+            return "collapsed"
+    return "not yet trained"
+
+
+def count_correct(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[int, float]:
+    """Count right answers of `net` in eval mode and its mean cross-entropy.
+
+    `images` float `(n, channels, height, width)`, `labels` `(n,)`. The net is put into eval mode
+    and left in it.
+    """
+    net.eval()
+    correct, loss = 0, 0.0
+    with torch.no_grad():
+        for start in range(0, len(labels), EVALUATION_BATCH):
+            target = labels[start : start + EVALUATION_BATCH]
+            logits = net(images[start : start + EVALUATION_BATCH])
+            correct += int((logits.argmax(1) == target).sum())
+            loss += float(functional.cross_entropy(logits, target, reduction="sum"))
+    return correct, loss / len(labels)
+
+
+def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
+    """Measure one train-mode pass, forward and backward, on a copy of `net`.
+
+    Mean squares right before each norm slot, after it, and after the activation (one number per
+    slot); l2 norms of the weight gradients (one per layer with weights).
+    """
+    net = copy.deepcopy(net).train()
+    seen: dict[str, float] = {}
+
+    def record(name: str) -> Callable[..., None]:
+        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+            seen[f"{name} in"] = float(inputs[0].detach().square().mean())
+            seen[f"{name} out"] = float(output.detach().square().mean())
+
+        return hook
+
+    modules = dict(net.named_children())
+    slots = range(1, len(models.LENET_LAYERS))
+    for slot in slots:
+        for name in (f"norm{slot}", f"act{slot}"):
+            modules[name].register_forward_hook(record(name))
+    functional.cross_entropy(net(images), labels).backward()
+    weights = [modules[name].weight for name in models.LENET_LAYERS]
+    return {
+        "square_before": [seen[f"norm{s} in"] for s in slots],
+        "square_normed": [seen[f"norm{s} out"] for s in slots],
+        "square_activated": [seen[f"act{s} out"] for s in slots],
+        "gradient_norm": [float(w.grad.norm()) for w in weights if isinstance(w.grad, Tensor)],
+    }
+
+
+def _tensors(run: Run, splits: data.Splits, device: str) -> _Tensors:
+    available = len(splits.train.labels)
+    if run.train_size > available:
+        raise BookError(
+            f"train size {run.train_size:,} is above the {available:,} training images of "
+            f"{run.dataset}; take fewer"
+        )
+
+    def on_device(part: data.Images, n: int | None = None) -> tuple[Tensor, Tensor]:
+        return data.to_float(part.images[:n]).to(device), part.labels[:n].to(device)
+
+    return _Tensors(
+        on_device(splits.train, run.train_size),
+        on_device(splits.validation),
+        on_device(splits.test),
+    )
+
+
+def _observe(
+    session: _Session, tensors: _Tensors, epoch: int, losses: list[float], seconds: float
+) -> Row:
+    correct, running, loss = _evaluate(session.net, tensors, tensors.validation)
+    images, labels = tensors.train
+    return {
+        "epoch": epoch,
+        "step": epoch * session.steps_per_epoch,
+        "train_loss": sum(losses) / len(losses) if losses else math.nan,
+        "val_loss": loss,
+        "val_correct": correct,
+        "val_correct_running": running,
+        "val_images": len(tensors.validation[1]),
+        "seconds": seconds,
+        **probe(session.net, images[:PROBE_SIZE], labels[:PROBE_SIZE]),
+    }
+
+
+def _evaluate(
+    net: nn.Module, tensors: _Tensors, part: tuple[Tensor, Tensor]
+) -> tuple[int, int, float]:
+    """Count right answers with re-estimated and with running statistics; loss of the former."""
+    if not any(isinstance(m, norms.FeatureNorm) for m in net.modules()):
+        correct, loss = count_correct(net, *part)
+        return correct, correct, loss
+    running, _ = count_correct(net, *part)
+    precise = norms.reestimate(net, tensors.train[0][:REESTIMATE_SIZE])
+    correct, loss = count_correct(precise, *part)
+    return correct, running, loss
+
+
+def _test(net: nn.Module, tensors: _Tensors) -> Row:
+    correct, running, _ = _evaluate(net, tensors, tensors.test)
+    return {
+        "test_correct": correct,
+        "test_correct_running": running,
+        "test_images": len(tensors.test[1]),
+    }
+
+
+def _affine(net: nn.Module) -> Row:
+    """List gamma and beta of each slot; empty where a slot has none."""
+    modules = dict(net.named_children())
+    slots = [modules[f"norm{i}"] for i in range(1, len(models.LENET_LAYERS))]
+    learned = [m if isinstance(m, norms.FeatureNorm) else None for m in slots]
+    return {
+        "gamma": [m.weight.tolist() if m and m.weight is not None else [] for m in learned],
+        "beta": [m.bias.tolist() if m and m.bias is not None else [] for m in learned],
+    }

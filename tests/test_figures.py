@@ -1,0 +1,212 @@
+"""Figures are drawn from findings, read on light and dark, and leave nothing behind."""
+
+import io
+import re
+
+import matplotlib as mpl
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from tables import arranged, probed, shares, subsets, table
+
+from bnbook import figures, findings
+from bnbook.figures.theme import DASHES, MARKERS, series, style
+
+WHITE, DARK = "#ffffff", "#222222"
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2.1 defines it."""
+    channels = np.array(to_rgb(colour))
+    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+    return linear @ [0.2126, 0.7152, 0.0722]
+
+
+def contrast(one, other):
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("colour", [figures.INK, *figures.PALETTE])
+@pytest.mark.parametrize("background", [WHITE, DARK])
+def test_every_colour_has_three_to_one_on_light_and_dark(colour, background):
+    assert contrast(colour, background) >= 3
+
+
+def test_series_differ_in_colour_in_dash_and_in_marker():
+    assert len(set(figures.PALETTE)) == len(set(map(str, DASHES))) == len(set(MARKERS)) == 7
+    assert len({style(i) for i in range(7)}) == 7
+
+
+def test_an_arm_keeps_its_style_when_others_are_left_out():
+    both = findings.summary(table({"a": [0.95, 0.96], "b": [0.9, 0.91]}))
+    alone = both[both["arm"] == "b"]
+    assert series(alone, "arm") == {"b": series(both, "arm")["b"]}
+
+
+@pytest.fixture(scope="module")
+def arms():
+    return table({"a": [0.95, 0.96, 0.97], "b": [0.94, 0.1, 0.95]})
+
+
+@pytest.fixture(scope="module")
+def probes():
+    rows = [r for seed in (0, 1) for r in probed(("batch",) * 4, "full", seed)]
+    rows += [r for seed in (0, 1) for r in probed(("none", *["batch"] * 3), "without", seed)]
+    return arranged(rows, ["full", "without"]).query("epoch == 1")
+
+
+def draw_all(arms, probes):
+    rates = shares({0.1: (3, 3), 1.0: (2, 3), 10.0: (0, 3)})
+    cube = subsets({0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1})
+    levels = findings.estimates(
+        findings.magnitudes(probes), ["arm", "where", "layer"], "value", geometric=True
+    )
+    slopes = findings.estimates(findings.gradients(probes), ["arm", "layer"], "value")
+    ends, last = findings.summary(arms), findings.final(arms)
+    along = findings.summary(arms, ["arm", "epoch"])
+    pairs = findings.compared([findings.paired(arms, "a", "b")])
+    by_rate = findings.summary(rates, ["arm", "lr"])
+    best = {"with BN": 0.1}
+    return {
+        "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
+        "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
+        "share": figures.share(
+            findings.share_trained(rates), [findings.half_point(rates, "with BN")]
+        ),
+        "dots": figures.dots(last, ends, "val_accuracy", stretch=True),
+        "forest": figures.forest(pairs),
+        "contributions": figures.contributions(findings.contributions(cube, 0.1)),
+        "magnitudes": figures.magnitudes(levels),
+        "gradients": figures.gradients(slopes),
+        "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),
+        "subsets": figures.subsets(findings.summary(cube, "norms")),
+    }
+
+
+@pytest.fixture(scope="module")
+def drawn(arms, probes):
+    return draw_all(arms, probes)
+
+
+def svg(figure):
+    held = io.StringIO()
+    figure.savefig(held, format="svg", metadata={"Date": None})
+    return held.getvalue()
+
+
+def test_every_public_figure_is_drawn_here(drawn):
+    functions = {n for n in figures.__all__ if n.islower()} - {"theme", "contrast_name"}
+    assert set(drawn) == functions
+
+
+def test_figures_are_as_wide_as_the_page_and_transparent(drawn):
+    for figure in drawn.values():
+        assert isinstance(figure, Figure)
+        assert figure.get_figwidth() == figures.WIDTH
+        assert figure.get_facecolor()[3] == 0
+        assert all(ax.get_facecolor()[3] == 0 for ax in figure.axes)
+
+
+def test_figures_stay_out_of_pyplot_so_that_a_notebook_shows_each_once(drawn):
+    assert drawn
+    assert plt.get_fignums() == []
+
+
+def test_type_is_legible_when_a_phone_shrinks_the_figure(drawn):
+    for figure in drawn.values():
+        sizes = [t.get_fontsize() for t in figure.findobj(mpl.text.Text) if t.get_text()]
+        assert min(sizes) >= 11
+
+
+def test_svg_needs_no_font_and_is_the_same_each_time(arms, probes, drawn):
+    for name, again in draw_all(arms, probes).items():
+        first = svg(drawn[name])
+        assert "<text" not in first
+        assert first == svg(again), name
+
+
+def test_texts_of_a_figure_stay_inside_it(drawn):
+    for name, figure in drawn.items():
+        figure.canvas.draw()
+        width, height = figure.bbox.size
+        for text in figure.findobj(mpl.text.Text):
+            if not (text.get_text() and text.get_visible()):
+                continue
+            box = text.get_window_extent()
+            assert box.x0 >= -1, (name, text.get_text())
+            assert box.x1 <= width + 1, (name, text.get_text())
+            assert box.y0 >= -1, (name, text.get_text())
+            assert box.y1 <= height + 1, (name, text.get_text())
+
+
+def test_every_seed_is_a_dot_and_a_failed_one_a_cross(arms):
+    (ax,) = figures.dots(findings.final(arms), findings.summary(arms), "val_accuracy").axes
+    crosses = [line for line in ax.lines if line.get_marker() == "X" and len(line.get_xdata())]
+    assert sum(len(line.get_xdata()) for line in crosses) == 1
+    assert crosses[0].get_xdata() == [0.1]
+
+
+def test_forest_shades_the_margin_and_puts_the_interval_in_points(arms):
+    pair = findings.paired(arms, "a", "b", "val_accuracy", margin=0.005)
+    (ax,) = figures.forest(findings.compared([pair])).axes
+    shade = ax.patches[0].get_extents().transformed(ax.transData.inverted())
+    assert (shade.x0, shade.x1) == pytest.approx((-0.5, 0.5))
+    interval = next(line for line in ax.lines if line.get_linewidth() == 3)
+    assert list(interval.get_xdata()) == pytest.approx([100 * pair.low, 100 * pair.high])
+
+
+def test_a_half_point_beyond_the_grid_is_an_arrow():
+    rates = shares({0.1: (3, 3), 1.0: (3, 3), 10.0: (3, 3)})
+    (ax,) = figures.share(
+        findings.share_trained(rates), [findings.half_point(rates, "with BN")]
+    ).axes
+    assert [line for line in ax.lines if line.get_marker() == ">"]
+
+
+def test_stretched_axis_gives_the_last_percents_room(arms):
+    summary = findings.summary(arms, ["arm", "epoch"])
+    (ax,) = figures.curves(summary, stretch=True).axes
+    at = ax.transData.transform
+    low, middle, high = (at((0, y))[1] for y in (0.1, 0.9, 0.95))
+    assert (high - middle) > 0.25 * (middle - low)
+    labels = [label.get_text() for label in ax.get_yticklabels()]
+    assert "90 %" in labels
+    assert all(re.fullmatch(r"[\d.]+ %", label) for label in labels)
+
+
+def test_subsets_are_in_rising_order_over_the_matrix_of_what_is_on():
+    table = findings.summary(subsets({0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1}), "norms")
+    top, matrix = figures.subsets(table).axes
+    heights = top.lines[0].get_ydata()
+    assert (np.diff(heights) >= 0).all()
+    filled = [line for line in matrix.lines if line.get_markerfacecolor() != "none"]
+    assert sum(len(line.get_xdata()) for line in filled) == 16 * 4 / 2
+
+
+def test_notebook_shows_svg_with_its_full_width():
+    pytest.importorskip("IPython")
+    from IPython.core.interactiveshell import InteractiveShell
+
+    shell = InteractiveShell.instance()
+    try:
+        figure = figures.curves(
+            findings.summary(table({"a": [0.95, 0.96]}), ["arm", "epoch"]), ylabel="accuracy"
+        )
+        shown, _ = shell.display_formatter.format(figure)
+    finally:
+        InteractiveShell.clear_instance()
+    assert "image/svg+xml" in shown
+    assert "image/png" not in shown
+    width = re.search(r'width="([\d.]+)pt"', shown["image/svg+xml"])
+    assert float(width.group(1)) == pytest.approx(72 * figures.WIDTH)
+
+
+def test_missing_limits_are_drawn_as_a_mean_alone():
+    one = table({"a": [0.95], "b": [0.96]})
+    assert pd.isna(findings.summary(one)["low"]).all()
+    assert svg(figures.dots(findings.final(one), findings.summary(one), "val_accuracy"))
+    assert svg(figures.curves(findings.summary(one, ["arm", "epoch"])))

@@ -1,0 +1,137 @@
+"""Numbers, tables and verdicts as Markdown."""
+
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tables import table
+
+from bnbook import claims, findings
+from bnbook.errors import BookError
+
+
+def text(markdown):
+    return markdown._repr_markdown_().replace("\N{NO-BREAK SPACE}", " ")
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        (findings.percent(0.971, 0.968, 0.974), "97.1 % [96.8, 97.4]"),
+        (findings.percent(0.98214, digits=2), "98.21 %"),
+        (findings.points(0.0013, -0.0002, 0.0028), "+0.13 points [−0.02, 0.28]"),
+        (findings.points(-0.0000001), "0.00 points"),
+        (findings.plain(0.694, 0.61, 0.77), "0.69 [0.61, 0.77]"),
+        (findings.percent(float("nan")), "– %"),
+        (findings.p_value(0.0004), "< 0.001"),
+        (findings.p_value(0.034), "0.034"),
+        (findings.p_value(0.5), "0.50"),
+    ],
+)
+def test_numbers_are_written_with_unit_and_interval(written, expected):
+    assert written.replace("\N{NO-BREAK SPACE}", " ") == expected
+
+
+@given(st.floats(-1, 1))
+def test_written_points_read_back_to_two_decimals(x):
+    written = findings.points(x).split("\N{NO-BREAK SPACE}")[0].replace("\N{MINUS SIGN}", "-")
+    assert float(written) == pytest.approx(100 * x, abs=0.00501)
+
+
+def test_table_is_a_pipe_table_that_keeps_pipes_in_their_cells():
+    frame = pd.DataFrame({"arm": ["a|b"], "mean": [0.97], "low": [0.96], "high": [0.98]})
+    lines = text(findings.table(frame, {"Arm": "arm", "Accuracy": findings.as_percent}))
+    assert lines.splitlines() == [
+        "| Arm | Accuracy |",
+        "| --- | --- |",
+        r"| a\|b | 97.0 % [96.0, 98.0] |",
+    ]
+
+
+def test_table_names_an_unknown_column():
+    with pytest.raises(BookError, match="no column 'men'; there are: mean"):
+        findings.table(pd.DataFrame({"mean": [1.0]}), {"Mean": "men"})
+
+
+def test_short_answer_folds_and_leaves_blank_lines_for_markdown():
+    folded = findings.short_answer(findings.Markdown("**Yes.**"))
+    assert text(folded) == (
+        "<details><summary>The answer in one line</summary>\n\n**Yes.**\n\n</details>"
+    )
+
+
+def test_verdict_is_the_first_rule_that_holds():
+    found = findings.verdict(
+        "C1",
+        (findings.REPRODUCED, False, "same"),
+        (findings.REFINED, True, "in part"),
+        (findings.NOT_REPRODUCED, True, "no"),
+    )
+    assert (found.status, found.sentence) == ("refined", "in part")
+    assert claims.get("C1").text in text(found)
+    assert "**Refined.** in part" in text(found)
+
+
+def test_verdict_with_a_forgotten_case_is_an_error():
+    with pytest.raises(BookError, match="no verdict on C1"):
+        findings.verdict("C1", (findings.REPRODUCED, False, "same"))
+
+
+def test_verdict_on_an_unknown_claim_or_with_an_unknown_status_is_an_error():
+    with pytest.raises(BookError, match="unknown claim 'Z9'"):
+        findings.verdict("Z9", (findings.REPRODUCED, True, ""))
+    with pytest.raises(ValueError, match="unknown status"):
+        findings.Verdict(("C1",), "proven", "")
+
+
+def test_verdicts_are_listed_as_one_table():
+    both = findings.verdicts(
+        [findings.verdict(c, (findings.NOT_RUN, True, "Later.")) for c in ("C1", "C10")]
+    )
+    assert len(text(both).splitlines()) == 4
+    assert "**not run here**. Later." in text(both)
+
+
+def test_contrast_table_shows_failed_runs_only_where_there_are_any():
+    fine = table({"a": [0.95, 0.96], "b": [0.94, 0.96]})
+    failed = table({"a": [0.95, 0.1], "b": [0.94, 0.96]})
+    with_failure, without = (
+        text(findings.contrast_table(findings.compared([findings.paired(f, "a", "b")])))
+        for f in (failed, fine)
+    )
+    assert "did not train | " not in without.splitlines()[0]
+    assert with_failure.splitlines()[0].endswith("Runs that did not train |")
+    assert "a − b" in without
+
+
+def test_published_figures_stand_beside_ours():
+    ours = findings.summary(table({"no hidden biases": [0.98, 0.982, 0.984]}))
+    row = {str(k): v for k, v in ours.iloc[0].items()}
+    shown = text(findings.published("C1", {"no hidden biases": row}, "3 seeds"))
+    assert "| no hidden biases | 98.21 % | 98.20 % [97.70, 98.70] |" in shown
+    with pytest.raises(BookError, match="C1 has no accuracy for all of them"):
+        findings.published("C1", {"all of them": row}, "3 seeds")
+    with pytest.raises(BookError, match="learning rate"):
+        findings.published("C2", {"lowest": row}, "3 seeds")
+
+
+def test_every_claim_has_a_known_source_and_chapter_and_plausible_figures():
+    for claim in claims.CLAIMS.values():
+        assert claim.source in claims.SOURCES
+        assert re.fullmatch(f"{claim.source}[0-9]+", claim.id)
+        assert claim.chapters
+        assert claim.text.endswith(".")
+        if claim.unit == "accuracy":
+            assert all(0.5 < x < 1 for x in claim.figures.values())
+
+
+def test_the_claims_of_the_five_chapters_are_all_there():
+    assert set(claims.CLAIMS) == {*(f"C{i}" for i in range(1, 11)), "D5"}
+
+
+def test_a_missing_number_is_a_dash():
+    frame = pd.DataFrame({"x": [np.nan, 0.25]})
+    assert text(findings.table(frame)).splitlines()[2:] == ["| – |", "| 0.25 |"]

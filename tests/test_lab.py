@@ -1,0 +1,310 @@
+"""The lab's outputs, without a browser: summaries, predictions, checks, one call for all."""
+
+import json
+import math
+import re
+
+import numpy as np
+import pytest
+import torch
+from tables import arranged, run_rows
+
+from bnbook import findings
+from bnbook import lab as labs
+from bnbook.errors import BookError
+from bnbook.lab.page import assemble, markdown
+from bnbook.lab.recorded import grid
+from bnbook.run import Run
+
+BATCH = ("batch",) * 4
+
+
+def small_frame():
+    """Two arms over 0.1 and 1 at batch 128, and batch norm alone at batch 32."""
+    rows = []
+    for seed, final in enumerate((0.95, 0.96, 0.97)):
+        for lr in (0.1, 1.0):
+            run = Run(norms=BATCH, lr=lr, seed=seed, epochs=2)
+            rows += run_rows(run, "batch", [0.1, 0.9, final])
+        small = Run(norms=BATCH, lr=0.1, batch_size=32, seed=seed, epochs=2)
+        rows += run_rows(small, "batch", [0.1, 0.9, final])
+        slow = Run(lr=0.1, seed=seed, epochs=2)
+        rows += run_rows(slow, "plain", [0.1, 0.3, 0.6], "not yet trained")
+        broken = Run(lr=1.0, seed=seed, epochs=2)
+        accuracies = [0.1, 0.8] if seed == 0 else [0.1, 0.8, final]
+        rows += run_rows(broken, "plain", accuracies, "trained" if seed else "non-finite")
+    return arranged(rows, ["batch", "plain"])
+
+
+# The recorded lab
+
+
+def test_each_grid_point_has_the_mean_and_interval_that_findings_computes():
+    data = grid(small_frame())
+    assert (data["lrs"], data["batch_sizes"]) == ([0.1, 1.0], [32, 128])
+    cell = data["cells"][0][1][0]
+    expected = findings.interval([0.95, 0.96, 0.97])
+    assert [cell["mean"][-1], cell["low"][-1], cell["high"][-1]] == pytest.approx(
+        expected, rel=1e-3
+    )
+    assert [seed[-1] for seed in cell["seeds"]] == [0.95, 0.96, 0.97]
+
+
+def test_a_grid_point_without_runs_stays_empty():
+    data = grid(small_frame())
+    assert data["cells"][0][0] != [None, None]
+    assert data["cells"][0][0][1] is None
+    assert data["cells"][1][0] == [None, None]
+
+
+def test_the_text_counts_seeds_that_trained_and_names_other_endings():
+    cells = grid(small_frame())["cells"]
+    assert cells[0][1][0]["text"].replace("\xa0", " ") == (
+        "3 of 3 seeds trained; final validation accuracy 96.0 % [93.5, 98.5]"
+    )
+    assert cells[1][1][0]["text"].startswith("0 of 3 seeds trained (3 not yet trained); ")
+    assert cells[1][1][1]["text"].startswith("2 of 3 seeds trained (1 non-finite); ")
+
+
+def test_a_non_finite_run_counts_as_guessing_to_the_end():
+    cell = grid(small_frame())["cells"][1][1][1]
+    assert cell["seeds"][0] == [0.1, 0.1, 0.1]
+    assert cell["mean"][-1] == pytest.approx((0.1 + 0.96 + 0.97) / 3, rel=1e-3)
+    assert cell["loss"][-1] is None
+
+
+def test_a_single_seed_has_no_interval():
+    frame = small_frame()
+    cell = grid(frame[frame["seed"] == 0])["cells"][0][1][0]
+    assert set(cell["low"]) == {None}
+    assert cell["text"].replace("\xa0", " ").endswith("accuracy 95.0 %")
+
+
+def test_runs_with_another_padding_are_left_out_unless_asked_for():
+    extra = run_rows(Run(norms=BATCH, padding=2, seed=0, epochs=2), "padded", [0.1, 0.5, 0.91])
+    frame = arranged([*small_frame().to_dict("records"), *extra], ["batch", "plain", "padded"])
+    assert grid(frame)["cells"] == grid(small_frame())["cells"]
+    data = grid(frame, {"Padded": "padded"})
+    assert data["arms"][0]["label"] == "Padded"
+    assert data["cells"][0][0][0]["final"].startswith("91.0")
+
+
+@pytest.mark.parametrize(
+    ("change", "arms", "message"),
+    [
+        (lambda f: f.drop(columns="lr"), None, "needs the column 'lr'"),
+        (lambda f: f[f["norms"] == "absent"], None, "no recorded runs"),
+        (lambda f: f, {"A": "nonsense"}, "unknown arm nonsense; recorded: batch, plain"),
+        (lambda f: f, dict.fromkeys("ABCDE", "batch"), "at most 4 arms"),
+    ],
+)
+def test_a_frame_that_the_lab_cannot_show_gets_one_clear_line(change, arms, message):
+    with pytest.raises(BookError, match=message):
+        grid(change(small_frame()), arms)
+
+
+def test_two_runs_of_one_seed_at_one_grid_point_are_refused():
+    twin = run_rows(Run(norms=BATCH, train_size=5_000, epochs=2), "batch", [0.1, 0.5, 0.9])
+    frame = arranged([*small_frame().to_dict("records"), *twin], ["batch", "plain"])
+    with pytest.raises(BookError, match="several runs of one seed"):
+        grid(frame)
+
+
+def test_the_lab_of_chapter_two_covers_the_grid_that_the_book_promises():
+    data = grid(findings.load("learning-rate"))
+    assert len(data["lrs"]) >= 9
+    assert {0.05, 0.1, 0.5, 1.0, 2.0, 4.0} <= set(data["lrs"])
+    assert data["batch_sizes"] == [32, 128, 512]
+    assert [arm["label"] for arm in data["arms"]] == ["With batch norm", "Without"]
+    for arm in data["cells"]:
+        for row in arm:
+            for cell in row:
+                assert cell is None or len(cell["seeds"]) >= 3
+
+
+def test_sliders_start_at_the_nearest_recorded_setting():
+    html = labs.recorded(small_frame(), lr=0.7, batch_size=500).html
+    assert re.search(r'name="lr" min="0" max="1" step="1"\nvalue="1" aria-valuetext="1"', html)
+    assert re.search(r'name="batch" min="0" max="1" step="1"\nvalue="1" aria-valuetext="128"', html)
+
+
+def test_without_scripts_the_table_holds_every_recorded_setting():
+    html = labs.recorded(small_frame()).html
+    table = html[html.index("<tbody>") : html.index("</tbody>")]
+    assert table.count("<tr>") == 3  # batch 32 has runs at one learning rate only
+    assert "96.0\xa0% [93.5,\xa098.5]" in table
+
+
+# What every output keeps to
+
+
+def test_an_output_has_nothing_that_markdown_would_take_for_its_own():
+    outputs = (
+        labs.recorded(small_frame()),
+        labs.predict("a-b", "Is $x$ `y`?\n\nThink.", ["yes", "no"]),
+        labs.revisit("a-b", "no", "First.\n\nSecond: $x^2$."),
+    )
+    for output in outputs:
+        lines = output.html.splitlines()
+        assert all(line and not line.startswith(" ") for line in lines)
+        assert "$" not in output.html
+        assert "`" not in output.html
+        assert not re.search(r"(src|href)=.?(https?:)?//", output.html)
+
+
+def test_data_cannot_break_out_of_its_script():
+    nasty = {"text": "</script><b>&$x$"}
+    html = assemble("predict", "", nasty).html
+    embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html)
+    assert embedded
+    assert "<" not in embedded[1]
+    assert "$" not in embedded[1]
+    assert json.loads(embedded[1]) == nasty
+
+
+def test_two_outputs_of_the_same_content_have_ids_of_their_own():
+    ids = [re.search('id="([^"]+)"', labs.recorded(small_frame()).html)[1] for _ in range(2)]
+    assert ids[0] != ids[1]
+
+
+def test_markdown_becomes_html_with_mathml():
+    assert markdown("plain & simple") == "plain &amp; simple"
+    assert markdown("*very* plain") == "<em>very</em> plain"
+    assert "<math" in markdown(r"the mean $\mu$")
+    assert markdown("one\n\ntwo").count("<p>") == 2
+
+
+# One call for chapters
+
+
+@pytest.mark.parametrize(
+    ("variable", "expected"),
+    [
+        ("BNBOOK_RENDER", True),
+        ("QUARTO_DOCUMENT_PATH", True),
+        ("QUARTO_EXECUTE_INFO", True),
+        ("HOME", False),
+    ],
+)
+def test_rendering_is_known_from_the_environment(monkeypatch, variable, expected):
+    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, "1")
+    assert labs.rendering() is expected
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """Collect what a cell would display, as the kernel would send it."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from IPython.utils.capture import capture_output
+
+    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
+        monkeypatch.delenv(name, raising=False)
+    InteractiveShell.instance()
+
+    def show(**options):
+        with capture_output() as captured:
+            labs.lab(small_frame(), **options)
+        return [set(output.data) - {"text/plain"} for output in captured.outputs]
+
+    yield show
+    InteractiveShell.clear_instance()
+
+
+def test_a_published_page_gets_html_and_never_a_widget(displayed, monkeypatch):
+    monkeypatch.setenv("BNBOOK_RENDER", "1")
+    assert displayed() == [{"text/html"}]
+
+
+def test_a_live_notebook_gets_the_recorded_lab_and_a_widget_to_train_with(displayed):
+    widget = "application/vnd.jupyter.widget-view+json"
+    assert displayed(train_size=200, epochs=1) == [{"text/html"}, {widget}]
+
+
+def test_a_training_lab_on_a_published_page_says_where_it_lives(monkeypatch):
+    monkeypatch.setenv("BNBOOK_RENDER", "1")
+    assert set(labs.TrainingLab()._repr_mimebundle_()) == {"text/html"}
+
+
+# Predictions
+
+
+def test_choices_are_radio_buttons_in_a_labelled_group():
+    html = labs.predict("bias", "What changes?", ["Nothing", "A <lot>"]).html
+    assert html.count('type="radio"') == 2
+    assert 'value="A &lt;lot&gt;"' in html
+    assert "<legend>" in html
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("a", "?", ["one"]), "two or more different choices"),
+        (("a", "?", ["one", "one"]), "two or more different choices"),
+        (("a", "?", ["one", "two"], "three"), "none of its choices"),
+        (("A b", "?", ["one", "two"]), "small letters, digits and hyphens"),
+    ],
+)
+def test_a_question_that_cannot_be_asked_is_refused(arguments, message):
+    with pytest.raises(BookError, match=message):
+        labs.predict(*arguments)
+
+
+def test_the_evidence_can_be_read_without_scripts():
+    html = labs.revisit("bias", "Nothing", "Because *why*.").html
+    assert "<strong>Nothing</strong>" in html
+    assert "Because <em>why</em>." in html
+    assert 'href="#predict-bias"' in html
+
+
+# Self-checks
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (True, True),
+        (np.bool_(True), True),
+        (0.3, 0.1 + 0.2),
+        (226, 226),
+        (torch.tensor([1.0, 2.0], requires_grad=True), [1.0, 2.0]),
+        (np.array([True, False]), [True, False]),
+        ("gamma", "gamma"),
+        ({"a": 1}, {"a": 1}),
+        (math.nan, math.nan),
+    ],
+)
+def test_a_right_answer_is_greeted(value, expected, capsys):
+    labs.check(value, expected, "never shown")
+    assert capsys.readouterr().out == "✓ Right.\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "message"),
+    [
+        (False, True, "False is not the answer"),
+        (0.31, 0.3, "0.31 is not the answer"),
+        (np.ones(3), np.ones(4), r"the shape should be \(4,\), not \(3,\)"),
+        (torch.tensor([1.0, 2.5]), [1.0, 2.0], "1 of 2 values are off"),
+        ("beta", "gamma", "'beta' is not the answer"),
+        ("beta", 3, "a number was expected"),
+        (None, 3, "a number was expected"),
+        (math.nan, 3, "nan is not the answer"),
+        (np.ones(2), "gamma", "is not the answer"),
+    ],
+)
+def test_a_wrong_answer_fails_with_the_hint_but_not_the_answer(value, expected, message):
+    with pytest.raises(AssertionError, match=message) as failure:
+        labs.check(value, expected, "think of the mean")
+    assert str(failure.value).endswith("Hint: think of the mean")
+
+
+@pytest.mark.parametrize("value", [..., (1, ...), [[...]]])
+def test_an_unanswered_exercise_waits_instead_of_failing(value, capsys):
+    labs.check(value, 3, "think of the mean")
+    assert capsys.readouterr().out.startswith("Not answered yet: ")
+
+
+def test_the_tolerance_is_the_exercises_own():
+    labs.check(0.31, 0.3, tol=0.05)

@@ -1,0 +1,259 @@
+"""The recorded lab and the predictions in a real browser, from a file and over http."""
+
+import contextlib
+import functools
+import http.server
+import threading
+
+import pytest
+from tables import arranged, run_rows
+
+from bnbook import lab as labs
+from bnbook.run import Run
+
+pytestmark = pytest.mark.browser
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Lab</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>:root {{ color-scheme: light dark }} body {{ font-family: sans-serif; margin: 1rem }}</style>
+<main>{}</main></html>"""
+NEAREST = "There are no runs at learning rate"
+
+
+def frame():
+    """Batch norm at three learning rates and three batch sizes; without it, not at batch 512."""
+    rows = []
+    for seed in range(3):
+        for batch_size in (32, 128, 512):
+            for lr in (0.1, 1.0, 4.0):
+                run = Run(norms=("batch",) * 4, lr=lr, batch_size=batch_size, seed=seed, epochs=3)
+                top = 0.97 + 0.005 * seed - 0.001 * lr
+                rows += run_rows(run, "batch", [0.1, 0.9, 0.95, top])
+                if batch_size < 512:
+                    plain = Run(lr=lr, batch_size=batch_size, seed=seed, epochs=3)
+                    good = lr < 4
+                    final = 0.93 + 0.01 * seed if good else 0.1
+                    accuracies = [0.1, 0.3, 0.6, final]
+                    rows += run_rows(plain, "plain", accuracies, "trained" if good else "collapsed")
+    return arranged(rows, ["batch", "plain"])
+
+
+@pytest.fixture
+def page(browser):
+    """A page of a browser whose network is cut; errors on it fail the test."""
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    context.route("**/*", _only_local)
+    tab = context.new_page()
+    problems = []
+    tab.on("console", lambda message: problems.append(message.text))
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("requestfailed", lambda request: problems.append(request.url))
+    yield tab
+    context.close()
+    assert problems == []
+
+
+def _only_local(route):
+    url = route.request.url
+    if url.startswith(("file:", "http://127.0.0.1:")):
+        route.continue_()
+    else:
+        route.abort()
+
+
+@pytest.fixture
+def opened(page, tmp_path):
+    """The recorded lab in a bare file, opened from disk."""
+    path = tmp_path / "lab.html"
+    path.write_text(PAGE.format(labs.recorded(frame(), lr=0.1).html), encoding="utf-8")
+    page.goto(path.as_uri())
+    page.wait_for_selector("[data-ready]")
+    return page
+
+
+def curve(page, chart="accuracy", arm="With batch norm"):
+    return page.locator(f".{chart} g[data-arm='{arm}'] .mean").get_attribute("d")
+
+
+def announced(page):
+    return page.locator(".announcer").inner_text()
+
+
+def test_an_arrow_key_moves_the_slider_the_curve_and_the_announcement(opened):
+    slider = opened.get_by_role("slider", name="Learning rate")
+    before = curve(opened)
+    assert slider.get_attribute("aria-valuetext") == "0.1"
+    assert announced(opened) == ""
+    slider.focus()
+    opened.keyboard.press("ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "1"
+    assert curve(opened) != before
+    opened.wait_for_function("document.querySelector('.announcer').textContent")
+    assert announced(opened).startswith("Learning rate 1, batch size 128. With batch norm: 3 of 3")
+    first = announced(opened)
+    opened.keyboard.press("ArrowRight")
+    opened.wait_for_function(
+        "s => document.querySelector('.announcer').textContent !== s", arg=first
+    )
+    assert "Without: 0 of 3 seeds trained (3 collapsed)" in announced(opened)
+
+
+def test_a_dragged_slider_announces_only_where_it_rests(opened):
+    opened.evaluate(
+        """() => { window.said = []; new MutationObserver(() => window.said.push(
+        document.querySelector('.announcer').textContent)).observe(
+        document.querySelector('.announcer'), { childList: true }); }"""
+    )
+    opened.get_by_role("slider", name="Learning rate").focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowLeft"):
+        opened.keyboard.press(key)
+    opened.wait_for_timeout(900)
+    said = opened.evaluate("window.said")
+    assert len(said) == 1
+    assert said[0].startswith("Learning rate 1,")
+
+
+def test_a_setting_without_runs_shows_the_nearest_and_says_so(opened):
+    opened.get_by_role("slider", name="Batch size").focus()
+    opened.keyboard.press("End")
+    lines = opened.locator(".summary p").all_inner_texts()
+    assert NEAREST not in lines[0]
+    assert f"{NEAREST} 0.1 and batch size 512" in lines[1]
+    assert "the nearest recorded, learning rate 0.1 and batch size 128" in lines[1]
+
+
+def test_each_curve_can_be_hidden(opened):
+    opened.get_by_role("checkbox", name="Without").focus()
+    opened.keyboard.press("Space")
+    assert opened.locator(".accuracy g[data-arm]").count() == 1
+    assert opened.locator(".loss g[data-arm]").count() == 1
+    opened.get_by_role("checkbox", name="With batch norm").click()
+    assert opened.locator(".accuracy g[data-arm]").count() == 0
+    assert "Tick a box" in opened.locator(".summary").inner_text()
+
+
+def test_the_table_says_in_numbers_what_the_curves_show(opened):
+    opened.get_by_text("These curves as a table").click()
+    last = opened.locator(".current tbody tr").last.locator("td").all_inner_texts()
+    assert last[0].startswith("97.5 % [")
+    assert last[1] == "0.7667"
+    opened.get_by_text("All recorded settings").click()
+    assert opened.locator(".all tbody tr").count() == 9
+
+
+def test_curves_differ_by_more_than_colour(opened):
+    dashes = opened.locator(".accuracy .mean").evaluate_all(
+        "nodes => nodes.map((n) => n.getAttribute('stroke-dasharray'))"
+    )
+    assert len(set(dashes)) == 2
+    assert opened.locator(".accuracy .label").all_text_contents() == ["With batch norm", "Without"]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_in_light_and_dark(opened, scheme):
+    opened.emulate_media(color_scheme=scheme)
+    fill = opened.locator(".accuracy .label").first.evaluate("n => getComputedStyle(n).fill")
+    assert fill == ("rgb(0, 0, 0)" if scheme == "light" else "rgb(255, 255, 255)")
+
+
+def test_a_phone_needs_no_sideways_scrolling(opened):
+    opened.set_viewport_size({"width": 390, "height": 800})
+    opened.get_by_text("All recorded settings").click()
+    opened.get_by_text("These curves as a table").click()
+    assert opened.evaluate("document.documentElement.scrollWidth") <= 390
+    inside = """nodes => nodes.every((n) => {
+      const [a, b] = [n.getBoundingClientRect(), n.closest('svg').getBoundingClientRect()];
+      return a.left >= b.left - 1 && a.right <= b.right + 1; })"""
+    assert opened.locator("figure svg text").evaluate_all(inside)
+    heights = opened.locator("input[type=range], label.arm").evaluate_all(
+        "nodes => nodes.map((n) => n.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 24  # WCAG 2.2, target size
+
+
+def test_two_labs_on_a_page_do_not_disturb_each_other(page, tmp_path):
+    path = tmp_path / "two.html"
+    both = labs.recorded(frame()).html + labs.recorded(frame()).html
+    path.write_text(PAGE.format(both), encoding="utf-8")
+    page.goto(path.as_uri())
+    second = page.locator(".bn-recorded").nth(1)
+    untouched = page.locator(".bn-recorded .accuracy .mean").first.get_attribute("d")
+    second.get_by_role("slider", name="Learning rate").focus()
+    page.keyboard.press("End")
+    assert page.locator(".bn-recorded .accuracy .mean").first.get_attribute("d") == untouched
+    assert second.locator("output").first.inner_text() == "4"
+
+
+def test_without_scripts_the_numbers_are_still_there(browser, tmp_path):
+    path = tmp_path / "lab.html"
+    path.write_text(PAGE.format(labs.recorded(frame()).html), encoding="utf-8")
+    with contextlib.closing(browser.new_context(java_script_enabled=False)) as context:
+        page = context.new_page()
+        page.goto(path.as_uri())
+        assert page.get_by_text("The sliders need JavaScript").is_visible()
+        assert not page.locator(".controls").is_visible()
+        page.locator("summary", has_text="All recorded settings").click()
+        assert page.locator(".all tbody tr").first.is_visible()
+
+
+# Predict and revisit
+
+
+def chapter(answer="Nothing: $x$ stays"):
+    choices = ["Nothing: $x$ stays", "Accuracy falls"]
+    question = labs.predict("bias", "What does removing a bias change?", choices)
+    return PAGE.format(question.html + labs.revisit("bias", answer, "The *same* function.").html)
+
+
+@pytest.fixture
+def served(tmp_path):
+    """The folder over http on this machine; yields its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            pass
+
+    (tmp_path / "chapter.html").write_text(chapter(), encoding="utf-8")
+    handler = functools.partial(Quiet, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/chapter.html"
+        server.shutdown()
+
+
+def test_a_prediction_outlives_a_reload_and_meets_the_evidence(page, served):
+    page.goto(served)
+    revisit = page.locator(".bn-predict").nth(1)
+    assert "What did you expect?" in revisit.inner_text()
+    page.get_by_role("radio", name="Accuracy falls").focus()
+    page.keyboard.press("Space")
+    assert "You predicted: Accuracy falls. The evidence says otherwise." in revisit.inner_text()
+    page.reload()
+    assert page.get_by_role("radio", name="Accuracy falls").is_checked()
+    assert "You predicted: Accuracy falls. The evidence says otherwise." in revisit.inner_text()
+    assert revisit.get_by_text("The same function.").is_visible()
+    page.keyboard.press("Tab")
+    page.get_by_role("radio", name="Accuracy falls").focus()
+    page.keyboard.press("ArrowUp")
+    assert "The evidence agrees." in revisit.inner_text()
+
+
+def test_a_prediction_works_where_storage_is_forbidden(page, served):
+    page.add_init_script(
+        "Object.defineProperty(window, 'localStorage', { get() { throw new Error('denied'); } });"
+    )
+    page.goto(served)
+    page.get_by_role("radio", name="Accuracy falls").check()
+    assert "You predicted: Accuracy falls." in page.locator(".bn-predict").nth(1).inner_text()
+
+
+def test_a_question_with_its_answer_replies_at_once(page, tmp_path):
+    path = tmp_path / "quick.html"
+    asked = labs.predict("quick", "Is it one?", ["One", "Two"], answer="One")
+    path.write_text(PAGE.format(asked.html), encoding="utf-8")
+    page.goto(path.as_uri())
+    page.get_by_role("radio", name="Two").check()
+    assert page.locator(".reply").inner_text() == "The evidence says otherwise: One"
+    page.get_by_role("radio", name="One").check()
+    assert page.locator(".reply").inner_text() == "The evidence agrees."

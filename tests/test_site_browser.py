@@ -1,0 +1,152 @@
+"""The built site in a real browser, from its files and without a network."""
+
+import subprocess
+import sys
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from conftest import ROOT
+
+from bnbook import site
+
+pytestmark = pytest.mark.browser
+
+SITE = ROOT / "_site"
+SOURCES = ("_quarto.yml", "styles.css", "index.qmd", "references.qmd", "bnbook/site", "chapters")
+PAGES = ["index.html", *(f"chapters/{p.stem}.html" for p in sorted(ROOT.glob("chapters/*.ipynb")))]
+PAGES.append("references.html")
+
+
+def _newest(paths):
+    files = [f for p in paths for f in (p.rglob("*") if p.is_dir() else [p]) if f.is_file()]
+    return max(f.stat().st_mtime for f in files if f.suffix != ".pyc")
+
+
+@pytest.fixture(scope="session")
+def built():
+    """Build the site where `make test` has not just done so; it reuses what is executed."""
+    index = SITE / "index.html"
+    if not index.exists() or index.stat().st_mtime < _newest([ROOT / s for s in SOURCES]):
+        site.render(ROOT)
+    return SITE
+
+
+class Visit:
+    """A page in a window of its own that notes what goes wrong."""
+
+    def __init__(self, browser, built, name, width=1280, scheme="light"):
+        self.complaints, self.requests = [], []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("console", self._note)
+        self.page.route("**/*", self._stop)
+        self.page.goto((built / name).as_uri())
+        self.page.wait_for_timeout(200)
+
+    def _note(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _stop(self, route):
+        if urlsplit(route.request.url).scheme in ("file", "data", "blob"):
+            route.continue_()
+        else:
+            self.requests.append(route.request.url)
+            route.abort()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.context.close()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_runs_without_errors_and_without_a_network(browser, built, name):
+    with Visit(browser, built, name) as visit:
+        assert visit.complaints == []
+        assert visit.requests == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_a_telephone_needs_no_sideways_scrolling(browser, built, name, scheme):
+    with Visit(browser, built, name, width=390, scheme=scheme) as visit:
+        visit.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_picture_is_described_and_shown(browser, built, name):
+    with Visit(browser, built, name) as visit:
+        images = visit.page.evaluate(
+            "Promise.all([...document.images].map(async (image) => {"
+            " await image.decode(); return [image.alt.trim(), image.naturalWidth]; }))"
+        )
+        assert all(alt and width for alt, width in images)
+
+
+CONTRAST = """() => {
+  const parse = (c) => c.match(/[\\d.]+/g).slice(0, 3).map(Number);
+  const light = (c) => parse(c).map((v) => v / 255)
+    .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const paper = light(getComputedStyle(document.body).backgroundColor);
+  return [...document.querySelectorAll("main p, main li, main a, main h1, main h2, main td, math")]
+    .map((e) => light(getComputedStyle(e).color))
+    .map((ink) => (Math.max(ink, paper) + 0.05) / (Math.min(ink, paper) + 0.05));
+}"""
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_text_reads_in_both_modes_and_the_toggle_switches_them(browser, built, name):
+    with Visit(browser, built, name) as visit:
+        papers = []
+        for _ in range(2):
+            papers.append(visit.page.evaluate("getComputedStyle(document.body).backgroundColor"))
+            assert min(visit.page.evaluate(CONTRAST)) >= 4.5
+            visit.page.evaluate("document.querySelector('.quarto-color-scheme-toggle').click()")
+            visit.page.wait_for_timeout(400)
+        assert papers[0] != papers[1]
+
+
+def test_previous_and_next_lead_through_the_whole_book(browser, built):
+    with Visit(browser, built, PAGES[0]) as visit:
+        seen = [PAGES[0]]
+        while (link := visit.page.locator(".nav-page-next a")).count():
+            link.first.click()
+            path = unquote(urlsplit(visit.page.url).path)
+            seen.append(path.removeprefix(f"{built}/"))
+        assert seen == PAGES
+        visit.page.locator(".nav-page-previous a").first.click()
+        assert visit.page.url.endswith(PAGES[-2])
+
+
+@pytest.mark.parametrize("name", [p for p in PAGES if p.startswith("chapters/")])
+def test_math_is_typeset_in_the_math_font(browser, built, name):
+    with Visit(browser, built, name) as visit:
+        formula = visit.page.locator("main math").first
+        assert formula.count()
+        assert formula.bounding_box()["width"] > 0
+        assert visit.page.evaluate("document.fonts.check('16px \"Book Math\"')")
+        assert "\\(" not in visit.page.locator("main p").all_inner_texts()
+
+
+def test_search_finds_a_chapter_when_the_site_is_served(browser, built):
+    code = f"from pathlib import Path; from bnbook import site; site.serve(Path({str(built)!r}), 0)"
+    server = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    try:
+        address = server.stdout.readline().split()[0]
+        page = browser.new_page(viewport={"width": 1280, "height": 900})
+        page.goto(address)
+        page.locator("input[type=search], .aa-Input, .smalldocs-search input").first.fill(
+            "learning"
+        )
+        page.wait_for_selector(".search-result, .aa-Item")
+        page.close()
+    finally:
+        server.terminate()
+        server.wait()
