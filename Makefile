@@ -45,12 +45,14 @@ lint: $(INSTALLED)
 	@$(BIN)/mypy --no-error-summary
 	@echo 'Lint: ruff and mypy found nothing'
 
+# One thread a process: two processes of two threads each would fight over two cores.
+test: export OMP_NUM_THREADS = 1
 test: lint
-	$(BIN)/pytest -q -n 2 -m 'not browser'
+	$(BIN)/pytest -n 2 -m 'not browser'
 	$(BIN)/bnbook render --stage
-	BNBOOK_RENDER=1 OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --nbmake --overwrite _build/book/chapters
+	BNBOOK_RENDER=1 $(BIN)/pytest -n 2 --nbmake --overwrite _build/book/chapters
 	$(BIN)/bnbook render
-	$(BIN)/pytest -q -m browser
+	$(BIN)/pytest -m browser
 	@echo 'Test: everything passed; the site is in _site/'
 
 bench: $(INSTALLED)

@@ -19,10 +19,12 @@ SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (100, 101)
 SHARED_LR = 0.1
 TUNING_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-GRID_LRS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-LAB_LRS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 30.0)
+GRID_LRS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
+LAB_LRS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
 LAB_SEEDS = (0, 1, 2)
-PADDING_LRS = (0.1, 0.5, 2.0)
+#: The lab's batch sizes beside the main arms' 128.
+LAB_BATCH_SIZES = (32, 512)
+PADDING_LRS = (0.5, 2.0)
 LAYER_LRS = (0.1, 1.0)
 
 #: Differences below this (0.2 percentage points of accuracy) count as none.
@@ -100,15 +102,15 @@ def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: 
 
 
 def _learning_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    pair = [experiment.arms["with BN"], experiment.arms["without BN"]]
-    main = grid(pair, GRID_LRS, SEEDS)
-    padding = grid([experiment.arms["without BN, padded"]], PADDING_LRS, SEEDS)
+    arms = experiment.arms
+    main = grid([arms["with BN"], arms["without BN"]], GRID_LRS, SEEDS)
+    padding = grid([arms["without BN, padded"]], PADDING_LRS, SEEDS)
     lab = [
         replace(run, batch_size=size)
-        for size in (32, 512)
-        for run in grid(pair, LAB_LRS, LAB_SEEDS)
+        for size in LAB_BATCH_SIZES
+        for run in grid([arms["lab, with BN"], arms["lab, without BN"]], LAB_LRS, LAB_SEEDS)
     ]
-    return main + padding + lab
+    return main + lab + padding
 
 
 def _per_layer(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -149,7 +151,8 @@ def _against(
 
 _FULL = Run(norms=BATCH_NORM)
 #: Long enough for the net without batch norm to leave its first plateau at some learning rate.
-_LONG = Run(epochs=20, eval_epochs=(1, 2, 3, 5, 7, 10, 15, 20))
+#: The first epochs are all evaluated, so that the lab's shorter runs can stand beside them.
+_LONG = Run(epochs=30, eval_epochs=(1, 2, 3, 4, 5, 10, 20, 30))
 
 EXPERIMENTS = {
     e.name: e
@@ -181,6 +184,8 @@ EXPERIMENTS = {
                 "with BN": replace(_LONG, norms=BATCH_NORM),
                 "without BN": _LONG,
                 "without BN, padded": replace(_LONG, padding=2),
+                "lab, with BN": _FULL,
+                "lab, without BN": Run(),
             },
             plan=_learning_rates,
             contrasts=_against("without BN", ["with BN"], [0.1, 0.5, 2.0]),

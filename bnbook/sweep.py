@@ -1,5 +1,6 @@
 """Execute the runs of an experiment on all cores, resumably."""
 
+import contextlib
 import datetime
 import hashlib
 import importlib.metadata
@@ -8,7 +9,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -42,8 +43,8 @@ def sweep(experiment: Experiment, workers: int | None = None) -> int:
     try:
         while missing := _missing(experiment, known):
             progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
-            with progress:
-                for finished in execute(missing, workers):
+            with progress, contextlib.closing(execute(missing, workers)) as records:
+                for finished in records:
                     store.spool(finished)
                     known[finished["key"]] = finished
                     new += 1
@@ -66,7 +67,7 @@ def check_workers(workers: int | None) -> int:
     return workers
 
 
-def execute(runs: Iterable[Run], workers: int) -> Iterator[store.Record]:
+def execute(runs: Iterable[Run], workers: int) -> Generator[store.Record, None, None]:
     """Train `runs` in `workers` processes; yield each record as its run ends, in that order."""
     runs = list(runs)
     for name in {run.dataset for run in runs}:

@@ -122,11 +122,19 @@ def test_type_is_legible_when_a_phone_shrinks_the_figure(drawn):
         assert min(sizes) >= 11
 
 
-def test_svg_needs_no_font_and_is_the_same_each_time(arms, probes, drawn):
-    for name, again in draw_all(arms, probes).items():
-        first = svg(drawn[name])
-        assert "<text" not in first
-        assert first == svg(again), name
+def test_svg_needs_no_font_and_is_the_same_each_time(arms):
+    along = findings.summary(arms, ["arm", "epoch"])
+    first, again = (svg(figures.curves(along, stretch=True)) for _ in range(2))
+    assert "<text" not in first
+    assert first == again
+
+
+def test_seeds_stand_in_place_of_intervals_where_runs_are_given(arms):
+    along = findings.summary(arms, ["arm", "epoch"])
+    (bands,) = figures.curves(along).axes
+    (seeds,) = figures.curves(along, runs=findings.filled(arms)).axes
+    assert (len(bands.collections), len(seeds.collections)) == (2, 0)
+    assert len(seeds.lines) == len(bands.lines) + 6
 
 
 def test_texts_of_a_figure_stay_inside_it(drawn):

@@ -107,6 +107,13 @@ def test_contrast_table_shows_failed_runs_only_where_there_are_any():
     assert "a − b" in without
 
 
+def test_a_difference_without_spread_is_not_given_an_interval():
+    pair = findings.paired(table({"a": [0.95, 0.96], "b": [0.95, 0.96]}), "a", "b")
+    assert "| 0.00 points in every seed |" in text(
+        findings.contrast_table(findings.compared([pair]))
+    )
+
+
 def test_published_figures_stand_beside_ours():
     ours = findings.summary(table({"no hidden biases": [0.98, 0.982, 0.984]}))
     row = {str(k): v for k, v in ours.iloc[0].items()}

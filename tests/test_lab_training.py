@@ -8,6 +8,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,7 +35,10 @@ def fewer_images_to_evaluate():
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(datasets, "splits", lambda _name: few)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # beside other test workers, more threads only wait for each other
         yield
+        torch.set_num_threads(threads)
 
 
 def _first(part, n):

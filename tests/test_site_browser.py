@@ -40,6 +40,7 @@ class Visit:
             viewport={"width": width, "height": 900}, color_scheme=scheme
         )
         self.page = self.context.new_page()
+        self.page.set_default_timeout(120_000)  # a busy machine is slow, not wrong
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("console", self._note)
         self.page.route("**/*", self._stop)
@@ -117,11 +118,13 @@ def test_previous_and_next_lead_through_the_whole_book(browser, built):
     with Visit(browser, built, PAGES[0]) as visit:
         seen = [PAGES[0]]
         while (link := visit.page.locator(".nav-page-next a")).count():
-            link.first.click()
+            with visit.page.expect_navigation():
+                link.first.click()
             path = unquote(urlsplit(visit.page.url).path)
             seen.append(path.removeprefix(f"{built}/"))
         assert seen == PAGES
-        visit.page.locator(".nav-page-previous a").first.click()
+        with visit.page.expect_navigation():
+            visit.page.locator(".nav-page-previous a").first.click()
         assert visit.page.url.endswith(PAGES[-2])
 
 

@@ -28,9 +28,10 @@ from bnbook.figures.theme import (
 from bnbook.findings import HalfPoint
 
 
-def band(ax: Axes, part: pd.DataFrame, x: str, style: Style) -> None:
-    """Draw means as a line with markers, and their intervals as a band."""
-    ax.fill_between(part[x], part["low"], part["high"], color=style.color, alpha=0.2, linewidth=0)
+def band(ax: Axes, part: pd.DataFrame, x: str, style: Style, *, limits: bool = True) -> None:
+    """Draw means as a line with markers, and (unless not `limits`) their intervals as a band."""
+    if limits:
+        ax.fill_between(part[x], part["low"], part["high"], color=style.color, alpha=0.2, lw=0)
     ax.plot(part[x], part["mean"], color=style.color, linestyle=style.dash, marker=style.marker)
 
 
@@ -50,6 +51,12 @@ def bars(
         elinewidth=1.4,
         capsize=3,
     )
+
+
+def _seen(summary: pd.DataFrame, runs: pd.DataFrame | None, outcome: str = "") -> pd.Series[float]:
+    """All accuracies that a figure shows, but for upper limits, which may run off its top."""
+    lows = summary["low"] if runs is None else runs[outcome]
+    return pd.concat([summary["mean"], lows])
 
 
 def _panels(table: pd.DataFrame, column: str | None) -> list[tuple[str, pd.DataFrame]]:
@@ -76,8 +83,8 @@ def curves(
     """Draw means along the epochs with 95 % bands, one line per arm, one panel per `panel`.
 
     `summary` as from `findings.summary(frame, [by, "epoch"], outcome)` (and `panel`). `runs`, as
-    from `findings.filled(frame)`, adds each seed as a thin line: use it where some seeds failed.
-    `stretch` spaces accuracies by the log of the error. An `outcome` that is no accuracy
+    from `findings.filled(frame)`, shows every seed as a thin line in place of the bands: use it
+    where some seeds failed, since no interval of a mean describes such a split. `stretch` spaces accuracies by the log of the error. An `outcome` that is no accuracy
     (train_loss) has a plain axis.
     """
     panels = _panels(summary, panel)
@@ -87,7 +94,7 @@ def curves(
     styles = series(summary, by)
     for ax, (title, table) in zip(axes, panels, strict=False):
         for name, style in styles.items():
-            band(ax, table[table[by] == name], "epoch", style)
+            band(ax, table[table[by] == name], "epoch", style, limits=runs is None)
             if runs is not None:
                 mine = runs[runs[by] == name]
                 mine = mine if panel is None else mine[mine[panel] == table[panel].iloc[0]]
@@ -96,7 +103,7 @@ def curves(
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         label(ax, "epoch", ylabel if ax in axes[::columns] else "", title)
         if "accuracy" in outcome:
-            accuracy_axis(ax, stretch=summary if stretch else None)
+            accuracy_axis(ax, stretch=_seen(summary, runs, outcome) if stretch else None)
     for ax in axes[len(panels) :]:
         ax.set_visible(False)
     legend(figure, styles)
@@ -117,15 +124,18 @@ def lr_curves(
     """Draw final means against the learning rate, with 95 % intervals.
 
     `summary` as from `findings.summary(frame, [by, "lr"], outcome)`. A ring marks each arm's own
-    `best` learning rate, a vertical line the `shared` one. `runs`, as from `findings.final`, adds
-    each seed as a small dot: use it where some seeds failed.
+    `best` learning rate, a vertical line the `shared` one. `runs`, as from `findings.final`, shows
+    every seed as a small dot in place of the intervals: use it where some seeds failed, or where
+    there are only two.
     """
     figure, (ax,) = canvas(3.8)
     styles = series(summary, by)
     for name, style in styles.items():
         part = summary[summary[by] == name].sort_values("lr")
-        bars(ax, part, part["lr"], style)
-        if runs is not None:
+        if runs is None:
+            bars(ax, part, part["lr"], style)
+        else:
+            band(ax, part, "lr", style, limits=False)
             mine = runs[runs[by] == name]
             ax.plot(mine["lr"], mine[outcome], ".", color=style.color, alpha=0.6, ms=7, mew=0)
         chosen = part[part["lr"] == (best or {}).get(name)]
@@ -135,7 +145,7 @@ def lr_curves(
     log_lr(ax, summary["lr"].tolist())
     notes = ["ring: its own best"] * bool(best) + ["dotted: the shared one"] * (shared is not None)
     label(ax, f"learning rate ({', '.join(notes)})" if notes else "learning rate", ylabel)
-    accuracy_axis(ax, stretch=summary if stretch else None)
+    accuracy_axis(ax, stretch=_seen(summary, runs, outcome) if stretch else None)
     legend(figure, styles)
     return figure
 
@@ -205,7 +215,7 @@ def dots(
         ax.plot(row["mean"], y - 0.08, style.marker, color=style.color, markersize=9)
     _name_rows(ax, names)
     ax.set_xlabel(xlabel)
-    accuracy_axis(ax, "x", summary if stretch else None)
+    accuracy_axis(ax, "x", runs[outcome] if stretch else None)
     return figure
 
 

@@ -155,7 +155,7 @@ def subsets(
         capsize=3,
     )
     label(ax, "", ylabel)
-    accuracy_axis(ax, stretch=table if stretch else None)
+    accuracy_axis(ax, stretch=pd.concat([table["mean"], table["low"]]) if stretch else None)
     for place, kinds in enumerate(table["norms"].str.split(",")):
         on = [i for i, kind in enumerate(kinds) if kind == norm]
         off = [i for i, kind in enumerate(kinds) if kind != norm]

@@ -98,6 +98,7 @@ def canvas(
     """
     theme()
     figure = Figure(figsize=(WIDTH, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.08, h_pad=0.08)
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes.flat)
 
@@ -165,11 +166,11 @@ def label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:
 _TICKS: Final = (0.9, 0.99, 0.1, 0.5, 0.98, 0.95, 0.8, 0.995, 0.97, 0.7, 0.999)
 
 
-def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.DataFrame | None = None) -> None:
+def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.Series[float] | None = None) -> None:
     """Show accuracies (0 to 1) in percent.
 
-    With `stretch`, a table with means and limits, their errors are spaced by their logarithm: 90
-    to 99 % then takes as much room as 0 to 90 %, and the axis ends a little above the best mean.
+    With `stretch`, the accuracies to be seen, errors are spaced by their logarithm: 90 to 99 %
+    then takes as much room as 0 to 90 %, and the axis ends a little above the best of them.
     """
     axis = ax.yaxis if which == "y" else ax.xaxis
     axis.set_major_formatter(lambda value, _: f"{100 * value:.10g} %")
@@ -179,8 +180,8 @@ def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.DataFrame | None = Non
         (ax.set_yscale, ax.set_ylim) if which == "y" else (ax.set_xscale, ax.set_xlim)
     )
     set_scale("function", functions=(_place, _share))
-    low = float(stretch["low"].fillna(stretch["mean"]).min())
-    bottom, top = max(0.0, 1 - 1.15 * (1 - low)), 1 - (1 - float(stretch["mean"].max())) / 1.6
+    bottom = max(0.0, 1 - 1.15 * (1 - float(stretch.min())))
+    top = 1 - (1 - float(stretch.max())) / 1.5
     set_limits(bottom, top)
     # Labels lie side by side on x, so they need more room there.
     room = (0.07 if which == "y" else 0.12) * (_place(top) - _place(bottom))
@@ -223,6 +224,15 @@ def log_values(ax: Axes) -> None:
         ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
         if len(ticks) >= 3:
             break
-    ax.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    ticks = ticks[:: 1 + len(ticks) // 7]
+    ax.set_yticks(ticks, [_plain_or_power(tick) for tick in ticks])
     ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
     ax.set_ylim(low, high)
+
+
+def _plain_or_power(value: float) -> str:
+    if 1e-4 < value < 1e5:
+        return f"{value:g}"
+    mantissa, exponent = f"{value:.0e}".split("e")
+    raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"10{raised}" if mantissa == "1" else f"{mantissa}·10{raised}"

@@ -201,9 +201,9 @@ def contrast_table(compared: pd.DataFrame) -> Markdown:
     if "lr" in compared:
         columns["Learning rate"] = lambda row: row["lr"]
     columns |= {
-        "Difference": as_points,
+        "Difference": _difference,
         "p, different": lambda row: p_value(row["holm_difference"]),
-        f"p, within ±{100 * compared['margin'].iloc[0]:.1f}": lambda row: p_value(
+        f"p, within ±{100 * compared['margin'].iloc[0]:g} points": lambda row: p_value(
             row["holm_equivalence"]
         ),
         "Finding": "finding",
@@ -212,6 +212,13 @@ def contrast_table(compared: pd.DataFrame) -> Markdown:
     if compared["failed"].any():
         columns["Runs that did not train"] = "failed"
     return table(compared, columns)
+
+
+def _difference(row: Mapping[str, Any]) -> str:
+    """Write a difference; without spread there is no interval to write."""
+    if row["n"] > 1 and abs(row["high"] - row["low"]) < 1e-9:
+        return f"{points(row['mean'])} in every seed"
+    return as_points(row)
 
 
 def published(claim: str, ours: Mapping[str, Mapping[str, Any]], setting: object) -> Markdown:

@@ -1,0 +1,50 @@
+"""The command line: one clear line and exit code 2 for everything a user can mend."""
+
+import pytest
+
+from bnbook import cli
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sweep", "nonsense"], "unknown experiment 'nonsense'; known: bias-removal"),
+        (["sweep", "bias-removal", "--workers", "0"], "0 workers cannot work"),
+        (["sweep", "bias-removal", "--workers", "-3"], "-3 workers cannot work"),
+        (["data", "imagenet"], "unknown data set 'imagenet': choose one of mnist"),
+    ],
+)
+def test_bad_input_gets_one_clear_line(arguments, message, capsys):
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("bnbook: ")
+    assert message in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [[], ["swep"], ["sweep"], ["sweep", "lite", "--workers", "two"], ["sweep", "a", "b"]],
+)
+def test_a_mistyped_command_exits_with_2(arguments, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        cli.main(arguments)
+    assert exit_.value.code == 2
+    assert "usage: bnbook" in capsys.readouterr().err
+
+
+def test_the_list_names_every_experiment_and_its_chapter(capsys):
+    assert cli.main(["sweep", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == [
+        "bias-removal",
+        "learning-rate",
+        "per-layer",
+        "lite",
+        "affine",
+    ]
+
+
+def test_data_says_what_there_is_and_where(capsys):
+    assert cli.main(["data", "mnist"]) == 0
+    assert "60,000 training and 10,000 test images, 1 x 28 x 28" in capsys.readouterr().out

@@ -1,0 +1,217 @@
+"""Sweeps: parallel, resumable, and never leaving a mess; and the store they write to."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bnbook import data, experiments, store, sweep, training
+from bnbook.errors import BookError
+from bnbook.experiments import Experiment
+from bnbook.run import Run
+
+TINY = Run(epochs=1, train_size=256, lr=0.5)
+ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Give the test a data folder of its own, with the real MNIST and no records."""
+    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
+    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    return tmp_path
+
+
+def tiny(*seeds):
+    def plan(experiment, _):
+        return experiments.grid(experiment.arms.values(), [0.5], seeds)
+
+    return Experiment("tiny", 0, "Does it work?", ARMS, plan)
+
+
+@pytest.fixture(scope="module")
+def record():
+    """One real record."""
+    return store.record(training.train(ARMS["with BN"]), sweep.environment())
+
+
+def test_a_sweep_records_what_the_same_runs_give_alone(folder, record):
+    assert sweep.sweep(tiny(0, 1), workers=2) == 4
+    frame = store.read("tiny")
+    assert frame["key"].nunique() == 4
+    assert list(frame["epoch"].unique()) == [0, 1]
+    mine = frame[frame["key"] == record["key"]].iloc[-1]
+    assert mine["val_correct"] == record["rows"][-1]["val_correct"]
+    assert mine["val_accuracy"] == mine["val_correct"] / 10_000
+    assert mine["norms"] == "batch,batch,batch,batch"
+    assert mine["first_losses"] == pytest.approx(record["rows"][-1]["first_losses"], rel=1e-6)
+    assert not list(store.spool_folder().iterdir())
+    assert not [p for p in (folder / "results").iterdir() if p.name.startswith(".")]
+
+
+def test_a_sweep_runs_only_what_is_missing(folder):
+    assert sweep.sweep(tiny(0), workers=1) == 2
+    before = store.table_path("tiny").read_bytes()
+    assert sweep.sweep(tiny(0), workers=1) == 0
+    assert store.table_path("tiny").read_bytes() == before
+    assert sweep.sweep(tiny(0, 1), workers=1) == 2
+    assert store.read("tiny")["key"].nunique() == 4
+
+
+def test_a_run_that_two_experiments_share_is_run_once(folder):
+    sweep.sweep(tiny(0), workers=1)
+    other = replace(tiny(0), name="other")
+    assert sweep.sweep(other, workers=1) == 0
+    assert store.read("other")["key"].nunique() == 2
+
+
+def test_a_spooled_run_is_not_repeated(folder, record):
+    store.spool(record | {"outcome": "from the spool"})
+    assert sweep.sweep(tiny(0), workers=1) == 1
+    frame = store.read("tiny")
+    assert set(frame[frame["key"] == record["key"]]["outcome"]) == {"from the spool"}
+
+
+def test_tuning_names_the_final_runs_once_its_own_are_recorded(folder, monkeypatch):
+    monkeypatch.setattr(experiments, "TUNING_LRS", (0.5, 2.0))
+    monkeypatch.setattr(experiments, "TUNING_SEEDS", (100,))
+    monkeypatch.setattr(experiments, "SEEDS", (0,))
+    tuned = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=experiments._tuned)
+    assert sweep.sweep(tuned, workers=1) == 4  # two to tune, one shared, one at the best
+    frame = store.read("tiny").assign(arm="with BN")
+    assert experiments.best_lr(frame, "with BN") in (0.5, 2.0)
+    assert sorted(frame[frame["seed"] == 0]["lr"].unique()) == sorted(
+        {0.1, experiments.best_lr(frame, "with BN")}
+    )
+
+
+def test_the_provenance_tells_what_when_where_and_with_what(folder):
+    sweep.sweep(tiny(0), workers=1)
+    found = store.read_provenance("tiny")
+    assert found["runs"] == 2
+    assert found["seeds"] == [0]
+    assert found["packages"]["torch"] == sweep.importlib.metadata.version("torch")
+    assert found["machines"] == [sweep.cpu_name()]
+    assert set(found["fingerprints"]) == set(ARMS)
+    assert sweep.stale(tiny(0)) == []
+
+
+def test_a_change_in_what_training_does_is_noticed(folder, monkeypatch):
+    sweep.sweep(tiny(0), workers=1)
+    monkeypatch.setattr(training.models, "initialize", lambda net, seed: net)
+    assert sweep.stale(tiny(0)) == list(ARMS)
+
+
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_training_still_does_what_the_book_recorded(name):
+    moved = sweep.stale(experiments.EXPERIMENTS[name])
+    assert not moved, f"{name} is stale in {moved}: delete its table and run `bnbook sweep {name}`"
+
+
+@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+def test_the_books_records_are_complete(name):
+    experiment = experiments.EXPERIMENTS[name]
+    known = store.recorded(name)
+    assert not sweep._missing(experiment, known)
+    for one in known.values():
+        assert experiment.arm_of(Run.from_changes(one["run"])) in experiment.arms
+
+
+def damage(path, how):
+    content = path.read_bytes()
+    if how == "cut short":
+        path.write_bytes(content[: len(content) // 2])
+    elif how == "one flipped byte":
+        middle = len(content) // 4
+        path.write_bytes(content[:middle] + bytes([content[middle] ^ 0xFF]) + content[middle + 1 :])
+    else:
+        path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("how", ["cut short", "one flipped byte", "emptied"])
+def test_a_damaged_table_is_named_with_the_way_out(folder, record, how):
+    store.merge("tiny", [record] * 50, {})
+    damage(store.table_path("tiny"), how)
+    with pytest.raises(BookError, match=r"tiny\.parquet is damaged .*bnbook sweep tiny") as error:
+        store.read("tiny")
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_spool_file_is_named(folder, record):
+    store.spool(record)
+    path = next(store.spool_folder().iterdir())
+    damage(path, "cut short")
+    with pytest.raises(BookError, match=rf"{path.stem}\.json is damaged"):
+        sweep.sweep(tiny(0), workers=1)
+
+
+def test_a_missing_table_says_how_to_make_it(folder):
+    with pytest.raises(BookError, match=r"no records of tiny .*run `bnbook sweep tiny`"):
+        store.read("tiny")
+
+
+def test_a_failed_write_leaves_the_old_file_whole(folder, record):
+    store.merge("tiny", [record], {})
+    before = store.table_path("tiny").read_bytes()
+    with (
+        pytest.raises(BookError, match=r"cannot write .*No space left"),
+        store.replacing(store.table_path("tiny")) as temporary,
+    ):
+        temporary.write_bytes(b"half a ta")
+        raise OSError(28, os.strerror(28))
+    assert store.table_path("tiny").read_bytes() == before
+    assert len(list((folder / "results").iterdir())) == 2
+
+
+def test_a_table_of_another_schema_is_refused(folder, record, monkeypatch):
+    store.merge("tiny", [record], {})
+    monkeypatch.setattr(store, "SCHEMA_VERSION", 99)
+    with pytest.raises(BookError, match="has schema 1, this bnbook reads 99"):
+        store.read("tiny")
+
+
+def test_a_run_of_no_arm_is_named():
+    with pytest.raises(BookError, match="belongs to no arm of lite"):
+        experiments.find("lite").arm_of(Run(padding=2))
+
+
+def start_sweep(folder):
+    environment = os.environ | {"BNBOOK_DATA": str(folder)}
+    command = [sys.executable, "-m", "bnbook.cli", "sweep", "bias-removal", "--workers", "2"]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    spool = Path(folder) / "spool"
+    deadline = time.monotonic() + 300
+    while not (spool.exists() and any(spool.glob("*.json"))):
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return process, psutil.Process(process.pid).children(recursive=True)
+
+
+def test_ctrl_c_keeps_what_is_finished_and_leaves_no_worker(folder):
+    process, workers = start_sweep(folder)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "bnbook: interrupted; what was finished is kept"
+    assert "Traceback" not in errors
+    _, alive = psutil.wait_procs(workers, timeout=5)
+    assert not alive
+    assert store.read("bias-removal")["key"].nunique() >= 1
+    assert json.loads(store.provenance_path("bias-removal").read_text())["runs"] >= 1
+
+
+def test_workers_do_not_outlive_a_killed_sweep(folder):
+    process, workers = start_sweep(folder)
+    process.kill()
+    process.communicate()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert not alive
+    assert store.spooled()
