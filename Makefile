@@ -50,7 +50,7 @@ test: export OMP_NUM_THREADS = 1
 test: lint
 	$(BIN)/pytest -n 2 -m 'not browser'
 	$(BIN)/bnbook render --stage
-	BNBOOK_RENDER=1 $(BIN)/pytest -n 2 --nbmake --overwrite _build/book/chapters
+	BNBOOK_RENDER=1 $(BIN)/pytest -n 2 --nbmake --overwrite _work/book/chapters
 	$(BIN)/bnbook render
 	$(BIN)/pytest -m browser
 	@echo 'Test: everything passed; the site is in _site/'
@@ -69,6 +69,6 @@ lock:
 	@echo 'Lock: requirements.lock pins what pyproject.toml asks for'
 
 clean:
-	@rm -rf _build _site .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@rm -rf _work _site .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	@find bnbook tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
-	@echo 'Clean: removed _build/, _site/ and caches; .venv and data/ stay'
+	@echo 'Clean: removed _work/, _site/ and caches; .venv and data/ stay'

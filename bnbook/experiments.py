@@ -89,7 +89,7 @@ def best_lr(frame: pd.DataFrame, arm: str) -> float:
     broke = final["outcome"].isin(["collapsed", "non-finite"]).groupby(final["lr"]).any()
     means = final.groupby("lr")["val_accuracy"].mean()
     sound = means[~broke] if not broke.all() else means
-    return float(sound.index[sound.argmax()])
+    return float(sound.index[int(sound.argmax())])
 
 
 def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> list[Run]:
@@ -212,7 +212,9 @@ EXPERIMENTS = {
                 "both fixed": replace(_FULL, affine="none"),
             },
             plan=_tuned,
-            contrasts=_against("full", ("mean-only", "variance-only", "none"), [SHARED_LR, "best"]),
+            contrasts=_against(
+                "full", ("mean-only", "variance-only", "none"), [SHARED_LR, "best"]
+            ),
         ),
         Experiment(
             name="affine",

@@ -4,6 +4,7 @@ import hashlib
 import pickle
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,6 +225,20 @@ def test_loaders_that_unpack_at_once_do_not_disturb_each_other(cache):
         loaded = list(pool.map(lambda _: data.load("mnist"), range(16)))
     assert all(one.train_images.equal(loaded[0].train_images) for one in loaded)
     assert [p.name for p in cache.iterdir()] == ["mnist"]
+
+
+@pytest.mark.usefixtures("tiny_mnist")
+def test_an_interrupted_unpacking_leaves_nothing_behind(cache, monkeypatch):
+    def interrupted(self, content, write=Path.write_bytes):
+        write(self, content[: len(content) // 2])
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            data.load("mnist")
+    assert not [p for p in cache.rglob("*") if p.is_file()]
+    assert len(data.load("mnist").train_labels) == 30
 
 
 def test_an_unknown_name_lists_the_known_ones():

@@ -139,7 +139,7 @@ def test_seeds_stand_in_place_of_intervals_where_runs_are_given(arms):
 
 def test_texts_of_a_figure_stay_inside_it(drawn):
     for name, figure in drawn.items():
-        figure.canvas.draw()
+        figure.draw_without_rendering()
         width, height = figure.bbox.size
         for text in figure.findobj(mpl.text.Text):
             if not (text.get_text() and text.get_visible()):
@@ -184,6 +184,23 @@ def test_stretched_axis_gives_the_last_percents_room(arms):
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert "90 %" in labels
     assert all(re.fullmatch(r"[\d.]+ %", label) for label in labels)
+
+
+def test_a_second_series_of_subsets_stands_in_the_order_of_the_first():
+    worth = {0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1}
+    rising = findings.summary(subsets(worth), "norms").assign(rate="low")
+    falling = rising.assign(rate="high", mean=1 - rising["mean"], low=0.0, high=1.0)
+    axes = figures.subsets(pd.concat([rising, falling]), by="rate").axes[0]
+    low, high = (sorted(zip(*line.get_data(), strict=True)) for line in axes.lines[::3])
+    assert [y for _, y in low] == sorted(rising["mean"])
+    assert [y for _, y in high] == sorted(falling["mean"], reverse=True)
+
+
+def test_contributions_have_one_panel_per_learning_rate():
+    table = findings.contributions(subsets({0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1}), 0.1)
+    both = pd.concat([table.assign(rate="low"), table.assign(rate="high")])
+    titles = [ax.get_title(loc="left") for ax in figures.contributions(both, "rate").axes]
+    assert titles == ["low", "high"]
 
 
 def test_subsets_are_in_rising_order_over_the_matrix_of_what_is_on():

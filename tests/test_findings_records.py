@@ -133,3 +133,15 @@ def test_setting_is_computed_from_the_records():
     assert findings.setting(frame) == "3 seeds, 10,000 training images, 1 epoch"
     fewer = frame[(frame["arm"] == "a") | (frame["seed"] == 0)]
     assert findings.setting(fewer).startswith("1 to 3 seeds")
+
+
+def test_a_run_cut_short_is_judged_as_if_it_had_ended_there():
+    run = Run(norms=("batch",) * 4, lr=1.0, batch_size=32, epochs=3, train_size=512)
+    long = train(run)
+    short = train(replace(run, epochs=1))
+    records = [store.record(h, sweep.environment()) for h in (long, short)]
+    frames = [store.records_frame([one]) for one in records]
+    cut = findings.first_epochs(frames[0], 1)
+    assert list(cut["val_correct"]) == list(frames[1]["val_correct"])
+    assert list(cut["outcome"]) == list(frames[1]["outcome"])
+    assert set(cut["epochs"]) == {1}

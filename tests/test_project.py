@@ -41,7 +41,7 @@ FLOORS = {
 
 #: What conda-forge calls a package, where it differs from the package index's name.
 CONDA_NAMES = {
-    "fonttools[woff]": ["fonttools", "brotli-python"],
+    "jupyter-client": ["jupyter_client"],
     "quarto-cli": ["quarto"],
     "torch": ["pytorch"],
 }

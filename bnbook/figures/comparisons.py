@@ -84,8 +84,9 @@ def curves(
 
     `summary` as from `findings.summary(frame, [by, "epoch"], outcome)` (and `panel`). `runs`, as
     from `findings.filled(frame)`, shows every seed as a thin line in place of the bands: use it
-    where some seeds failed, since no interval of a mean describes such a split. `stretch` spaces accuracies by the log of the error. An `outcome` that is no accuracy
-    (train_loss) has a plain axis.
+    where some seeds failed, since no interval of a mean describes such a split. `stretch` spaces
+    accuracies by the log of the error. An `outcome` that is no accuracy (train_loss) has a plain
+    axis.
     """
     panels = _panels(summary, panel)
     columns = min(len(panels), 2)

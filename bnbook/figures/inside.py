@@ -27,16 +27,18 @@ from bnbook.figures.theme import (
 from bnbook.findings.layers import SLOTS
 
 
-def contributions(table: pd.DataFrame) -> Figure:
-    """Draw each layer's worth by three measures, with 95 % intervals.
+def contributions(table: pd.DataFrame, panel: str | None = None) -> Figure:
+    """Draw each layer's worth by three measures, with 95 % intervals, one panel below the other.
 
-    `table` as from `findings.contributions`.
+    `table` as from `findings.contributions`, with a column `panel` that titles the panels.
     """
-    figure, (ax,) = canvas(3.8)
+    panels = [("", table)] if panel is None else list(table.groupby(panel, sort=False))
+    figure, axes = canvas(0.8 + 3.0 * len(panels), len(panels), sharex=True, sharey=True)
     styles = series(table, "measure")
-    _by_layer(ax, table, "measure", styles)
-    ax.axhline(0, color=INK, linewidth=1.2)
-    label(ax, "", "gain in −log(validation error)")
+    for ax, (title, part) in zip(axes, panels, strict=True):
+        _by_layer(ax, part, "measure", styles)
+        ax.axhline(0, color=INK, linewidth=1.2)
+        label(ax, "", "gain in −log(validation error)", str(title))
     legend(figure, styles)
     return figure
 
@@ -135,28 +137,29 @@ def subsets(
     summary: pd.DataFrame,
     ylabel: str = "validation accuracy",
     *,
+    by: str | None = None,
     norm: str = "batch",
     stretch: bool = False,
 ) -> Figure:
     """Draw the mean of every subset of norms in rising order, and below it which layers have one.
 
-    `summary` as from `findings.summary(frame, "norms")`, with 95 % intervals. A filled dot in the
-    lower part says that the layer has the norm.
+    `summary` as from `findings.summary(frame, "norms")`, with 95 % intervals; `by` names a column
+    that tells several series apart, the first of which sets the order. A filled dot in the lower
+    part says that the layer has the norm.
     """
-    table = summary.sort_values("mean", ignore_index=True)
+    table = summary if by else summary.assign(all="")
+    styles = series(table, by or "all")
+    first = table[table[by or "all"] == next(iter(styles))].sort_values("mean", ignore_index=True)
+    place_of = dict(zip(first["norms"], first.index, strict=True))
     figure, (ax, grid) = canvas(5.0, 2, sharex=True, height_ratios=[3, 1.3])
-    ax.errorbar(
-        table.index,
-        table["mean"],
-        yerr=np.maximum([table["mean"] - table["low"], table["high"] - table["mean"]], 0),
-        fmt="o",
-        color=PALETTE[0],
-        elinewidth=1.6,
-        capsize=3,
-    )
+    shifts = np.linspace(-0.15, 0.15, len(styles)) if len(styles) > 1 else [0.0]
+    for (name, look), shift in zip(styles.items(), shifts, strict=True):
+        part = table[table[by or "all"] == name]
+        bars(ax, part, part["norms"].map(place_of) + shift, look, join=False)
+    legend(figure, styles)
     label(ax, "", ylabel)
     accuracy_axis(ax, stretch=pd.concat([table["mean"], table["low"]]) if stretch else None)
-    for place, kinds in enumerate(table["norms"].str.split(",")):
+    for place, kinds in enumerate(first["norms"].str.split(",")):
         on = [i for i, kind in enumerate(kinds) if kind == norm]
         off = [i for i, kind in enumerate(kinds) if kind != norm]
         grid.plot([place] * len(off), off, "o", mfc="none", mec=INK, alpha=0.6, markersize=7)

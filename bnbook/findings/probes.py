@@ -34,6 +34,21 @@ def magnitudes(frame: pd.DataFrame) -> pd.DataFrame:
     return _long(frame, SQUARES, "where", SLOTS).astype({"value": float})
 
 
+def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Divide each mean square by that of the arm `reference`, paired by seed.
+
+    `magnitudes` of all other arms, `value` being the ratio: below 1 is smaller than in the
+    reference. Raises BookError if the reference lacks a run that another arm has.
+    """
+    long = magnitudes(frame)
+    pair = ["seed", "lr", "batch_size", "epoch", "layer", "where"]
+    ours = long["arm"] == reference
+    both = long[~ours].merge(long.loc[ours, [*pair, "value"]], "left", pair, suffixes=("", "_of"))
+    if both["value_of"].isna().any() and not long.loc[ours, "value"].isna().any():
+        raise BookError(f"not every run has a partner in {reference!r} to be compared with")
+    return both.assign(value=both["value"] / both["value_of"]).drop(columns="value_of")
+
+
 def gradients(frame: pd.DataFrame) -> pd.DataFrame:
     """Stack the l2 norms of the weight gradients: all columns but the probes, `layer`, `value`."""
     long = _long(frame, {"gradient_norm": "gradient"}, "of", LENET_LAYERS)

@@ -13,6 +13,10 @@ from bnbook.errors import BookError
 from bnbook.findings.statistics import arms, compared, fresh, paired
 from bnbook.findings.verdicts import Markdown
 from bnbook.run import Run
+from bnbook.training import judge
+
+#: Arms whose runs only feed the lab carry this prefix.
+LAB_PREFIX = "lab, "
 
 
 def load(experiment: str) -> pd.DataFrame:
@@ -126,3 +130,35 @@ def _duration(seconds: float) -> str:
     if seconds < 90:
         return f"{seconds:.0f} seconds"
     return f"{seconds / 60:.0f} minutes" if seconds < 5400 else f"{seconds / 3600:.1f} hours"
+
+
+def first_epochs(frame: pd.DataFrame, epochs: int) -> pd.DataFrame:
+    """Cut every run after `epochs`, as if it had ended there; its outcome is judged anew.
+
+    Exact, because a longer run passes through every state of a shorter one. Test accuracies,
+    measured at the end alone, are gone from runs that were longer.
+    """
+    cut = frame[frame["epoch"] <= epochs]
+    ends = {
+        key: judge([{str(name): value for name, value in row.items()} for row in rows])
+        for key, rows in ((k, group.to_dict("records")) for k, group in cut.groupby("key"))
+    }
+    return cut.assign(outcome=cut["key"].map(ends), epochs=epochs)
+
+
+def lab_grid() -> pd.DataFrame:
+    """Gather the recorded lab's grid: learning rate x batch size, with and without batch norm.
+
+    The rows of experiment "learning-rate" whose arms are made for the lab and, at the main arms'
+    batch size, the first epochs of those, all under the names "with BN" and "without BN".
+    """
+    frame = load("learning-rate")
+    for_lab = frame["arm"].astype(str).str.startswith(LAB_PREFIX)
+    main = frame[
+        frame["arm"].isin(["with BN", "without BN"])
+        & frame["lr"].isin(experiments.LAB_LRS)
+        & frame["seed"].isin(experiments.LAB_SEEDS)
+    ]
+    epochs = int(frame.loc[for_lab, "epochs"].min())
+    grid = pd.concat([first_epochs(main, epochs), frame[for_lab]], ignore_index=True)
+    return grid.assign(arm=grid["arm"].astype(str).str.removeprefix(LAB_PREFIX))
