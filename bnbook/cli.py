@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="bnbook", description=__doc__)
+    parser = argparse.ArgumentParser(prog="bnbook", description="The Batch Norm Exercise Book.")
     commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
 
     render = commands.add_parser("render", help="execute the chapters and build the site")
@@ -75,9 +75,7 @@ def _sweep(options: argparse.Namespace) -> None:
     sweep.check_workers(options.workers)
     for experiment in chosen:
         new = sweep.sweep(experiment, options.workers)
-        print(
-            f"{experiment.name}: {new} new runs, all recorded in data/results/{experiment.name}.parquet"
-        )
+        print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
 
 
 if __name__ == "__main__":

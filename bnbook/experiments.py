@@ -19,8 +19,7 @@ SEEDS = (0, 1, 2, 3, 4)
 TUNING_SEEDS = (100, 101)
 SHARED_LR = 0.1
 TUNING_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-GRID_LRS = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
-LAB_LRS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
+GRID_LRS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
 LAB_SEEDS = (0, 1, 2)
 #: The lab's batch sizes beside the main arms' 128.
 LAB_BATCH_SIZES = (32, 512)
@@ -108,7 +107,7 @@ def _learning_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  
     lab = [
         replace(run, batch_size=size)
         for size in LAB_BATCH_SIZES
-        for run in grid([arms["lab, with BN"], arms["lab, without BN"]], LAB_LRS, LAB_SEEDS)
+        for run in grid([arms["lab, with BN"], arms["lab, without BN"]], GRID_LRS, LAB_SEEDS)
     ]
     return main + lab + padding
 
@@ -201,7 +200,7 @@ EXPERIMENTS = {
         Experiment(
             name="lite",
             chapter=4,
-            question="What is left of batch norm if it removes only the mean, or only the variance?",
+            question="What is left of batch norm if only the mean is removed, or only the scale?",
             arms={
                 "full": _FULL,
                 "mean-only": Run(norms=("mean",) * 4),
@@ -212,9 +211,7 @@ EXPERIMENTS = {
                 "both fixed": replace(_FULL, affine="none"),
             },
             plan=_tuned,
-            contrasts=_against(
-                "full", ("mean-only", "variance-only", "none"), [SHARED_LR, "best"]
-            ),
+            contrasts=_against("full", ("mean-only", "variance-only", "none"), [SHARED_LR, "best"]),
         ),
         Experiment(
             name="affine",

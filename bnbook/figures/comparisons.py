@@ -56,7 +56,8 @@ def bars(
 def _seen(summary: pd.DataFrame, runs: pd.DataFrame | None, outcome: str = "") -> pd.Series[float]:
     """All accuracies that a figure shows, but for upper limits, which may run off its top."""
     lows = summary["low"] if runs is None else runs[outcome]
-    return pd.concat([summary["mean"], lows])
+    seen: pd.Series[float] = pd.concat([summary["mean"], lows])
+    return seen
 
 
 def _panels(table: pd.DataFrame, column: str | None) -> list[tuple[str, pd.DataFrame]]:

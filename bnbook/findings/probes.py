@@ -38,14 +38,12 @@ def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Divide each mean square by that of the arm `reference`, paired by seed.
 
     `magnitudes` of all other arms, `value` being the ratio: below 1 is smaller than in the
-    reference. Raises BookError if the reference lacks a run that another arm has.
+    reference. Rows without a partner there are left out.
     """
     long = magnitudes(frame)
     pair = ["seed", "lr", "batch_size", "epoch", "layer", "where"]
     ours = long["arm"] == reference
-    both = long[~ours].merge(long.loc[ours, [*pair, "value"]], "left", pair, suffixes=("", "_of"))
-    if both["value_of"].isna().any() and not long.loc[ours, "value"].isna().any():
-        raise BookError(f"not every run has a partner in {reference!r} to be compared with")
+    both = long[~ours].merge(long.loc[ours, [*pair, "value"]], on=pair, suffixes=("", "_of"))
     return both.assign(value=both["value"] / both["value_of"]).drop(columns="value_of")
 
 

@@ -156,7 +156,6 @@ def lab_grid() -> pd.DataFrame:
     for_lab = frame["arm"].astype(str).str.startswith(LAB_PREFIX)
     main = frame[
         frame["arm"].isin(["with BN", "without BN"])
-        & frame["lr"].isin(experiments.LAB_LRS)
         & frame["seed"].isin(experiments.LAB_SEEDS)
     ]
     epochs = int(frame.loc[for_lab, "epochs"].min())
