@@ -25,6 +25,7 @@ class Claim:
 
 #: How references.qmd and the chapters name the sources.
 SOURCES: Final = {
+    "A": "Taking Batchnorm For Granted (blog post, 2020)",
     "C": "Batch Norm exercises (blog post, 2024)",
     "D": "Batch Normalization (notes, 2022)",
 }
@@ -32,6 +33,13 @@ SOURCES: Final = {
 ONE_RUN: Final = "one run, 60,000 images, 10 epochs, learning rate 0.1"
 
 _ALL: Final = (
+    Claim(
+        "A3",
+        "A",
+        "The affine parameters of batch norm play an important role.",
+        (5, 13),
+        "ResNets on CIFAR-10 that train their batch norm only",
+    ),
     Claim(
         "C1",
         "C",

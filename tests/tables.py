@@ -98,6 +98,7 @@ def probed(norms: tuple[str, ...], arm: str, seed: int = 0, gamma: float = 1.5) 
         "square_normed": [1.0 if norm else 0.1 for norm in on],
         "square_activated": [0.3] * 4,
         "gradient_norm": [0.01, 0.02, 0.03, 0.04, 0.05],
+        "first_losses": [2.3] * 10,
     }
     last = {
         "gamma": [[gamma] * n if norm else [] for n, norm in zip(WIDTHS, on, strict=True)],

@@ -197,8 +197,15 @@ def test_arms_without_a_common_seed_cannot_be_paired():
         findings.paired(apart, "a", "b")
 
 
+def test_where_one_arm_never_trains_and_the_other_always_the_finding_says_so():
+    frame = table({"a": [0.95, 0.96, 0.97], "b": [0.1, 0.89, 0.1], "c": [0.1, 0.95, 0.1]})
+    found = findings.compared([findings.paired(frame, "a", other) for other in "bc"])
+    assert (found["holm_difference"] > 0.05).all()
+    assert found["finding"].tolist() == [findings.ONE_TRAINS, findings.UNDECIDED]
+
+
 def test_one_pair_decides_nothing():
-    found = findings.compared([findings.paired(table({"a": [0.9], "b": [0.5]}), "a", "b")])
+    found = findings.compared([findings.paired(table({"a": [0.9], "b": [0.95]}), "a", "b")])
     assert found["finding"].item() == findings.UNDECIDED
 
 

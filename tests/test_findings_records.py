@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+import torch
 from tables import arranged, run_rows
 
 from bnbook import data, experiments, findings, store, sweep
@@ -33,9 +34,20 @@ def tiny():
 
 
 @pytest.fixture(scope="module")
-def recorded(tiny):
+def small():
+    """A tenth of the images to evaluate on, and one thread, as in a sweep.
+
+    Threads that wait for a busy core are far slower than none.
+    """
     whole = data.splits("mnist")
-    small = data.Splits(few(whole.train), few(whole.validation), few(whole.test))
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield data.Splits(few(whole.train), few(whole.validation), few(whole.test))
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def recorded(tiny, small):
     runs = [replace(arm, seed=seed) for arm in tiny.arms.values() for seed in (0, 1)]
     return [store.record(train(run, small), sweep.environment()) for run in runs]
 
@@ -135,10 +147,10 @@ def test_setting_is_computed_from_the_records():
     assert findings.setting(fewer).startswith("1 to 3 seeds")
 
 
-def test_a_run_cut_short_is_judged_as_if_it_had_ended_there():
+def test_a_run_cut_short_is_judged_as_if_it_had_ended_there(small):
     run = Run(norms=("batch",) * 4, lr=1.0, batch_size=32, epochs=3, train_size=512)
-    long = train(run)
-    short = train(replace(run, epochs=1))
+    long = train(run, small)
+    short = train(replace(run, epochs=1), small)
     records = [store.record(h, sweep.environment()) for h in (long, short)]
     frames = [store.records_frame([one]) for one in records]
     cut = findings.first_epochs(frames[0], 1)

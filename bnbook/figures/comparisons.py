@@ -94,7 +94,7 @@ def curves(
     rows = -(-len(panels) // columns)
     figure, axes = canvas(0.6 + 3.0 * rows, rows, columns, sharex=True, sharey=True)
     styles = series(summary, by)
-    for ax, (title, table) in zip(axes, panels, strict=False):
+    for i, (ax, (title, table)) in enumerate(zip(axes, panels, strict=False)):
         for name, style in styles.items():
             band(ax, table[table[by] == name], "epoch", style, limits=runs is None)
             if runs is not None:
@@ -103,7 +103,9 @@ def curves(
                 for _, run in mine.groupby("key"):
                     ax.plot(run["epoch"], run[outcome], color=style.color, lw=0.8, alpha=0.6)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-        label(ax, "epoch", ylabel if ax in axes[::columns] else "", title)
+        lowest = i + columns >= len(panels)  # of its column, which may end above the last row
+        ax.tick_params(labelbottom=lowest)
+        label(ax, "epoch" if lowest else "", ylabel if ax in axes[::columns] else "", title)
         if "accuracy" in outcome:
             accuracy_axis(ax, stretch=_seen(summary, runs, outcome) if stretch else None)
     for ax in axes[len(panels) :]:

@@ -37,6 +37,7 @@ from bnbook.findings.records import (
 from bnbook.findings.statistics import (
     DIFFERENT,
     EQUIVALENT,
+    ONE_TRAINS,
     SMALL,
     UNDECIDED,
     Interval,
@@ -88,6 +89,7 @@ __all__ = [
     "LEAVE_ONE_OUT",
     "NOT_REPRODUCED",
     "NOT_RUN",
+    "ONE_TRAINS",
     "REFINED",
     "REPRODUCED",
     "SHAPLEY",

@@ -79,17 +79,17 @@ def _long(
 ) -> pd.DataFrame:
     """Stack list columns (one number, or one list, per layer) under each other."""
     layers = list(layers)
-    probes = [*SQUARES, "gradient_norm", "gamma", "beta"]
+    lists = [*SQUARES, "gradient_norm", "gamma", "beta", "first_losses"]
     missing = [c for c in columns if c not in frame]
     if missing:
         raise BookError(f"these runs were recorded without probes: no column {missing[0]}")
-    plain = frame.drop(columns=[c for c in probes if c in frame])
+    plain = frame.drop(columns=[c for c in lists if c in frame])
     pieces = []
     for column, label in columns.items():
         held = frame[column].map(lambda v: isinstance(v, Sequence | np.ndarray) and len(v) > 0)
-        lists = frame.loc[held, column]
+        held_lists = frame.loc[held, column]
         piece = plain.loc[held].assign(
-            **{name: label, "layer": [layers] * len(lists), "value": lists.map(list)}
+            **{name: label, "layer": [layers] * len(held_lists), "value": held_lists.map(list)}
         )
         pieces.append(piece.explode(["layer", "value"]))
     long = pd.concat(pieces, ignore_index=True)

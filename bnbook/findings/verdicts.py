@@ -129,7 +129,11 @@ def p_value(p: float) -> str:
     """Write a p-value to two digits: "0.03", "< 0.001"."""
     if pd.isna(p):
         return "–"
-    return "< 0.001" if p < 0.001 else f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
+    if p < 0.001:
+        return "< 0.001"
+    if 0.0495 <= p < 0.05:
+        return "< 0.05"  # rounding must not hide which side of the level it is on
+    return f"{p:.2g}" if p < 0.1 else f"{p:.2f}"
 
 
 def _limits(low: float, high: float, digits: int) -> str:
@@ -210,7 +214,7 @@ def contrast_table(compared: pd.DataFrame) -> Markdown:
         "Pairs": "n",
     }
     if compared["failed"].any():
-        columns["Runs that did not train"] = "failed"
+        columns["Did not train"] = lambda row: f"{row['failed_a']} and {row['failed_b']}"
     return table(compared, columns)
 
 

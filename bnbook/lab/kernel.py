@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets as widgets
 
+from bnbook import streams
 from bnbook.errors import BookError
 from bnbook.lab.chart import Line, accuracy_chart, loss_chart, swatch
 from bnbook.lab.page import rendering
@@ -82,7 +83,9 @@ class TrainingLab:
         self.norm = widgets.Dropdown(
             options=list(NORMS.items()), value=norm, description="Norm", **shared
         )
-        self.seed = widgets.BoundedIntText(seed, min=0, max=2**31 - 1, description="Seed", **shared)
+        self.seed = widgets.BoundedIntText(
+            seed, min=0, max=streams.MAX_SEED, description="Seed", **shared
+        )
         self.train = widgets.Button(description="Train", icon="play", button_style="primary")
         self.stop = widgets.Button(description="Stop", icon="stop")
         self.clear = widgets.Button(description="Clear")
