@@ -64,6 +64,12 @@ def test_summary_refuses_to_average_over_learning_rates():
     assert len(findings.summary(frame, ["arm", "lr"])) == 2
 
 
+def test_an_empty_selection_is_named():
+    frame = table({"a": [0.95]})
+    with pytest.raises(BookError, match="the selection is empty"):
+        findings.summary(frame[frame["lr"] == 7])
+
+
 def test_limits_of_an_accuracy_stay_within_0_and_1():
     found = findings.summary(table({"a": [0.1, 0.99]})).iloc[0]
     assert (found["low"], found["high"]) == (0, 1)

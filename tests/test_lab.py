@@ -73,9 +73,10 @@ def test_a_non_finite_run_counts_as_guessing_to_the_end():
     assert cell["loss"][-1] is None
 
 
-def test_a_single_seed_has_no_interval():
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_one_or_two_seeds_have_no_interval(seeds):
     frame = small_frame()
-    cell = grid(frame[frame["seed"] == 0])["cells"][0][1][0]
+    cell = grid(frame[frame["seed"] < seeds])["cells"][0][1][0]
     assert set(cell["low"]) == {None}
     assert cell["text"].replace("\xa0", " ").endswith("accuracy 95.0 %")
 
@@ -126,6 +127,13 @@ def test_sliders_start_at_the_nearest_recorded_setting():
     html = labs.recorded(small_frame(), lr=0.7, batch_size=500).html
     assert re.search(r'name="lr" min="0" max="1" step="1"\nvalue="1" aria-valuetext="1"', html)
     assert re.search(r'name="batch" min="0" max="1" step="1"\nvalue="1" aria-valuetext="128"', html)
+
+
+def test_a_slider_with_nothing_to_slide_is_hidden():
+    frame = small_frame()
+    html = labs.recorded(frame[frame["batch_size"] == 128]).html
+    controls = re.findall(r'<div class="control"( hidden)?>', html)
+    assert controls == ["", " hidden"]  # the learning rate, and the one batch size
 
 
 def test_without_scripts_the_table_holds_every_recorded_setting():

@@ -155,8 +155,7 @@ def lab_grid() -> pd.DataFrame:
     frame = load("learning-rate")
     for_lab = frame["arm"].astype(str).str.startswith(LAB_PREFIX)
     main = frame[
-        frame["arm"].isin(["with BN", "without BN"])
-        & frame["seed"].isin(experiments.LAB_SEEDS)
+        frame["arm"].isin(["with BN", "without BN"]) & frame["seed"].isin(experiments.LAB_SEEDS)
     ]
     epochs = int(frame.loc[for_lab, "epochs"].min())
     grid = pd.concat([first_epochs(main, epochs), frame[for_lab]], ignore_index=True)

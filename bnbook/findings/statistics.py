@@ -124,9 +124,12 @@ def estimates(
 
     `n` counts the values averaged, `runs` the runs in the group: they differ where a failed
     run has no such value. `geometric` averages logarithms, for quantities that span decades.
-    Raises BookError if a seed occurs twice in a group: then the group mixes configurations.
+    Raises BookError if there is nothing to average, or if a seed occurs twice in a group: then
+    the group mixes configurations.
     """
     by = [by] if isinstance(by, str) else list(by)
+    if values.empty:
+        raise BookError(f"no runs to average by {', '.join(by)}: the selection is empty")
     rows = []
     for group, part in values.groupby(by, sort=False, observed=True):
         _one_per_seed(part, f"the group {dict(zip(by, group, strict=True))}")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from bnbook import findings
@@ -18,6 +20,8 @@ Cell: TypeAlias = dict[str, Any]
 
 #: Labels under a slider, at most: more would run into each other on a phone.
 MOST_TICKS = 11
+#: An interval is drawn from so many seeds on.
+FEWEST_SEEDS = 3
 NEEDED = (
     *("key", "arm", "norms", "padding", "lr", "batch_size", "seed", "epochs", "outcome"),
     *("epoch", "train_loss", "val_accuracy", "train_size", "model", "dataset"),
@@ -110,7 +114,7 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float) -> Cell | 
         )
     accuracy = whole.pivot(index="epoch", columns="seed", values="val_accuracy")
     loss = whole.pivot(index="epoch", columns="seed", values="train_loss")
-    bands = [findings.interval(row) for row in accuracy.to_numpy()]
+    bands = [_band(row) for row in accuracy.to_numpy()]
     outcomes = here.drop_duplicates("key")["outcome"].tolist()
     trained = int(findings.final(here)["trained"].sum())
     return {
@@ -124,6 +128,12 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float) -> Cell | 
         "final": _percent(*bands[-1]),
         "text": _ending(outcomes, trained, bands[-1]),
     }
+
+
+def _band(values: npt.NDArray[np.float64]) -> findings.Interval:
+    """Mean and interval; two seeds have a mean only, as their interval would cover the chart."""
+    band = findings.interval(values)
+    return band if len(values) >= FEWEST_SEEDS else band._replace(low=math.nan, high=math.nan)
 
 
 def _ending(outcomes: list[str], trained: int, last: findings.Interval) -> str:
@@ -159,6 +169,9 @@ def _about(runs: pd.DataFrame) -> str:
     """Say what was held fixed, from the records themselves."""
     seeds = runs.groupby(["norms", "lr", "batch_size"])["seed"].nunique()
     counts = sorted(set(seeds))
+    band = "band: its 95 % t-interval"
+    if counts[0] < FEWEST_SEEDS:
+        band += f", where there are {FEWEST_SEEDS} seeds or more"
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     models = {"lenet": "LeNet"}
     datasets = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
@@ -166,7 +179,7 @@ def _about(runs: pd.DataFrame) -> str:
     return (
         f"Recorded runs of {models.get(model, model)} on {datasets.get(dataset, dataset)}, "
         f"{runs['train_size'].max():,} training images, {span} seeds per setting. "
-        "Thick line: mean over seeds; band: its 95 % t-interval; thin lines: single seeds. "
+        f"Thick line: mean over seeds; {band}; thin lines: single seeds. "
         "A run whose loss became non-finite counts as guessing from then on. "
         "The accuracy axis is logarithmic in the error, so that 98 % and 99 % stay apart."
     )
@@ -192,12 +205,16 @@ def _controls(data: dict[str, Any], lr: int, batch: int) -> str:
 
 
 def _slider(name: str, label: str, values: list[str], start: int) -> str:
-    """Write a native range input over the indices of `values`: an arrow key moves by one value."""
+    """Write a native range input over the indices of `values`: an arrow key moves by one value.
+
+    With one value there is nothing to slide: the control is there for the script, but hidden.
+    """
+    hidden = " hidden" if len(values) == 1 else ""
     stride = -(-len(values) // MOST_TICKS)
     ticks = "".join(
         f"<span>{value if i % stride == 0 else ''}</span>" for i, value in enumerate(values)
     )
-    return f"""<div class="control">
+    return f"""<div class="control"{hidden}>
 <div class="head"><label for="ROOT_ID-{name}">{label}</label>
 <output for="ROOT_ID-{name}">{values[start]}</output></div>
 <input type="range" id="ROOT_ID-{name}" name="{name}" min="0" max="{len(values) - 1}" step="1"
