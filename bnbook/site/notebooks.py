@@ -167,7 +167,11 @@ def _execute_one(
     start = time.perf_counter()
     notebook = nbformat.read(path, as_version=4)
     client = NotebookClient(
-        notebook, timeout=timeout, kernel_manager_class=_ThisInterpreter, record_timing=False
+        notebook,
+        timeout=timeout,
+        kernel_manager_class=_ThisInterpreter,
+        record_timing=False,
+        coalesce_streams=True,  # lines printed some time apart are still one output
     )
     running.append(client)
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
