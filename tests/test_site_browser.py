@@ -91,8 +91,10 @@ def test_every_picture_is_described_and_shown(browser, built, name):
 
 
 CONTRAST = """() => {
-  const parse = (c) => c.match(/[\\d.]+/g).slice(0, 3).map(Number);
-  const light = (c) => parse(c).map((v) => v / 255)
+  // "rgb(27, 29, 33)", or what color-mix gives: "color(srgb 0.86 0.87 0.89 / 0.72)"
+  const parse = (c) => c.replace("srgb", "").match(/[\\d.]+/g).slice(0, 3)
+    .map((v) => Number(v) / (c.startsWith("color(") ? 1 : 255));
+  const light = (c) => parse(c)
     .map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4))
     .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
   const paper = light(getComputedStyle(document.body).backgroundColor);
