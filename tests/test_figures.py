@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
 from bnbook import figures, findings
-from bnbook.figures.theme import DASHES, MARKERS, series, style
+from bnbook.figures.theme import DASHES, MARKERS, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
 
@@ -178,6 +178,16 @@ def test_stretched_axis_gives_the_last_percents_room(arms):
     labels = [label.get_text() for label in ax.get_yticklabels()]
     assert "90 %" in labels
     assert all(re.fullmatch(r"[\d.]+ %", label) for label in labels)
+
+
+@pytest.mark.parametrize("span", [(0.22, 0.34), (0.9, 1.3), (0.02, 0.5), (1e-6, 1)])
+def test_a_log_axis_has_at_least_three_ticks_however_short(span):
+    ax = Figure().subplots()
+    ax.set_ylim(*span)
+    log_values(ax)
+    labels = [text.get_text() for text in ax.get_yticklabels()]
+    assert len(labels) >= 3
+    assert len(set(labels)) == len(labels)
 
 
 def test_a_second_series_of_subsets_stands_in_the_order_of_the_first():
