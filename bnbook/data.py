@@ -34,6 +34,10 @@ MNIST_MD5 = {
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
 
+#: Sizes of the three parts of `digits`, the data of the lab on the page, and its grey levels.
+DIGITS_SIZES = (4_000, 1_000, 1_000)
+GREY_LEVELS = 16
+
 #: Images set aside for validation, and the seed that chooses them. Part of every recorded result.
 VALIDATION_SIZE = 10_000
 SPLIT_SEED = 85
@@ -114,8 +118,13 @@ def splits(name: str) -> Splits:
     """Split the training files into train and validation, the same way on every machine.
 
     Validation is the last 10,000 of one fixed permutation; train is the rest, in that order.
+    The splits of `digits` are the first images of MNIST's, with fewer grey levels.
     Raises BookError as `load` does.
     """
+    if name == "digits":
+        mnist = splits("mnist")
+        parts = zip((mnist.train, mnist.validation, mnist.test), DIGITS_SIZES, strict=True)
+        return Splits(*(Images(coarsen(p.images[:n]), p.labels[:n]) for p, n in parts))
     data = load(name)
     train, validation = split_indices(len(data.train_labels))
     return Splits(
@@ -129,6 +138,12 @@ def split_indices(n: int) -> tuple[Tensor, Tensor]:
     """Return which of `n` training images are for training, which for validation; int64."""
     order = torch.randperm(n, generator=torch.Generator().manual_seed(SPLIT_SEED))
     return order[:-VALIDATION_SIZE], order[-VALIDATION_SIZE:]
+
+
+def coarsen(images: Tensor) -> Tensor:
+    """Round uint8 images to 16 grey levels, multiples of 17: half a byte each."""
+    step = 255 // (GREY_LEVELS - 1)
+    return ((images.int() + step // 2) // step * step).to(torch.uint8)
 
 
 def to_float(images: Tensor) -> Tensor:
@@ -366,3 +381,6 @@ SOURCES: dict[str, Callable[[], _Source]] = {
     "svhn": _svhn,
     "cifar10": _cifar10,
 }
+
+#: Every name that `splits` knows: a smaller MNIST comes with the page's lab.
+NAMES = (*SOURCES, "digits")

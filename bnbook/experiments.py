@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from bnbook import data
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -25,6 +26,13 @@ LAB_SEEDS = (0, 1, 2)
 LAB_BATCH_SIZES = (32, 512)
 PADDING_LRS = (0.5, 2.0)
 LAYER_LRS = (0.1, 1.0)
+#: The bands beside the runs that readers train on the page.
+PAGE_SEEDS = (0, 1, 2, 3, 4)
+PAGE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+PAGE_BATCH_SIZES = (16, 32, 512)
+PAGE_BATCH_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+PAGE_VARIANT_LRS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+PAGE_SUBSET_LRS = (0.1, 0.5, 1.0)
 
 #: Differences below this (0.2 percentage points of accuracy) count as none.
 MARGIN = 0.002
@@ -142,6 +150,22 @@ def _subsets() -> dict[str, Run]:
     }
 
 
+def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    arms = dict(experiment.arms)
+    main = [arms.pop("1234"), arms.pop("none")]
+    subsets = [arms.pop(name) for name in _subsets() if name in arms]
+    return [
+        *grid(main, PAGE_LRS, PAGE_SEEDS),
+        *grid(arms.values(), PAGE_VARIANT_LRS, PAGE_SEEDS),
+        *(
+            replace(run, batch_size=size)
+            for size in PAGE_BATCH_SIZES
+            for run in grid(main, PAGE_BATCH_LRS, PAGE_SEEDS)
+        ),
+        *grid(subsets, PAGE_SUBSET_LRS, PAGE_SEEDS),
+    ]
+
+
 def _against(
     reference: str, others: Iterable[str], lrs: Iterable[float | str]
 ) -> tuple[Contrast, ...]:
@@ -149,6 +173,9 @@ def _against(
 
 
 _FULL = Run(norms=BATCH_NORM)
+#: What the page trains: its own few digits, so that a run takes seconds.
+_PAGE = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+_PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
 #: Long enough for the net without batch norm to leave its first plateau at some learning rate.
 #: The first epochs are all evaluated, so that the lab's shorter runs can stand beside them.
 _LONG = Run(epochs=30, eval_epochs=(1, 2, 3, 4, 5, 10, 20, 30))
@@ -229,6 +256,21 @@ EXPERIMENTS = {
                 ("gamma fixed", "beta fixed", "both fixed"),
                 [SHARED_LR, "best"],
             ),
+        ),
+        Experiment(
+            name="browser-lab",
+            chapter=2,
+            question="What do other seeds do at the settings that a reader trains on the page?",
+            arms={
+                **{name: replace(_PAGE, norms=run.norms) for name, run in _subsets().items()},
+                "no biases": replace(_PAGE_FULL, conv_bias=False, linear_bias=False),
+                "mean-only": replace(_PAGE, norms=("mean",) * 4),
+                "variance-only": replace(_PAGE, norms=("variance",) * 4),
+                "gamma fixed": replace(_PAGE_FULL, affine="beta"),
+                "beta fixed": replace(_PAGE_FULL, affine="gamma"),
+                "both fixed": replace(_PAGE_FULL, affine="none"),
+            },
+            plan=_page,
         ),
     )
 }

@@ -21,7 +21,7 @@ class Run:
     added later leave the keys of recorded runs alone.
     """
 
-    dataset: str = "mnist"  # a name in data.SOURCES
+    dataset: str = "mnist"  # a name in data.NAMES
     model: str = "lenet"  # a name in MODELS
     norms: tuple[str, ...] = ("none",) * 4  # per slot, a name in norms.KINDS
     affine: str = "both"  # which of gamma and beta are learned, a name in models.AFFINE
@@ -40,7 +40,7 @@ class Run:
         for name in ("norms", "eval_epochs"):
             object.__setattr__(self, name, tuple(getattr(self, name)))
         for name, known in (
-            ("dataset", data.SOURCES),
+            ("dataset", data.NAMES),
             ("model", MODELS),
             ("affine", models.AFFINE),
             ("activation", models.ACTIVATIONS),

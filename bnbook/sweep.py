@@ -71,7 +71,7 @@ def execute(runs: Iterable[Run], workers: int) -> Generator[store.Record, None, 
     """Train `runs` in `workers` processes; yield each record as its run ends, in that order."""
     runs = list(runs)
     for name in {run.dataset for run in runs}:
-        data.load(name)  # unpacked or downloaded once, here, where an error is shown once
+        data.splits(name)  # unpacked or downloaded once, here, where an error is shown once
     # A forked process would inherit torch's thread pools in an undefined state.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
