@@ -8,7 +8,7 @@ INSTALLED := .venv/installed
 UV_FLAGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help book test lint bench sweep serve lock clean
+.PHONY: help book test lint bench sweep serve lock engine clean
 
 help:
 	@echo 'make book    execute the chapters and render the site into _site/'
@@ -18,6 +18,7 @@ help:
 	@echo 'make sweep   run every recorded experiment into data/results/ (hours)'
 	@echo 'make bench   measure training and rendering against the usual way'
 	@echo 'make lock    renew requirements.lock from pyproject.toml'
+	@echo 'make engine  compile the engine of the lab on the page, where a C compiler can'
 	@echo 'make clean   remove what was built; keeps .venv and data/'
 
 $(INSTALLED): requirements.lock pyproject.toml
@@ -67,6 +68,23 @@ lock:
 	@uv pip compile --quiet --universal --python-version 3.11 --extra test pyproject.toml \
 	  -o requirements.lock --no-header --no-annotate $(UV_FLAGS)
 	@echo 'Lock: requirements.lock pins what pyproject.toml asks for'
+
+# Whoever can compile to WebAssembly; which of them has no influence on the results, to the last bit.
+ENGINE := bnbook/lab/engine/engine.wasm
+WASM_COMPILERS := clang $(foreach version,22 21 20 19 18 17 16,clang-$(version)) \
+  '$(BIN)/python -m ziglang cc' '$(PYTHON) -m ziglang cc'
+# -Os: the kernels are unrolled by hand, and more of it makes them larger, not faster.
+WASM_FLAGS := --target=wasm32-freestanding -std=c11 -Os -msimd128 -mbulk-memory -ffp-contract=off \
+  -nostdlib -Wl,--no-entry -Wl,--strip-all
+
+engine:
+	@for compiler in $(WASM_COMPILERS); do \
+	  echo '#include <wasm_simd128.h>' | $$compiler $(WASM_FLAGS) -x c - -o /dev/null 2>/dev/null || continue; \
+	  $$compiler $(WASM_FLAGS) -Wall -Wextra bnbook/lab/engine/engine.c -o $(ENGINE) && chmod 644 $(ENGINE) || exit; \
+	  echo "Engine: $(ENGINE), compiled by $$($$compiler --version | head -n 1)"; exit; \
+	done; \
+	echo 'make: no compiler for WebAssembly found; install clang with lld (Debian: apt install clang lld)' >&2; \
+	echo '      or the Python package ziglang: $(BIN)/python -m pip install ziglang' >&2; exit 2
 
 clean:
 	@rm -rf _work _site .pytest_cache .mypy_cache .ruff_cache .hypothesis

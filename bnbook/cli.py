@@ -2,19 +2,23 @@
 
 import argparse
 import os
+import secrets
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from bnbook import data, experiments, site, store, sweep
+from bnbook import data, experiments, site, store, sweep, verify
 from bnbook.errors import BookError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; return its exit code: 0, 2 for what the user can mend, 130 for Ctrl-C."""
+    """Run the command; return its exit code.
+
+    0 if all went well, 1 if records do not hold, 2 for what the user can mend, 130 for Ctrl-C.
+    """
     options = _parser().parse_args(arguments)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except BookError as error:
         print(f"bnbook: {error}", file=sys.stderr)
         return 2
@@ -49,6 +53,14 @@ def _parser() -> argparse.ArgumentParser:
     sweeping.add_argument("--workers", type=int, help="processes (default: one per core)")
     sweeping.set_defaults(run=_sweep)
 
+    verifying = commands.add_parser("verify", help="run some recorded runs again and compare")
+    verifying.add_argument("experiment", nargs="*", help="its name (default: every experiment)")
+    verifying.add_argument("--sample", type=int, default=2, help="runs of each (default: 2)")
+    which = verifying.add_mutually_exclusive_group()
+    which.add_argument("--seed", type=int, help="draw the sample that this number drew before")
+    which.add_argument("--shortest", action="store_true", help="the shortest runs, not random ones")
+    verifying.set_defaults(run=_verify)
+
     sets = commands.add_parser("data", help="fetch a data set and say where it is")
     sets.add_argument("name", help=", ".join(data.SOURCES))
     sets.set_defaults(run=lambda options: print(data.describe(options.name)))
@@ -76,6 +88,22 @@ def _sweep(options: argparse.Namespace) -> None:
     for experiment in chosen:
         new = sweep.sweep(experiment, options.workers)
         print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
+
+
+def _verify(options: argparse.Namespace) -> int:
+    draw = None
+    if not options.shortest:
+        draw = secrets.randbelow(1_000_000) if options.seed is None else options.seed
+    names = dict.fromkeys(options.experiment or experiments.EXPERIMENTS)
+    chosen = [one for name in names for one in verify.choose(name, options.sample, draw)]
+    how = "the shortest" if draw is None else f"drawn with --seed {draw}"
+    print(f"{len(chosen)} recorded runs, {how}", flush=True)
+    held = 0
+    for check in verify.verify(chosen):
+        print(check, flush=True)
+        held += check.holds
+    print(f"{held} of {len(chosen)} recorded runs hold")
+    return 0 if held == len(chosen) else 1
 
 
 if __name__ == "__main__":

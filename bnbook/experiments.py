@@ -30,9 +30,9 @@ LAYER_LRS = (0.1, 1.0)
 PAGE_SEEDS = (0, 1, 2, 3, 4)
 PAGE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 PAGE_BATCH_SIZES = (16, 32, 512)
-PAGE_BATCH_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-PAGE_VARIANT_LRS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-PAGE_SUBSET_LRS = (0.1, 0.5, 1.0)
+PAGE_BATCH_LRS = (0.1, 0.5, 1.0, 2.0, 5.0)
+PAGE_VARIANT_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+PAGE_SUBSET_LRS = (0.1, 1.0)
 
 #: Differences below this (0.2 percentage points of accuracy) count as none.
 MARGIN = 0.002

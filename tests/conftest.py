@@ -18,26 +18,36 @@ QUIET = (
     "--no-first-run",
 )
 NO_BROWSER = "NO BROWSER: the browser tests did not run; install one (Debian: apt install chromium)"
-
-
-def _find_browser():
-    return next(filter(None, map(shutil.which, BROWSERS)), None)
+NO_NODE = "NO NODE: the page's engine was not tested; install Node (Debian: apt install nodejs)"
 
 
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
-    if any(NO_BROWSER in str(report.longrepr) for report in skipped):
-        terminalreporter.write_line(NO_BROWSER, red=True, bold=True)
+    for reason in (NO_BROWSER, NO_NODE):
+        if any(reason in str(report.longrepr) for report in skipped):
+            terminalreporter.write_line(reason, red=True, bold=True)
+
+
+def _program(names, missing):
+    """Find the first of the programs `names`; without any, skip, or fail where CI is set."""
+    found = next(filter(None, map(shutil.which, names)), None)
+    if found is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail(missing, pytrace=False)
+        pytest.skip(missing)
+    return found
+
+
+@pytest.fixture(scope="session")
+def node():
+    """Return the path of Node, which runs the page's engine outside a browser."""
+    return _program(("node", "nodejs"), NO_NODE)
 
 
 @pytest.fixture(scope="session")
 def browser():
-    """Start the system's Chromium; without one, skip, or fail where CI is set."""
-    executable = _find_browser()
-    if executable is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(NO_BROWSER, pytrace=False)
-        pytest.skip(NO_BROWSER)
+    """Start the system's Chromium."""
+    executable = _program(BROWSERS, NO_BROWSER)
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

@@ -11,6 +11,9 @@ from bnbook import cli
         (["sweep", "nonsense"], "unknown experiment 'nonsense'; known: bias-removal"),
         (["sweep", "bias-removal", "--workers", "0"], "0 workers cannot work"),
         (["sweep", "bias-removal", "--workers", "-3"], "-3 workers cannot work"),
+        (["verify", "nonsense"], "unknown experiment 'nonsense'; known: bias-removal"),
+        (["verify", "lite", "--sample", "0"], "a sample of 0 shows nothing: give --sample 1"),
+        (["verify", "lite", "--seed", "-1"], "seed -1 draws no sample: give --seed 0 to"),
         (["data", "imagenet"], "unknown data set 'imagenet': choose one of mnist"),
     ],
 )
@@ -24,7 +27,15 @@ def test_bad_input_gets_one_clear_line(arguments, message, capsys):
 
 @pytest.mark.parametrize(
     "arguments",
-    [[], ["swep"], ["sweep"], ["sweep", "lite", "--workers", "two"], ["sweep", "a", "b"]],
+    [
+        [],
+        ["swep"],
+        ["sweep"],
+        ["sweep", "lite", "--workers", "two"],
+        ["sweep", "a", "b"],
+        ["verify", "--sample", "some"],
+        ["verify", "--seed", "1", "--shortest"],
+    ],
 )
 def test_a_mistyped_command_exits_with_2(arguments, capsys):
     with pytest.raises(SystemExit) as exit_:
@@ -42,6 +53,7 @@ def test_the_list_names_every_experiment_and_its_chapter(capsys):
         "per-layer",
         "lite",
         "affine",
+        "browser-lab",
     ]
 
 

@@ -89,9 +89,20 @@ def test_real_records_hold_the_probes_that_figures_need():
 def test_provenance_says_what_was_run_where_and_how_to_repeat_it():
     said = findings.provenance("tiny")._repr_markdown_()
     assert "2 configurations, 4 runs; 2 seeds, 512 training images, 2 epochs; seeds 0, 1" in said
-    assert "`bnbook sweep tiny`" in said
+    assert "`bnbook verify tiny`" in said
+    assert "delete `data/results/tiny.parquet`, then `bnbook sweep tiny`" in said
     assert re.search(r"torch \d+\.\d+", said)
     assert sweep.cpu_name() in said
+    assert re.search(r"Recorded \d{4}-\d\d-\d\d on", said)
+    assert "seconds of training on one core" in said
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_provenance_names_every_torch_that_made_records(tiny, recorded):
+    mixed = [recorded[0] | {"torch": "2.8.0"}, *recorded[1:]]
+    store.merge("tiny", mixed, sweep.provenance(tiny, mixed))
+    said = findings.provenance("tiny")._repr_markdown_()
+    assert f"torch {' and '.join(sorted({'2.8.0', torch.__version__}))}" in said
 
 
 def test_an_unrecorded_or_unknown_experiment_is_one_clear_line(monkeypatch, tmp_path):

@@ -213,7 +213,7 @@ def displayed(monkeypatch):
 
     def show(**options):
         with capture_output() as captured:
-            labs.lab(small_frame(), **options)
+            labs.lab(small_frame(), preset="lite", **options)
         return [set(output.data) - {"text/plain"} for output in captured.outputs]
 
     yield show
@@ -222,12 +222,12 @@ def displayed(monkeypatch):
 
 def test_a_published_page_gets_html_and_never_a_widget(displayed, monkeypatch):
     monkeypatch.setenv("BNBOOK_RENDER", "1")
-    assert displayed() == [{"text/html"}]
+    assert displayed() == [{"text/html"}, {"text/html"}]
 
 
-def test_a_live_notebook_gets_the_recorded_lab_and_a_widget_to_train_with(displayed):
+def test_a_live_notebook_gets_a_widget_to_train_with_and_the_recorded_lab(displayed):
     widget = "application/vnd.jupyter.widget-view+json"
-    assert displayed(train_size=200, epochs=1) == [{"text/html"}, {widget}]
+    assert displayed(train_size=200, epochs=1) == [{widget}, {"text/html"}]
 
 
 def test_a_training_lab_on_a_published_page_says_where_it_lives(monkeypatch):

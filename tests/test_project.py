@@ -33,6 +33,7 @@ FLOORS = {
     "store": 2,
     "sweep": 2,
     "findings": 3,
+    "verify": 3,
     "figures": 4,
     "lab": 4,
     "site": 5,
@@ -118,7 +119,7 @@ def test_the_version_is_the_same_everywhere():
         "pyproject.toml": PROJECT["version"],
         "bnbook.__version__": bnbook.__version__,
         "CITATION.cff": re.search(r"^version: (\S+)$", citation, re.MULTILINE)[1],
-        "CHANGELOG.md": re.search(r"^## (\S+)", changes, re.MULTILINE)[1],
+        "CHANGELOG.md": re.search(r"^## (\d\S*)", changes, re.MULTILINE)[1],
     }
     assert len(set(versions.values())) == 1, versions
 

@@ -1,7 +1,9 @@
 """Sweeps: parallel, resumable, and never leaving a mess; and the store they write to."""
 
+import importlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -103,10 +105,59 @@ def test_the_provenance_tells_what_when_where_and_with_what(folder):
     assert sweep.stale(tiny(0)) == []
 
 
-def test_a_change_in_what_training_does_is_noticed(folder, monkeypatch):
-    sweep.sweep(tiny(0), workers=1)
-    monkeypatch.setattr(training.models, "initialize", lambda net, seed: net)
-    assert sweep.stale(tiny(0)) == list(ARMS)
+@pytest.fixture
+def changed(folder, monkeypatch):
+    """Give the test recorded fingerprints, and a way to import a changed copy of the package."""
+    losses = {name: training.first_losses(run) for name, run in ARMS.items()}
+    recorded = {name: {"run": ARMS[name].changes(), "losses": losses[name]} for name in ARMS}
+    store.provenance_path("tiny").parent.mkdir()
+    store.provenance_path("tiny").write_text(json.dumps({"fingerprints": recorded}))
+
+    def change(file, old, new):
+        copy = shutil.copytree(Path(sweep.__file__).parent, folder / "copy" / "bnbook")
+        source = (copy / file).read_text()
+        assert source.count(old) == 1
+        (copy / file).write_text(source.replace(old, new))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "bnbook"]:
+            monkeypatch.delitem(sys.modules, name)
+        monkeypatch.syspath_prepend(copy.parent)
+        found = importlib.import_module("bnbook.sweep")
+        assert Path(found.__file__).parent == copy
+        return found
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("what", "file", "old", "new", "moved"),
+    [
+        ("initialization", "models.py", ".xavier_uniform_(", ".kaiming_uniform_(", list(ARMS)),
+        (
+            "loss",
+            "training.py",
+            "labels[batch])\n",
+            "labels[batch], label_smoothing=0.1)\n",
+            [*ARMS],
+        ),
+        ("epsilon", "norms.py", "eps: float = 1e-5", "eps: float = 1e-3", ["with BN"]),
+        (
+            "unbiased",
+            "norms.py",
+            "centred.square()) / n",
+            "centred.square()) / (n - 1)",
+            ["with BN"],
+        ),
+    ],
+)
+def test_a_change_in_what_training_does_is_noticed(changed, what, file, old, new, moved):
+    assert changed(file, old, new).stale(tiny(0)) == moved
+
+
+def test_a_change_of_words_is_not_taken_for_a_change_of_training(changed):
+    before = sweep.code_hash()
+    copy = changed("training.py", "Train one `Run` and say how it went.", "Train.")
+    assert copy.code_hash() != before
+    assert copy.stale(tiny(0)) == []
 
 
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)

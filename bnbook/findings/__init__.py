@@ -54,6 +54,7 @@ from bnbook.findings.statistics import (
     interval,
     outcomes,
     paired,
+    prediction,
     summary,
     tuning,
 )
@@ -137,6 +138,7 @@ __all__ = [
     "percent",
     "plain",
     "points",
+    "prediction",
     "provenance",
     "published",
     "relative_magnitudes",

@@ -100,18 +100,21 @@ def _span(numbers: pd.Series[Any], unit: str) -> str:
 
 
 def provenance(experiment: str) -> Markdown:
-    """Fold away where an experiment's records come from, and the command that repeats them."""
+    """Fold away where an experiment's records come from, and how to check and to repeat them."""
     found, frame = store.read_provenance(experiment), load(experiment)
     configurations = frame.groupby(["arm", "lr", "batch_size"], observed=True).ngroups
-    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    # A sweep may have gone on under another torch: each record names its own.
+    versions = found["packages"] | {"torch": " and ".join(sorted(frame["torch"].unique()))}
+    packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     dates = [found["dates"][0], *found["dates"][1:][-1:]]
     return Markdown(
         f"<details><summary>Where these records come from</summary>\n\n"
         f"Experiment `{experiment}`: {configurations} configurations, {found['runs']} runs; "
         f"{setting(frame)}; seeds {_seeds(found['seeds'])}. Recorded {' to '.join(dates)} on "
         f"{' and '.join(found['machines'])}; {_duration(found['training_seconds'])} of training "
-        f"on one core. Python {found['python']}, {packages}. To repeat it: "
-        f"`{found['command']}`.\n\n</details>"
+        f"on one core. Python {found['python']}, {packages}. To run a sample of them again and "
+        f"compare: `bnbook verify {experiment}`. To record them anew: delete "
+        f"`data/results/{experiment}.parquet`, then `{found['command']}`.\n\n</details>"
     )
 
 

@@ -63,6 +63,19 @@ def interval(values: Any, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def prediction(values: Any, confidence: float = 0.95) -> Interval:
+    """Mean of `values` with the Student t prediction interval for one more value like them.
+
+    mean +- t s sqrt(1 + 1/n), t with n - 1 degrees of freedom (Whitmore 1986, *Prediction Limits
+    for a Univariate Normal Observation*). NaN limits for fewer than two values.
+    """
+    array = np.asarray(values, dtype=float)
+    mean, low, high = interval(array, confidence)
+    # interval's half width is t s / sqrt(n).
+    half = (high - low) / 2 * np.sqrt(array.size + 1)
+    return Interval(mean, mean - float(half), mean + float(half))
+
+
 def filled(frame: pd.DataFrame) -> pd.DataFrame:
     """Give every run all recorded epochs: a non-finite run stays at chance once it has failed.
 

@@ -1,10 +1,12 @@
-"""The interactive lab: recorded runs on a static page, real training in a live kernel."""
+"""The interactive lab: training on the page or in a live kernel, and recorded runs."""
 
 from typing import Any
 
 import pandas as pd
 from IPython.display import display
 
+from bnbook import findings, store
+from bnbook.lab import presets
 from bnbook.lab.check import check
 from bnbook.lab.kernel import TrainingLab
 from bnbook.lab.page import rendering
@@ -17,17 +19,26 @@ __all__ = ["TrainingLab", "check", "lab", "predict", "recorded", "rendering", "r
 def lab(
     frame: pd.DataFrame,
     *,
+    preset: str,
     arms: dict[str, str] | None = None,
     lr: float = 0.1,
     batch_size: int = 128,
     **training: Any,
 ) -> None:
-    """Display a chapter's lab: the recorded runs and, in a live kernel, one's own beneath.
+    """Display a chapter's lab: nets to train oneself and, beneath, the recorded runs of `frame`.
 
-    `arms`, `lr` and `batch_size` as in `recorded`; `training` goes to `TrainingLab`.
+    They train in the reader's browser on a rendered page, in the kernel elsewhere. `preset` is a
+    name in `presets.PRESETS`; `arms`, `lr` and `batch_size` as in `recorded`; `training` goes to
+    `TrainingLab`. Raises BookError as these do.
     """
-    parts: list[object] = [recorded(frame, arms=arms, lr=lr, batch_size=batch_size)]
-    if not rendering():
-        parts.append(TrainingLab(lr, batch_size, **training))
-    for part in parts:
+    trains = _browser(preset) if rendering() else TrainingLab(preset, **training)
+    for part in (trains, recorded(frame, arms=arms, lr=lr, batch_size=batch_size)):
         display(part)  # type: ignore[no-untyped-call]
+
+
+def _browser(preset: str) -> object:
+    from bnbook.lab.browser import browser  # a live kernel needs none of it
+
+    name = "browser-lab"
+    band = findings.load(name) if store.table_path(name).exists() else None
+    return browser(presets.find(preset), band)

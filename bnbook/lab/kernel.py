@@ -1,141 +1,230 @@
-"""The live lab: the recorded lab's controls, training in the reader's own kernel."""
+"""The live lab: the page's presets and controls, training in the reader's own kernel."""
 
+import copy
 import threading
 import time
 import traceback
+from collections.abc import Sequence
+from dataclasses import replace
 from html import escape
 from typing import Any
 
 import ipywidgets as widgets
 
-from bnbook import streams
 from bnbook.errors import BookError
-from bnbook.lab.chart import Line, accuracy_chart, loss_chart, swatch
+from bnbook.lab import presets, report
+from bnbook.lab.chart import kept_look, live_look
+from bnbook.lab.controls import LAYOUT, NARROW, ROW, NetControls, TrainingControls
 from bnbook.lab.page import rendering
-from bnbook.lab.session import Curve, Session
+from bnbook.lab.session import Curve, Training
 from bnbook.run import Run
 
-BATCH_SIZES = (16, 32, 64, 128, 256, 512)
-LR_DECADES = (-3.0, 1.4771213)  # 0.001 to 30
-NORMS = {
-    "Batch norm": "batch",
-    "Mean only": "mean",
-    "Variance only": "variance",
-    "None": "none",
-}
+MOST_KEPT = 6  # runs: more would hide each other
 REDRAW_AFTER = 0.25  # seconds: more often would only slow training down
 ELSEWHERE = "<p><em>In Jupyter, a lab that trains in your own kernel stands here.</em></p>"
+WATCH = {
+    "bias gradients": report.bias_gradients,
+    "gamma and beta": report.gamma_and_beta,
+}
 
 
 class TrainingLab:
-    """Sliders, Train and Stop, and live curves of real training in a background thread.
+    """Two nets trained side by side in a background thread, with live curves.
 
-    `train_size` images for `epochs` epochs a run; `lr` (0.001 to 30), `batch_size`, `norm`
-    ("batch", "mean", "variance" or "none") and `seed` say where the controls start. Raises
-    BookError for a start that no control can take.
+    `preset` names what they are and which controls stand in the open (see `presets`). The first
+    `train_size` images of `digits` train, or of MNIST if `digits` has too few, for `epochs`
+    epochs (default: the preset's). `device` is "cpu" or "cuda" (default: the latter if there is
+    one). Raises BookError for a start that no control can take.
     """
 
     def __init__(
         self,
-        lr: float = 0.1,
-        batch_size: int = 128,
-        norm: str = "batch",
-        seed: int = 0,
+        preset: str = "learning-rate",
         *,
-        train_size: int = 10_000,
-        epochs: int = 3,
+        train_size: int = 4_000,
+        epochs: int | None = None,
+        seed: int = 0,
+        device: str | None = None,
     ) -> None:
-        if not 10 ** LR_DECADES[0] <= lr <= 30:
-            raise BookError(f"learning rate {lr:g} is off the slider; take one from 0.001 to 30")
-        if norm not in NORMS.values():
-            raise BookError(f"unknown norm {norm!r}; known: {', '.join(NORMS.values())}")
-        self.session = Session(self._refresh)
-        self._train_size, self._epochs = train_size, epochs
+        self.preset = presets.find(preset)
+        self.training: Training | None = None
+        self.kept: list[list[Curve]] = []
+        self.controls = TrainingControls(self.preset, train_size, epochs, seed, device)
+        self.nets = [NetControls(net, self.preset.controls) for net in self.preset.nets]
         self._drawn = 0.0
         self._drawing = threading.RLock()
-        self._build(lr, batch_size, norm, seed)
+        self._build()
+        self.runs()
         self._refresh()
 
-    def run(self) -> Run:
-        """Describe the run that the controls are set to. Raises BookError if there is none."""
-        return Run(
-            norms=(self.norm.value,) * 4,
-            lr=float(f"{self.lr.value:.3g}"),
-            batch_size=self.batch_size.value,
-            seed=self.seed.value,
-            train_size=self._train_size,
-            epochs=self._epochs,
-        )
+    def runs(self) -> list[tuple[str, Run]]:
+        """Describe the runs that the controls are set to, with labels (BookError if none)."""
+        shared = self.controls.fields()
+        used = self.nets if self.second.value else self.nets[:1]
+        return [(net.label(), replace(Run(**shared), **net.fields())) for net in used]
 
-    def _build(self, lr: float, batch_size: int, norm: str, seed: int) -> None:
-        style = {"description_width": "7.5em"}
-        wide = widgets.Layout(width="min(26em, 98%)")
-        shared = {"style": style, "layout": wide}
-        low, high = LR_DECADES
-        self.lr = widgets.FloatLogSlider(
-            lr, base=10, min=low, max=high, step=0.01, description="Learning rate",
-            readout_format=".3g", continuous_update=False, **shared,
-        )  # fmt: skip
-        sizes = sorted({*BATCH_SIZES, batch_size})
-        self.batch_size = widgets.SelectionSlider(
-            options=sizes, value=batch_size, description="Batch size", **shared
-        )
-        self.norm = widgets.Dropdown(
-            options=list(NORMS.items()), value=norm, description="Norm", **shared
-        )
-        self.seed = widgets.BoundedIntText(
-            seed, min=0, max=streams.MAX_SEED, description="Seed", **shared
-        )
-        self.train = widgets.Button(description="Train", icon="play", button_style="primary")
-        self.stop = widgets.Button(description="Stop", icon="stop")
-        self.clear = widgets.Button(description="Clear")
-        self.bar = widgets.FloatProgress(0, min=0, max=1, layout=wide)
-        self.message = widgets.HTML()
-        self.charts = widgets.HTML(layout=widgets.Layout(width="100%"))
-        self.train.on_click(self._train)
-        self.stop.on_click(lambda _: self.session.stop())
-        self.clear.on_click(self._clear)
-        row = widgets.Layout(flex_flow="row wrap")
+    def _build(self) -> None:
+        self.second = widgets.Checkbox(True, description="Train it too", indent=False)
+        heads = [[_head("Net A")], [_head("Net B"), self.second]]
+        boxes = [
+            widgets.VBox([widgets.HBox(head), net.shown], layout=LAYOUT)
+            for head, net in zip(heads, self.nets, strict=True)
+        ]
+        folded = [
+            widgets.VBox([_head(title), settings], layout=NARROW)
+            for title, settings in zip(
+                ("Both nets", "Net A", "Net B"),
+                (self.controls.folded, *(net.folded for net in self.nets)),
+                strict=True,
+            )
+        ]
+        more = widgets.Accordion([widgets.HBox(folded, layout=ROW)], titles=["More settings"])
+        self.train = widgets.Button(description="Train here", icon="play", button_style="primary")
+        self.reset = widgets.Button(description="Reset")
+        self.keep = widgets.Button(description="Keep this run")
+        self.forget = widgets.Button(description="Forget kept runs")
+        self.bar = widgets.FloatProgress(0, min=0, max=1, layout=LAYOUT)
+        self.status, self.message = widgets.HTML(), widgets.HTML()
+        wide = {"width": "100%"}
+        self.charts, self.inside = widgets.HTML(layout=wide), widgets.HTML(layout=wide)
+        self.numbers = widgets.HTML(layout=wide)
+        table = widgets.Accordion([self.numbers], titles=["These curves as a table"])
+        self.train.on_click(self._press)
+        self.reset.on_click(self._reset)
+        self.keep.on_click(self._keep)
+        self.forget.on_click(self._forget)
+        self.controls.lr.observe(self._follow, names="value")
+        self.second.observe(self._show_second, names="value")
+        buttons = [self.train, self.reset, self.keep, self.forget]
         self.box = widgets.VBox(
             [
-                widgets.HBox([self.lr, self.batch_size], layout=row),
-                widgets.HBox([self.norm, self.seed], layout=row),
-                widgets.HBox([self.train, self.stop, self.clear, self.bar], layout=row),
+                widgets.HTML(f"<b>{escape(self.preset.title)}.</b> {escape(self.preset.ask)}"),
+                self.controls.shown,
+                widgets.HBox(boxes, layout=ROW),
+                more,
+                widgets.HBox(buttons, layout=ROW),
+                widgets.HBox([self.bar, self.status], layout=ROW),
                 self.message,
                 self.charts,
+                self.inside,
+                table,
             ]
         )
 
-    def _train(self, _button: object) -> None:
-        try:
-            self.session.start(self.run())
-        except BookError as error:
-            self.message.value = _alert(error)
+    def _press(self, _button: object) -> None:
+        """Train, pause or resume: what the one button says at the moment."""
+        training = self.training
+        if training and training.paused:
+            training.resume()
+        elif training and not training.ended:
+            training.pause()
+        elif not self._begin():
             return
         self._refresh(at_once=True)
 
-    def _clear(self, _button: object) -> None:
-        self.session.clear()
+    def _begin(self) -> bool:
+        try:
+            training = Training(
+                self.runs(),
+                every=self.controls.every.value or None,
+                device=self.controls.device.value,
+                on_change=lambda: self._refresh(training),
+            )
+        except BookError as error:
+            self.message.value = _alert(error)
+            return False
+        self.training = training
+        training.start()
+        return True
+
+    def _reset(self, _button: object) -> None:
+        if self.training:
+            self.training.stop()
+        self.training = None
         self._refresh(at_once=True)
 
-    def _refresh(self, at_once: bool = False) -> None:
-        """Show the session as it is; during training at most every `REDRAW_AFTER` seconds."""
+    def _keep(self, _button: object) -> None:
+        if self.training:
+            self.kept = [*self.kept, copy.deepcopy(self.training.curves)]  # the run may go on
+        self._refresh(at_once=True)
+
+    def _forget(self, _button: object) -> None:
+        self.kept = []
+        self._refresh(at_once=True)
+
+    def _follow(self, change: Any) -> None:
+        """Take the learning rate over into the training that runs."""
+        if self.training:
+            self.training.lr = change.new
+
+    def _show_second(self, change: Any) -> None:
+        for box in (self.nets[1].shown, self.nets[1].folded):
+            box.layout.display = None if change.new else "none"
+
+    def _refresh(self, source: Training | None = None, at_once: bool = False) -> None:
+        """Show how things stand; while training, at most every `REDRAW_AFTER` seconds."""
         with self._drawing:
-            session = self.session
-            now = time.monotonic()
+            training, now = self.training, time.monotonic()
+            if source and source is not training:
+                return  # one that was reset takes its last step
             early = now - self._drawn < REDRAW_AFTER
-            if session.training and early and not at_once:
+            if training and not training.ended and early and not at_once:
                 return
             self._drawn = now
-            self.train.disabled, self.stop.disabled = session.training, not session.training
-            self.bar.value = session.curves[-1].progress if session.curves else 0.0
-            self.message.value = _alert(session.error) if session.error else _legend(session.curves)
-            self.charts.value = _charts(session.curves, self._epochs)
+            self._show_state(training)
+            self._show_curves(training)
+
+    def _show_state(self, training: Training | None) -> None:
+        if training and not training.ended:
+            words = ("Resume", "play") if training.paused else ("Pause", "pause")
+        else:
+            words = ("Train again" if training else "Train here", "play")
+        self.train.description, self.train.icon = words
+        self.reset.disabled = not training
+        self.keep.disabled = not training or len(self.kept) >= MOST_KEPT
+        self.forget.disabled = not self.kept
+        self.bar.value = training.progress if training else 0.0
+        self.status.value = _status(training)
+
+    def _show_curves(self, training: Training | None) -> None:
+        live = [
+            report.Named("AB"[net], live_look(net), curve)
+            for net, curve in enumerate(training.curves if training else ())
+        ]
+        kept = [
+            report.Named(f"{run + 1}{'AB'[net]}", kept_look(run, net), curve)
+            for run, curves in enumerate(self.kept)
+            for net, curve in enumerate(curves)
+        ]
+        shown = [*kept, *live]  # the live ones on top
+        epochs = max((one.curve.run.epochs for one in shown), default=self.preset.epochs)
+        error = _alert(training.error) if training and training.error else ""
+        self.message.value = error + report.legend([*live, *kept])
+        self.charts.value = report.charts(shown, epochs)
+        self.inside.value = report.distributions(live) + self._watched(live)
+        if not training or training.ended or training.paused:
+            self.numbers.value = report.numbers([*live, *kept])
+
+    def _watched(self, live: Sequence[report.Named]) -> str:
+        return WATCH[self.preset.watch](live) if self.preset.watch else ""
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if rendering():
             return {"text/html": ELSEWHERE}
         return self.box._repr_mimebundle_(**kwargs)
+
+
+def _head(text: str) -> widgets.HTML:
+    return widgets.HTML(f"<b>{text}</b>", layout={"width": "6em"})
+
+
+def _status(training: Training | None) -> str:
+    if not training:
+        return "The learning rate applies at once, all else at the next start."
+    curve = max(training.curves, key=lambda one: len(one.losses))
+    state = "ended" if training.ended else "paused" if training.paused else "training"
+    speed = f", {training.speed:,.0f} images per second" if training.speed else ""
+    return f"{state} at step {len(curve.losses):,} of {curve.steps:,}{speed}"
 
 
 def _alert(error: Exception) -> str:
@@ -148,33 +237,3 @@ def _alert(error: Exception) -> str:
         f'<div role="alert" style="{style}">Training failed: {escape(repr(error))}'
         f"<details><summary>Traceback</summary><pre>{escape(trace)}</pre></details></div>"
     )
-
-
-def _legend(curves: list[Curve]) -> str:
-    if not curves:
-        return "Set the controls, then press Train. Each run stays until you clear it."
-    return "<br>".join(f"{swatch(c.number - 1)} <b>{c.number}</b> {_describe(c)}" for c in curves)
-
-
-def _describe(curve: Curve) -> str:
-    run = curve.run
-    norm = next(label for label, name in NORMS.items() if name == run.norms[0])
-    parts = [f"learning rate {run.lr:g}", f"batch {run.batch_size}", f"norm: {norm.lower()}"]
-    ending = curve.outcome
-    if curve.accuracies:
-        ending += f", validation accuracy {100 * curve.accuracies[-1][1]:.1f} %"
-    return f"{', '.join(parts)}, seed {run.seed}: <b>{ending}</b>"
-
-
-def _charts(curves: list[Curve], epochs: int) -> str:
-    accuracies = [Line(str(c.number), c.number - 1, c.accuracies) for c in curves]
-    losses = [Line(str(c.number), c.number - 1, c.smooth_losses()) for c in curves]
-    figures = (
-        ("Validation accuracy", accuracy_chart(accuracies, epochs)),
-        ("Training loss", loss_chart(losses, epochs)),
-    )
-    cells = "".join(
-        f'<div style="flex:1 1 18em;min-width:0"><b>{title}</b>{svg}</div>'
-        for title, svg in figures
-    )
-    return f'<div style="display:flex;flex-wrap:wrap;gap:1em;line-height:1.3">{cells}</div>'

@@ -5,6 +5,7 @@ import itertools
 import json
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from html import escape
@@ -36,8 +37,10 @@ class Html:
         return self.html
 
 
-def assemble(name: str, body: str, data: object) -> Html:
+def assemble(name: str, body: str, data: object, scripts: Sequence[str] = ()) -> Html:
     """Join `body` with `<name>.css`, `<name>.js` and `data` under an id of its own.
+
+    `scripts` names the modules that `<name>.js` imports, in an order in which they can run.
 
     In all three, ROOT_ID stands for that id. The script finds `data` as JSON in the element
     `<id>-data`. The result has no blank and no indented line: Markdown would end the HTML there.
@@ -50,7 +53,7 @@ def assemble(name: str, body: str, data: object) -> Html:
         body,
         f'<script type="application/json" id="ROOT_ID-data">{_embedded(data)}</script>',
         "</div>",
-        f'<script type="module">{_asset(name + ".js")}</script>',
+        f'<script type="module">{joined(*scripts, name)}</script>',
     ]
     return Html(_compact("\n".join(parts)).replace("ROOT_ID", root_id))
 
@@ -65,6 +68,12 @@ def markdown(text: str) -> str:
     return html if "<p>" in inner else inner
 
 
+def joined(*names: str) -> str:
+    """Join JavaScript modules of the lab into one script without imports and exports."""
+    text = "\n".join(_asset(name + ".js") for name in names)
+    return re.sub(r"^import [^;]*;\n|^export (?=async |function |const )", "", text, flags=re.M)
+
+
 @cache
 def _asset(name: str) -> str:
     return resources.files("bnbook.lab").joinpath(name).read_text(encoding="utf-8")
@@ -73,7 +82,7 @@ def _asset(name: str) -> str:
 def _embedded(data: Any) -> str:
     """Write JSON that no HTML parser and no math delimiter can break out of."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
-    for character in "<>&$":
+    for character in "<>&$`":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
 

@@ -1,28 +1,8 @@
 // The recorded lab. It draws what Python computed; it computes no statistics of its own.
-// No dollar sign and no backtick in this file: Markdown and math processors read the page too.
-const SVG = "http://www.w3.org/2000/svg";
+import { add, addHtml, addSwatch, drawLabels, drawSwatch, markerPath, percent } from "./svg.js";
+
 const CHANCE = 0.1;
 const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
-
-function add(parent, tag, attributes, text) {
-  const node = document.createElementNS(SVG, tag);
-  for (const [name, value] of Object.entries(attributes)) node.setAttribute(name, value);
-  if (text !== undefined) node.textContent = text;
-  parent.append(node);
-  return node;
-}
-
-function addHtml(parent, tag, text, attributes) {
-  const node = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes || {})) node.setAttribute(name, value);
-  node.textContent = text;
-  parent.append(node);
-  return node;
-}
-
-function percent(value) {
-  return (100 * value).toFixed(1) + " %";
-}
 
 // The recorded grid point nearest to the wanted one: batch size first, then learning rate.
 function snap(data, arm, batch, lr) {
@@ -34,20 +14,6 @@ function snap(data, arm, batch, lr) {
     if (!best || distance < best.distance) best = { cell, b, r, distance };
   }));
   return best;
-}
-
-function markerPath(kind, x, y) {
-  const s = 3.4;
-  const at = (dx, dy) => (x + dx).toFixed(1) + " " + (y + dy).toFixed(1);
-  if (kind === "square") return "M" + at(-s, -s) + "h" + 2 * s + "v" + 2 * s + "h" + -2 * s + "Z";
-  if (kind === "triangle") return "M" + at(0, -s - 1) + "L" + at(s + 1, s) + "L" + at(-s - 1, s) + "Z";
-  if (kind === "diamond") return "M" + at(0, -s - 1) + "L" + at(s + 1, 0) + "L" + at(0, s + 1) + "L" + at(-s - 1, 0) + "Z";
-  return "M" + at(-s, 0) + "a" + s + " " + s + " 0 1 0 " + 2 * s + " 0a" + s + " " + s + " 0 1 0 " + -2 * s + " 0Z";
-}
-
-function drawSwatch(svg, arm) {
-  add(svg, "path", { d: "M0 8H40", stroke: arm.colour, "stroke-width": 2.4, "stroke-dasharray": arm.dash });
-  add(svg, "path", { d: markerPath(arm.marker, 20, 8), fill: arm.colour });
 }
 
 // A path through the values that exist, lifted where one is missing.
@@ -77,18 +43,6 @@ function drawArm(parent, arm, mean, band, seeds, x, y) {
   mean.forEach((value, epoch) => {
     if (value !== null) add(group, "path", { d: markerPath(arm.marker, x(epoch), y(value)), fill: arm.colour, stroke: "none" });
   });
-}
-
-// Direct labels beside the curves' ends, pushed apart where they would overlap.
-function drawLabels(svg, ends, left, top, bottom) {
-  ends.sort((a, b) => a.y - b.y);
-  ends.forEach((end, i) => { end.y = Math.max(end.y, i ? ends[i - 1].y + 15 : top + 4); });
-  for (let i = ends.length - 1; i >= 0; i--) {
-    ends[i].y = Math.min(ends[i].y, i === ends.length - 1 ? bottom : ends[i + 1].y - 15);
-  }
-  for (const end of ends) {
-    add(svg, "text", { x: left, y: end.y + 4, class: "label" }, end.text);
-  }
 }
 
 function drawFrame(svg, epochs, ticks, format, y, box) {
@@ -191,7 +145,7 @@ function start(root) {
     if (!shown.length) addHtml(summary, "p", "Tick a box to see its curve.");
     for (const s of shown) {
       const line = addHtml(summary, "p", "");
-      drawSwatch(add(line, "svg", { class: "swatch", width: 40, height: 16, "aria-hidden": "true" }), s.arm);
+      addSwatch(line, s.arm);
       addHtml(line, "strong", s.arm.label + ": ");
       line.append(s.cell.text + ".");
       if (s.distance) addHtml(line, "span", " There are no runs at learning rate " + data.lrs[lr] + " and batch size " + data.batch_sizes[batch] + "; these are the nearest recorded, learning rate " + data.lrs[s.r] + " and batch size " + data.batch_sizes[s.b] + ".", { class: "note" });

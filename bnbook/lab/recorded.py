@@ -44,7 +44,8 @@ def recorded(
     """
     data = grid(frame, arms)
     start = (_nearest(data["lrs"], lr), _nearest(data["batch_sizes"], batch_size))
-    return assemble("recorded", _controls(data, *start) + _charts() + _tables(data), data)
+    body = _controls(data, *start) + _charts() + _tables(data)
+    return assemble("recorded", body, data, scripts=("svg",))
 
 
 def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -255,7 +256,7 @@ def _tables(data: dict[str, Any]) -> str:
     body = "\n".join(rows)
     return f"""
 <details class="current"><summary>These curves as a table</summary>
-<div class="scroll" tabindex="0" role="region" aria-label="These curves as a table"></div>
+<div class="scroll" tabindex="0" role="region" aria-label="The recorded curves as a table"></div>
 </details>
 <details class="all"><summary>All recorded settings</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="All recorded settings">

@@ -24,7 +24,7 @@ from bnbook.errors import BookError
 Notebook = Any  # nbformat's NotebookNode, a dict with attributes, is untyped
 
 WORK = "_work"  # nbmake, which tests the staged chapters, skips any path with a `_build` in it
-PAGES = ("_quarto.yml", "styles.css", "index.qmd", "references.qmd")
+PAGES = ("_quarto.yml", "styles.css", "index.qmd", "references.qmd", "data/digits.js")
 FOLDERS = ("fonts",)
 # What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 5:
 # no chapter imports them, so working on the site does not execute the book again.
@@ -43,6 +43,7 @@ def stage(root: Path, work: Path | None = None) -> list[Path]:
     for name in PAGES:
         if not (root / name).is_file():
             raise BookError(f"{root / name} is missing: run this in the folder of the book")
+        (book / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(root / name, book / name)
     for name in FOLDERS:
         shutil.rmtree(book / name, ignore_errors=True)

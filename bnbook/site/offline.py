@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from bnbook.errors import BookError
-from bnbook.site import mathml
+from bnbook.site import accessible, mathml
 from bnbook.site.pages import Edit, Tag, edit, line_of, tags
 
 _HOST = re.compile(r"\s*(?:https?:|wss?:|ftp:)?//", re.IGNORECASE)
@@ -60,7 +60,9 @@ def _edits(page: str, path: Path) -> Iterator[Edit]:
     if notebook.is_file() and title >= 0:
         end = page.index("</header>", title) + len("</header>")
         yield end, end, _download(notebook.name)
-    for tag in tags(page):
+    found = tags(page)
+    yield from accessible.edits(page, found)
+    for tag in found:
         url = tag.attrs.get("src") or tag.attrs.get("href") or ""
         is_extra = tag.name in ("script", "link") and _HOST.match(url) and _EXTRA.search(url)
         if is_extra or (tag.name == "script" and _EXTRA_CODE.match(tag.text)):

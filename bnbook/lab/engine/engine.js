@@ -1,0 +1,153 @@
+// The engine (engine.c, compiled to WebAssembly) as a JavaScript object. No imports and no DOM:
+// the same file serves a worker, which has it inlined, and Node.
+
+/** Bins of the histograms that `probe` returns, over -RANGE..RANGE; the outer ones take the rest. */
+export const BINS = 64;
+export const RANGE = 8;
+
+const NORMS = ["none", "batch", "mean", "variance"];
+const FEATURES = [6, 16, 120, 84];
+const AREAS = [576, 64, 1, 1];
+const PIXELS = 784;
+const PROBE_SIZE = 256;
+
+/** Make an engine from the bytes of engine.wasm: a memory of its own, no data yet. */
+export async function createEngine(bytes) {
+  const { instance } = await WebAssembly.instantiate(bytes);
+  const wasm = instance.exports;
+  const data = { count: 0, train: 0 };
+  const living = new Set();
+
+  // The memory never grows, so that a view stays valid; what leaves the engine is a copy.
+  const view = (type, at, length) => new type(wasm.memory.buffer, at, length);
+  const copied = (type, at, length) => view(type, at, length).slice();
+
+  /**
+   * Hand over the images: `pixels` Uint8Array `(images * 784)` of values 0..15, `labels`
+   * Uint8Array of values 0..9. The first `trainCount` are for training, the others for validation.
+   */
+  function setData(pixels, labels, trainCount) {
+    const count = labels.length;
+    if (living.size) throw new Error("free the nets before the data change");
+    if (count > wasm.capacity()) throw new RangeError("more than " + wasm.capacity() + " images");
+    if (pixels.length !== count * PIXELS) throw new RangeError("pixels and labels differ in number");
+    if (!(trainCount >= 2 && trainCount < count)) {
+      throw new RangeError("images to train on and images to validate with are needed");
+    }
+    view(Uint8Array, wasm.pixels(), pixels.length).set(pixels);
+    view(Uint8Array, wasm.labels(), count).set(labels);
+    wasm.setData(count, trainCount);
+    Object.assign(data, { count, train: trainCount });
+  }
+
+  /**
+   * Make a net with the initial weights and the batch order of `seed`. `settings`: norms (four
+   * of "none", "batch", "mean", "variance"), gamma, beta (learned?), convBias, linearBias,
+   * activation ("sigmoid" or "relu"), batchSize (2..512).
+   */
+  function createNet(settings, seed) {
+    const kinds = settings.norms.map((norm) => NORMS.indexOf(norm));
+    const { batchSize, activation } = settings;
+    if (kinds.length !== 4 || kinds.includes(-1)) throw new RangeError("unknown norm");
+    if (!["sigmoid", "relu"].includes(activation)) throw new RangeError("unknown activation");
+    if (!(Number.isInteger(batchSize) && batchSize >= 2 && batchSize <= Math.min(512, data.train))) {
+      throw new RangeError("no batches of " + batchSize + " images");
+    }
+    if (!(Number.isInteger(seed) && seed >= 0 && seed <= 429495)) {
+      throw new RangeError("no seed " + seed);
+    }
+    const net = wasm.create(
+      kinds.reduce((bits, kind, slot) => bits | (kind << (2 * slot)), 0),
+      settings.gamma, settings.beta, settings.convBias, settings.linearBias,
+      activation === "relu", batchSize, seed,
+    );
+    if (!net) throw new Error("too many nets: free one first");
+    living.add(net);
+    const count = wasm.count(net);
+    const parameters = () => view(Float32Array, wasm.parameters(net), count);
+    const perSlot = (at) =>
+      FEATURES.map((features, slot) => {
+        const start = at(net, slot);
+        return start < 0 ? null : parameters().slice(start, start + features);
+      });
+
+    return {
+      stepsPerEpoch: Math.floor(data.train / batchSize),
+      get steps() {
+        return wasm.steps(net);
+      },
+      /** The place of the next step in its epoch, from 0. */
+      get epochStep() {
+        return this.steps % this.stepsPerEpoch;
+      },
+
+      /** Train on the next batch; return the loss before the step. */
+      step: (lr) => wasm.step(net, lr),
+
+      /**
+       * Validate: images right with re-estimated statistics and with running ones, and the mean
+       * loss of the former.
+       */
+      evaluate() {
+        const at = wasm.evaluate(net);
+        const [loss] = view(Float64Array, at, 1);
+        const [correct, correctRunning] = view(Int32Array, at + 8, 2);
+        return { correct, correctRunning, loss };
+      },
+
+      /**
+       * Look at a pass in training mode over the first 256 training images. Of each slot: the
+       * shares of values per bin, and the mean squares, before the norm, after it, and after the
+       * activation. Of each layer: l2 norms of the gradients of weights and biases (NaN where a
+       * layer has no bias). Copies of gamma and beta, null where a slot has none.
+       */
+      probe() {
+        const at = wasm.probe(net);
+        const squares = view(Float64Array, at, 12);
+        const norms = copied(Float64Array, at + 96, 10);
+        const bins = view(Uint32Array, at + 176, 12 * (BINS + 1));
+        const images = Math.min(PROBE_SIZE, data.train);
+        const shares = (place) =>
+          FEATURES.map((features, slot) => {
+            const start = (3 * slot + place) * (BINS + 1);
+            const values = images * features * AREAS[slot];
+            return Float32Array.from(bins.subarray(start, start + BINS), (n) => n / values);
+          });
+        const square = (place) => FEATURES.map((_, slot) => squares[3 * slot + place]);
+        return {
+          before: shares(0),
+          after: shares(1),
+          activated: shares(2),
+          squareBefore: square(0),
+          squareNormed: square(1),
+          squareActivated: square(2),
+          gradientNorm: [...norms.subarray(0, 5)],
+          biasGradientNorm: [...norms.subarray(5)],
+          gamma: perSlot(wasm.gammaAt),
+          beta: perSlot(wasm.betaAt),
+        };
+      },
+
+      /** All parameters, in the order of PyTorch's `named_parameters()`. */
+      parameters: () => parameters().slice(),
+      loadParameters(values) {
+        if (values.length !== count) throw new RangeError("this net has " + count + " parameters");
+        parameters().set(values);
+      },
+      /** The gradients of the last step, in the same order; 0 where a parameter is fixed. */
+      gradients: () => copied(Float32Array, wasm.gradients(net), count),
+      /** The order of the training images in the present epoch. */
+      order: () => copied(Uint32Array, wasm.order(net), data.train),
+      /** Sixteen hexadecimal digits that stand for the bits of all parameters. */
+      hash: () => BigInt.asUintN(64, wasm.hash(net)).toString(16).padStart(16, "0"),
+
+      /** Give the net's place back; it must not be used any more. */
+      free() {
+        living.delete(net);
+        wasm.destroy(net);
+      },
+    };
+  }
+
+  return { setData, createNet, exp: wasm.exp, log: wasm.log };
+}

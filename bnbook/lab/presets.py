@@ -1,0 +1,161 @@
+"""What each chapter's lab trains to begin with, and the words and steps of its controls.
+
+One description for both fronts: the lab on the page and the one in Jupyter.
+"""
+
+from dataclasses import dataclass
+
+from bnbook import experiments, models
+from bnbook.errors import BookError
+from bnbook.run import Run
+
+#: Ten preferred numbers to the decade (ISO 3, R10, rounded).
+_R10 = (1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8)
+_DECADES = [float(f"{step}e{power}") for power in range(-3, 2) for step in _R10]
+#: Learning rates on the slider, 0.001 to 30.
+LRS = (*(rate for rate in _DECADES if rate < 30), 30.0)
+BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
+EPOCHS = (5, 10, 20, 50)
+
+#: What a reader may choose, under the names that `Run` knows: one word list for both fronts.
+NORMS = {
+    "batch": "Batch norm",
+    "mean": "Mean only",
+    "variance": "Variance only",
+    "none": "None",
+}
+AFFINE = {
+    "both": "Both learned",
+    "gamma": "Beta fixed",
+    "beta": "Gamma fixed",
+    "none": "Both fixed",
+}
+#: `(conv_bias, linear_bias)`, of the hidden layers.
+BIASES = {
+    (True, True): "All",
+    (False, True): "None in convolutions",
+    (True, False): "None in hidden linear layers",
+    (False, False): "None",
+}
+ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "ReLU"}
+
+#: Settings that a preset may put in the open; the others are folded away.
+CONTROLS = ("norms", "toggles", "biases", "affine", "activation")
+#: Panels beside the curves and the layers' distributions, which every lab has.
+WATCHED = ("", "bias gradients", "gamma and beta")
+
+
+@dataclass(frozen=True)
+class Net:
+    """One of a lab's two nets, as it stands at the start.
+
+    Of `run`, learning rate, batch size, seed and number of epochs are the lab's to set.
+    """
+
+    label: str
+    run: Run
+
+
+@dataclass(frozen=True)
+class Preset:
+    """Where a chapter's lab begins; `name` is that of the chapter's experiment."""
+
+    name: str
+    title: str  # one line over the lab
+    nets: tuple[Net, Net]  # trained on the same batches; the second can be switched off
+    controls: tuple[str, ...]  # of CONTROLS
+    watch: str  # of WATCHED
+    lr: float  # of LRS
+    ask: str  # what to try
+    batch_size: int = 128  # of BATCH_SIZES
+    epochs: int = 10  # of EPOCHS
+
+
+#: Every preset begins where the page's own band is recorded.
+_ARMS = experiments.find("browser-lab").arms
+
+PRESETS = {
+    preset.name: preset
+    for preset in (
+        Preset(
+            name="bias-removal",
+            title="Train with and without the biases",
+            nets=(Net("All biases", _ARMS["1234"]), Net("No biases", _ARMS["no biases"])),
+            controls=("biases",),
+            watch="bias gradients",
+            lr=0.5,
+            ask="Do the curves part, and do the hidden biases get a gradient? "
+            "Then give both nets the variance-only norm and train again.",
+        ),
+        Preset(
+            name="learning-rate",
+            title="Train with and without batch norm",
+            nets=(Net("Batch norm", _ARMS["1234"]), Net("No norm", _ARMS["none"])),
+            controls=("norms",),
+            watch="",
+            lr=1.0,
+            ask="Move the learning rate up and down while the nets train. "
+            "Between which rates does each of them learn?",
+        ),
+        Preset(
+            name="per-layer",
+            title="Take norms away, layer by layer",
+            nets=(Net("All four norms", _ARMS["1234"]), Net("Without fc2's norm", _ARMS["123"])),
+            controls=("toggles",),
+            watch="",
+            lr=0.1,
+            ask="Which one norm does the net miss most? "
+            "Does a larger learning rate make up for it?",
+        ),
+        Preset(
+            name="lite",
+            title="Remove only the mean, or only the scale",
+            nets=(Net("Batch norm", _ARMS["1234"]), Net("Mean only", _ARMS["mean-only"])),
+            controls=("norms",),
+            watch="",
+            lr=2.0,
+            ask="Watch what each norm does to the values that reach the last layers. "
+            "Then try variance only.",
+        ),
+        Preset(
+            name="affine",
+            title="Fix gamma, beta, or both",
+            nets=(Net("Both learned", _ARMS["1234"]), Net("Both fixed", _ARMS["both fixed"])),
+            controls=("affine",),
+            watch="gamma and beta",
+            lr=2.0,
+            ask="Where do gamma and beta go, layer by layer? Then fix only one of the two.",
+        ),
+    )
+}
+
+
+def find(name: str) -> Preset:
+    """Return the preset called `name`. Raises BookError for an unknown one."""
+    if name not in PRESETS:
+        raise BookError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
+    return PRESETS[name]
+
+
+def describe(run: Run) -> str:
+    """Say in a few words which net `run` trains; what is as usual goes without saying."""
+    parts = [_norms(run.norms)]
+    if run.affine != "both" and set(run.norms) != {"none"}:
+        parts.append("gamma and beta fixed" if run.affine == "none" else AFFINE[run.affine].lower())
+    biases = (run.conv_bias, run.linear_bias)
+    if not all(biases):
+        where = {(False, True): " in convolutions", (True, False): " in linear layers"}
+        parts.append("no biases" + where.get(biases, ""))
+    if run.activation == "relu":
+        parts.append("ReLU")
+    text = ", ".join(parts)
+    return text[0].upper() + text[1:]
+
+
+def _norms(kinds: tuple[str, ...]) -> str:
+    words = {"batch": "batch norm", "mean": "mean-only norm", "variance": "variance-only norm"}
+    if len(set(kinds)) == 1:
+        return words.get(kinds[0], "no norm")
+    layers = dict(zip(models.LENET_LAYERS, kinds, strict=False))
+    held = {kind: [x for x in layers if layers[x] == kind] for kind in kinds if kind in words}
+    return "; ".join(f"{words[kind]} after {', '.join(where)}" for kind, where in held.items())

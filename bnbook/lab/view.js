@@ -1,0 +1,155 @@
+// Everything of a run that is seen: the words about it, the charts, the layers, the tables.
+import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./panels.js";
+import { accuracyScale, drawChart, lossScale } from "./plots.js";
+import { LETTERS, curveOf, storyOf } from "./run.js";
+import { addHtml, addSwatch } from "./svg.js";
+import { fillCurves, fillLayers } from "./tables.js";
+
+const REDRAW_AFTER = 100; // ms
+const GUESSING = { accuracy: 0.1, loss: Math.log(10) };
+const LOSS_SPAN = [0.3, 3]; // what the loss axis shows at least
+const AFFINE_REACH = 3;
+const HALVES = { sigmoid: "into sigmoid", relu: "into ReLU" };
+
+// "look" returns what to draw: { run, state, setting }, the setting being that of the bands.
+export function createView(root, data, { settings, bands, kept }, look) {
+  const find = (selector) => root.querySelector(selector);
+  const calm = matchMedia("(prefers-reduced-motion: reduce)");
+  const sizes = {};
+  let strips = null;
+  let drawnAt = 0;
+  let waiting = 0;
+
+  // While a run goes on: at most ten times a second; once, where the reader wants no motion.
+  function drawSoon() {
+    if (waiting) return;
+    const gap = calm.matches ? 10 * REDRAW_AFTER : REDRAW_AFTER;
+    waiting = setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnAt + gap - performance.now()));
+  }
+
+  function draw() {
+    clearTimeout(waiting);
+    waiting = 0;
+    drawnAt = performance.now();
+    const { run, state, setting } = look();
+    const recorded = bands.of(setting).map((cell, i) => cell && { ...cell, label: LETTERS[i], look: data.looks[i] }).filter(Boolean);
+    const story = drawStory(run, recorded);
+    drawCharts(run, setting, recorded, story);
+    drawInside(run);
+    if (run) drawProgress(run, state);
+    if (find(".current").open) fillCurves(find(".current .scroll"), run, recorded);
+    if (find(".layers").open) fillLayers(find(".layers .scroll"), run, data.range);
+  }
+
+  function drawCharts(run, setting, recorded, story) {
+    const own = run && run.perEpoch ? run.nets : [];
+    const curves = (which) => [...kept.curves(which), ...own.map((one) => curveOf(run, one, which))];
+    const [accuracies, losses] = [curves("accuracy"), curves("loss")];
+    const finite = (values) => values.filter((value) => value !== null && Number.isFinite(value));
+    const values = (list, ofBand) => finite([...recorded.flatMap(ofBand), ...list.flatMap((curve) => curve.points.map((point) => point[1]))]);
+    const best = Math.max(data.top, ...values(accuracies, (band) => band.mean));
+    const seen = [...LOSS_SPAN, ...values(losses, (band) => band.loss)];
+    const chart = {
+      epochs: Math.max(run ? run.setting.epochs : setting.epochs, kept.epochs()),
+      marks: own.length ? run.setting.changes.map((one) => ({ epoch: one.step / run.perEpoch, text: "lr " + one.lr })) : [],
+    };
+    drawChart(find(".accuracy svg"), {
+      ...chart,
+      guess: GUESSING.accuracy,
+      scale: accuracyScale(data.accuracy_ticks, Math.min(best, data.perfect)),
+      bands: recorded,
+      curves: accuracies,
+    }, ...sizeOf(".accuracy svg"));
+    drawChart(find(".loss svg"), {
+      ...chart,
+      guess: GUESSING.loss,
+      scale: lossScale(data.loss_ticks, Math.min(...seen), Math.max(...seen)),
+      bands: recorded.map((band) => ({ ...band, low: null, mean: band.loss })),
+      curves: losses,
+    }, ...sizeOf(".loss svg"));
+    find(".accuracy svg").setAttribute("aria-label", "Validation accuracy by epoch. " + story);
+  }
+
+  // Sizes change with the window alone: reading them in every frame would force a layout.
+  function sizeOf(selector) {
+    return (sizes[selector] ||= [find(selector).clientWidth || 400, find(selector).clientHeight || 260]);
+  }
+
+  function drawStory(run, recorded) {
+    const nets = (run ? run.setting : settings.read()).nets;
+    const lines = find(".story");
+    if (lines.querySelectorAll(".swatch").length !== nets.length) {
+      lines.replaceChildren();
+      nets.forEach((_, i) => {
+        const line = addHtml(lines, "p", "");
+        addSwatch(line, data.looks[i]);
+        addHtml(line, "strong", "");
+        addHtml(line, "span", "");
+      });
+    }
+    nets.forEach((net, i) => {
+      const [name, words] = lines.children[i].querySelectorAll("strong, span");
+      name.textContent = LETTERS[i] + " · " + settings.name(net);
+      words.textContent = run ? tell(run, run.nets[i]) : bands.inWords(recorded.find((band) => band.label === LETTERS[i]));
+    });
+    return [...lines.children].map((line) => line.lastChild.textContent).join(" ");
+  }
+
+  // What happened to a net. Milestones are announced once; every step would be noise.
+  function tell(run, one) {
+    const { kind, text } = storyOf(run, one);
+    if (one.told !== kind && !["waiting", "learning"].includes(kind)) announce(one.label + ", " + one.name + ": " + text + ".");
+    one.told = kind;
+    return (text || "Starting") + ".";
+  }
+
+  function announce(text) {
+    find(".announcer").textContent = text;
+  }
+
+  function drawProgress(run, state) {
+    find("progress").value = run.total ? run.step / run.total : 0;
+    if (!run.total || state === "failed") return;
+    const number = (value) => Math.round(value).toLocaleString("en");
+    const pace = run.speed ? " · " + number(run.speed) + " images per second" : "";
+    const away = state === "hidden" ? " · paused while the tab is hidden" : "";
+    find(".status").textContent = "Step " + number(run.step) + " of " + number(run.total) + " · epoch " + (run.step / run.perEpoch).toFixed(1) + " of " + run.setting.epochs + pace + away;
+  }
+
+  function drawInside(run) {
+    const probed = run ? run.nets.filter((one) => one.probe) : [];
+    find(".strips").hidden = !probed.length;
+    if (!probed.length) return;
+    if (!strips || strips.run !== run) strips = buildStrips(run);
+    for (const one of probed) {
+      if (strips.drawn.get(one) === one.probe) continue;
+      strips.drawn.set(one, one.probe);
+      strips.stale = true;
+      const i = run.nets.indexOf(one);
+      updateDistributions(strips.layers[i], one.net, one.probe, data.range);
+      if (strips.affine) updateAffine(strips.affine[i], one.net, one.probe, AFFINE_REACH);
+    }
+    if (strips.stale && data.watch === "bias gradients") drawRatios(find(".watch svg"), probed, sizeOf(".watch svg")[0]);
+    strips.stale = false;
+  }
+
+  function buildStrips(run) {
+    const rows = (halvesOf) => run.nets.map((one) => ({ ...one, halves: halvesOf(one.net) }));
+    const ends = ["\u2212" + data.range, "0", String(data.range)];
+    return {
+      run,
+      drawn: new Map(), // net → the probe that is drawn
+      stale: true,
+      layers: buildStrip(find(".inside .strip"), rows((net) => ["before norm", HALVES[net.activation]]), ends),
+      affine: data.watch === "gamma and beta" ? buildStrip(find(".watch .strip"), rows(() => ["gamma", "beta"]), []) : null,
+    };
+  }
+
+  root.querySelectorAll("details").forEach((one) => one.addEventListener("toggle", draw));
+  new ResizeObserver(() => {
+    for (const name of Object.keys(sizes)) delete sizes[name];
+    if (strips) strips.stale = true;
+    draw();
+  }).observe(find(".charts"));
+  return { draw, drawSoon, announce, calm };
+}

@@ -1,0 +1,186 @@
+"""Run recorded runs again and say whether the records hold.
+
+Where a record was made on this kind of machine (same processor model, same version of torch),
+training repeats itself to the bit, so everything that was counted must come out the same.
+Elsewhere sums are rounded differently, and training amplifies that: there the first losses must
+agree, and the end must be one that the seeds of this setting make plausible.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bnbook import findings, store, sweep
+from bnbook.errors import BookError
+from bnbook.run import Run
+
+SAME: Final = "same"
+WITHIN: Final = "within"
+DIFFERS: Final = "differs"
+
+#: How far first losses may be apart on another kind of machine, relative to the recorded ones.
+TOLERANCE: Final = 1e-4
+#: Seeds that `numpy.random.RandomState` takes.
+MAX_DRAW: Final = 2**32 - 1
+
+_COUNTS: Final = ["val_correct", "val_correct_running", "test_correct", "test_correct_running"]
+
+
+@dataclass(frozen=True, eq=False)
+class Recorded:
+    """One recorded run of an experiment.
+
+    `rows` are its rows of `findings.load`; `seeds` the final validation accuracies of all the
+    experiment's seeds at this setting, its own among them.
+    """
+
+    experiment: str
+    run: Run
+    rows: pd.DataFrame
+    seeds: list[float]
+
+    def __str__(self) -> str:
+        arm, run = self.rows["arm"].iloc[0], self.run
+        return f"{self.experiment}: {arm}, lr {run.lr:g}, batch {run.batch_size}, seed {run.seed}"
+
+
+@dataclass(frozen=True)
+class Check:
+    """What became of a recorded run when it was run again: SAME, WITHIN or DIFFERS, and why."""
+
+    recorded: Recorded
+    verdict: str
+    why: str = ""
+
+    @property
+    def holds(self) -> bool:
+        """Whether the record stands."""
+        return self.verdict != DIFFERS
+
+    def __str__(self) -> str:
+        return f"{self.recorded}: {self.verdict}{self.why and f' ({self.why})'}"
+
+
+def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
+    """Choose `size` recorded runs of `experiment`, or all if it has fewer.
+
+    At random, the same ones for the same number `draw` (0 to `MAX_DRAW`); if that is None, the
+    shortest of those that ran to their end. Raises BookError if the experiment is unknown, its
+    records are missing, damaged or stale, or a number cannot be.
+    """
+    if size < 1:
+        raise BookError(f"a sample of {size} shows nothing: give --sample 1 or more")
+    if draw is not None and not 0 <= draw <= MAX_DRAW:
+        raise BookError(f"seed {draw} draws no sample: give --seed 0 to {MAX_DRAW}")
+    frame = findings.load(experiment)
+    ends = frame.loc[frame.groupby("key")["epoch"].idxmax()].reset_index(drop=True)
+    if draw is None:
+        whole = ends[(ends["epoch"] == ends["epochs"]) & (ends["outcome"] != "non-finite")]
+        chosen = whole.nsmallest(size, "seconds")
+    else:
+        chosen = ends.sample(min(size, len(ends)), random_state=draw)
+    return [_recorded(experiment, frame, ends, key) for key in chosen["key"]]
+
+
+def _recorded(experiment: str, frame: pd.DataFrame, ends: pd.DataFrame, key: str) -> Recorded:
+    rows = frame[frame["key"] == key]
+    seeds = ends[ends["run"].map(_unseeded) == _unseeded(rows["run"].iloc[0])]
+    return Recorded(experiment, _run(rows), rows, list(seeds["val_accuracy"]))
+
+
+def _run(rows: pd.DataFrame) -> Run:
+    return Run.from_changes(json.loads(rows["run"].iloc[0]))
+
+
+def _unseeded(text: str) -> str:
+    return replace(Run.from_changes(json.loads(text)), seed=0).key
+
+
+def verify(chosen: Sequence[Recorded], workers: int | None = None) -> Iterator[Check]:
+    """Run `chosen` again in `workers` processes (by default one per core); yield each check.
+
+    They come as the runs end. Raises BookError where a run cannot be made.
+    """
+    runs = dict.fromkeys(one.run for one in chosen)  # experiments share some
+    with contextlib.closing(sweep.execute(runs, sweep.check_workers(workers))) as records:
+        for record in records:
+            again = store.records_frame([record])
+            for one in chosen:
+                if one.run == _run(again):
+                    yield check(one, again)
+
+
+def check(recorded: Recorded, again: pd.DataFrame) -> Check:
+    """Compare a recorded run with the rows of the same run made `again`.
+
+    On the same kind of machine, everything counted. Elsewhere the first losses, to `TOLERANCE`,
+    and the final validation accuracy: as recorded, or in the 95 % prediction interval of this
+    setting's seeds (`findings.prediction`; the run's own recorded value is one of them, so that
+    an unusual seed may repeat itself). Where it is the only seed there is no interval, and the
+    first losses alone decide.
+    """
+    if _place(recorded.rows) == _place(again):
+        found = _differences(recorded.rows, again)
+        return Check(recorded, DIFFERS if found else SAME, "; ".join(found))
+    then, now = _first_losses(recorded.rows), _first_losses(again)
+    if found := _apart("first losses", now, then, TOLERANCE):
+        return Check(recorded, DIFFERS, found[0])
+    return _plausible(recorded, float(again["val_accuracy"].iloc[-1]))
+
+
+def _place(rows: pd.DataFrame) -> tuple[str, str]:
+    return rows["machine"].iloc[0], rows["torch"].iloc[0]
+
+
+def _differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+    """Say what is not exactly as recorded; an empty list means that all is."""
+    found = _apart("first losses", _first_losses(now), _first_losses(then))
+    if list(now["epoch"]) != list(then["epoch"]):
+        found.append(f"ended after epoch {now['epoch'].max()}, not {then['epoch'].max()}")
+    else:
+        found += _apart("counts of correct images", _counts(now), _counts(then))
+    if _outcome(now) != _outcome(then):
+        found.append(f"{_outcome(now)}, not {_outcome(then)}")
+    return found
+
+
+def _outcome(rows: pd.DataFrame) -> str:
+    return str(rows["outcome"].iloc[0])
+
+
+def _counts(rows: pd.DataFrame) -> Any:
+    return rows[_COUNTS].to_numpy(dtype=float)
+
+
+def _first_losses(rows: pd.DataFrame) -> Any:
+    return np.asarray(rows["first_losses"].iloc[-1], dtype=float)
+
+
+def _apart(what: str, now: Any, then: Any, tolerance: float = 0.0) -> list[str]:
+    """Say how many numbers are apart by more than `tolerance` of the recorded one, or nothing.
+
+    What is missing in both, agrees.
+    """
+    if now.shape != then.shape:
+        return [f"{len(now)} {what}, not {len(then)}"]
+    apart = ~np.isclose(now, then, rtol=tolerance, atol=0.0, equal_nan=True)
+    if not apart.any():
+        return []
+    return [f"{apart.sum()} {what} by up to {np.abs(now[apart] - then[apart]).max():.3g}"]
+
+
+def _plausible(recorded: Recorded, accuracy: float) -> Check:
+    then = float(recorded.rows["val_accuracy"].iloc[-1])
+    _, low, high = np.clip(findings.prediction(recorded.seeds), 0, 1)
+    why = f"accuracy {accuracy:.4f}, recorded {then:.4f}"
+    if np.isnan(low):
+        return Check(recorded, WITHIN, f"first losses alone: no other seed; {why}")
+    verdict = WITHIN if accuracy == then or low <= accuracy <= high else DIFFERS
+    return Check(recorded, verdict, f"{why}, seeds {low:.4f} to {high:.4f}")

@@ -1,0 +1,52 @@
+"""Hand jobs to the page's engine in Node (see engine_harness.mjs)."""
+
+import base64
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+
+from bnbook import data, models
+
+HARNESS = Path(__file__).parent / "engine_harness.mjs"
+ENGINE = Path(__file__).parents[1] / "bnbook/lab/engine/engine.wasm"
+
+
+def write_digits(path):
+    """Write the images and labels that the page has: 4,000 to train on, 1,000 to validate with."""
+    splits = data.splits("digits")
+    parts = splits.train, splits.validation
+    pixels = [part.images.numpy() // 17 for part in parts]
+    labels = [part.labels.numpy().astype(np.uint8) for part in parts]
+    path.write_bytes(b"".join(array.tobytes() for array in pixels + labels))
+    return path
+
+
+def net(run):
+    """Describe the net of a `Run` as the engine's createNet wants it."""
+    gamma, beta = models.AFFINE[run.affine]
+    settings = {
+        "norms": run.norms,
+        "gamma": gamma,
+        "beta": beta,
+        "convBias": run.conv_bias,
+        "linearBias": run.linear_bias,
+        "activation": run.activation,
+        "batchSize": run.batch_size,
+    }
+    return {"settings": settings, "seed": run.seed}
+
+
+def ask(node, digits, jobs, wasm=ENGINE):
+    """Let the engine do `jobs`; return the results of each job's calls."""
+    done = subprocess.run(
+        [node, HARNESS, wasm, digits], input=json.dumps(jobs), capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def array(text, kind=np.float32):
+    """Read an array as the harness writes it."""
+    return np.frombuffer(base64.b64decode(text), kind)

@@ -1,0 +1,111 @@
+"""Every page as axe-core, keyboards and screen readers find it."""
+
+import pytest
+import test_site_browser
+from test_site_browser import PAGES, Visit
+
+from bnbook.site import accessible
+from bnbook.site.pages import edit, tags
+
+built = test_site_browser.built  # a fixture
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+
+
+def mended(page):
+    return edit(page, accessible.edits(page, tags(page)))
+
+
+def test_the_navigations_of_a_page_have_names_of_their_own():
+    page = mended(
+        '<body><nav id="quarto-sidebar" class="sidebar"></nav><nav class="page-navigation"></nav>'
+        '<nav class="toc" aria-label="Contents"></nav></body>'
+    )
+    assert [tag.attrs["aria-label"] for tag in tags(page) if tag.name == "nav"] == [
+        "Chapters",
+        "Previous and next page",
+        "Contents",
+    ]
+
+
+def test_what_folds_a_list_is_a_button_that_the_keyboard_reaches():
+    page = mended('<body><a class="x" data-bs-target="#part" role="navigation">Part</a></body>')
+    assert tags(page)[1].attrs == {
+        "class": "x",
+        "data-bs-target": "#part",
+        "href": "#part",
+        "role": "button",
+    }
+
+
+@pytest.mark.parametrize("attribute", [("href", "part.html"), ("data-bs-target", ".sidebar")])
+def test_what_folds_nothing_of_its_own_is_no_button(attribute):
+    page = mended('<body><a {}="{}" role="navigation">Part</a></body>'.format(*attribute))
+    assert tags(page)[1].attrs == dict([attribute])
+
+
+def faults(page):
+    """What axe-core finds: the rule, where, and why."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    return [
+        (violation["id"], node["target"], node["failureSummary"])
+        for violation in Axe().run(page).response["violations"]
+        for node in violation["nodes"]
+    ]
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_fault(browser, built, name, scheme):
+    for width in (1280, 390):
+        with Visit(browser, built, name, width, scheme) as visit:
+            visit.page.evaluate(OPEN_ALL)
+            visit.page.wait_for_timeout(200)
+            assert faults(visit.page) == []
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_no_fault_in_a_lab_that_trains(browser, built, scheme):
+    with Visit(browser, built, "chapters/05-fixed-affine.html", 390, scheme) as visit:
+        visit.page.get_by_role("button", name="Train here").click()
+        visit.page.get_by_role("button", name="Pause").click()
+        visit.page.get_by_role("button", name="Keep this run").click()
+        visit.page.evaluate(OPEN_ALL)
+        assert faults(visit.page) == []
+
+
+@pytest.mark.browser
+def test_axe_would_find_a_fault(browser, built):
+    with Visit(browser, built, "index.html") as visit:
+        visit.page.evaluate(
+            "document.querySelector('main').append(document.createElement('button'))"
+        )
+        assert [rule for rule, _, _ in faults(visit.page)] == ["button-name"]
+
+
+@pytest.mark.browser
+def test_a_box_that_is_cut_off_is_a_stop_of_the_tab_key_and_others_are_none(browser, built):
+    script = """() => [...document.querySelectorAll("main pre")].map((one) =>
+      [one.scrollWidth > one.clientWidth + 1, one.tabIndex === 0])"""
+    boxes = []
+    for width in (1280, 390):
+        with Visit(browser, built, "chapters/02-learning-rates.html", width) as visit:
+            visit.page.evaluate(OPEN_ALL)
+            visit.page.wait_for_timeout(200)
+            boxes += visit.page.evaluate(script)
+    assert {cut for cut, _ in boxes} == {True, False}
+    assert all(cut == stop for cut, stop in boxes)
+
+
+@pytest.mark.browser
+def test_nothing_moves_for_those_who_asked_for_rest(browser, built):
+    moving = """[...document.querySelectorAll("*")].filter((one) => {
+      const style = getComputedStyle(one);
+      return parseFloat(style.transitionDuration) > 0 || style.animationName !== "none"
+        || style.scrollBehavior === "smooth"; }).length"""
+    with Visit(browser, built, "chapters/02-learning-rates.html") as visit:
+        assert visit.page.evaluate(moving) > 0
+        visit.page.emulate_media(reduced_motion="reduce")
+        assert visit.page.evaluate(moving) == 0

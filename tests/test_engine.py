@@ -1,0 +1,448 @@
+"""The page's engine, in Node, against PyTorch: the same training to the limits of rounding."""
+
+import copy
+import dataclasses
+import math
+import os
+import shutil
+import subprocess
+
+import engine_jobs
+import numpy as np
+import pytest
+import torch
+from engine_jobs import array
+from torch.nn import functional
+
+from bnbook import data, models, streams, training
+from bnbook.run import Run
+
+STEPS = 50
+TRAIN_SIZE = 4000
+BATCH = ("batch",) * 4
+MIXED = ("batch", "none", "mean", "variance")
+
+
+@pytest.fixture(scope="module")
+def ask(node, tmp_path_factory):
+    """Hand one job to the engine, or with `jobs` several; return the results of the calls."""
+    digits = engine_jobs.write_digits(tmp_path_factory.mktemp("engine") / "digits")
+
+    def ask(*calls, runs=(), train=TRAIN_SIZE, **options):
+        job = {"train": train, "nets": [engine_jobs.net(run) for run in runs], "calls": calls}
+        return engine_jobs.ask(node, digits, [job], **options)[0]
+
+    return ask
+
+
+@pytest.fixture(scope="module")
+def splits():
+    """The page's data; of the test images as many as it takes not to be empty."""
+    full = data.splits("digits")
+    return dataclasses.replace(full, test=data.Images(full.test.images[:2], full.test.labels[:2]))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread():
+    """Small batches on many threads take PyTorch longer."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+def run_of(kinds, batch_size=32, **fields):
+    """Describe a run whose epoch has 50 steps."""
+    size = batch_size * STEPS
+    return Run(dataset="digits", norms=kinds, batch_size=batch_size, train_size=size, **fields)
+
+
+def named_parameters(run):
+    return dict(training.build(run).named_parameters())
+
+
+# The same numbers to start from
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        run_of(("none",) * 4, seed=0),
+        run_of(BATCH, seed=1, conv_bias=False),
+        run_of(MIXED, seed=2, linear_bias=False, affine="none"),
+        run_of(("mean", "variance", "none", "batch"), seed=streams.MAX_SEED),
+    ],
+    ids=["no norms", "no conv bias", "no linear bias", "last seed"],
+)
+def test_the_initial_parameters_are_pytorchs(ask, run):
+    (found,) = ask([0, "parameters"], runs=[run])
+    expected = torch.cat([p.detach().flatten() for p in named_parameters(run).values()]).numpy()
+    # Scaling a draw to its bound may round once or, with a fused multiply-add, not at all.
+    np.testing.assert_allclose(array(found), expected, rtol=0, atol=3e-8)
+
+
+@pytest.mark.parametrize("seed", [0, 3, streams.MAX_SEED])
+@pytest.mark.parametrize("train", [2500, TRAIN_SIZE])
+def test_each_epoch_has_pytorchs_order(ask, seed, train):
+    run = Run(dataset="digits", batch_size=500, seed=seed)
+    steps = train // 500
+    calls = [*[[0, "step", 0.1]] * steps, [0, "order"]]
+    found = ask(*calls, *calls, [0, "epochStep"], [0, "steps"], runs=[run], train=train)
+    generator = streams.stream(seed, 0, "order")
+    for order in (found[steps], found[2 * steps + 1]):
+        assert (
+            array(order, np.uint32).tolist() == torch.randperm(train, generator=generator).tolist()
+        )
+    assert found[-2:] == [0, 2 * steps]
+
+
+def test_an_incomplete_last_batch_is_dropped(ask):
+    run = run_of(("none",) * 4, batch_size=384)
+    calls = [[0, "stepsPerEpoch"], *[[0, "step", 0.1], [0, "epochStep"]] * 11]
+    per_epoch, *rest = ask(*calls, runs=[run])
+    assert per_epoch == 10
+    assert rest[1::2] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]
+
+
+def test_exp_is_right_to_one_unit_in_the_last_place(ask):
+    rng = np.random.default_rng(0)
+    x = np.concatenate([rng.uniform(-87, 88, 4000), rng.normal(size=4000), [0, -0.0, -87, 88]])
+    x = x.astype(np.float32)
+    found = np.array(ask(*[[-1, "exp", float(value)] for value in x]))
+    exact = np.exp(x.astype(np.float64))
+    assert np.all(np.abs(found - exact) <= np.spacing(exact.astype(np.float32)))
+
+
+def test_log_is_right_far_beyond_a_float(ask):
+    x = np.concatenate([np.linspace(1, 10, 2000), np.geomspace(1e-30, 1e30, 2000)])
+    found = np.array(ask(*[[-1, "log", value] for value in x]))
+    np.testing.assert_allclose(found, np.log(x), rtol=1e-11, atol=1e-14)
+
+
+# Training freely
+
+
+def cases():
+    """List settings that train without chaos: sigmoid, batch size 16 or more, lr at most 1.
+
+    Not all such settings are free of it. With mean-only norms, lr 1 and batches of 16, reversing
+    the batches moves PyTorch's own losses by more than 1e-5, and with variance-only norms it does
+    so from lr 0.01 on, with larger batches from 0.1 on: rounding grows where a mean is much larger
+    than its standard deviation and is not removed.
+    """
+    sizes = (16, 32, 64, 18, 37)  # the last two leave a group of four images unfilled
+    rates = (0.5, 1.0, 1.0, 0.1, 0.25)
+    for kind in ("none", "batch", "mean"):
+        for seed in range(5):
+            yield run_of((kind,) * 4, sizes[seed], lr=rates[seed], seed=seed)
+    for seed, size in enumerate((64, 64, 72, 65, 70)):
+        yield run_of(("variance",) * 4, size, lr=0.01, seed=seed)
+    yield run_of(BATCH, lr=1.0, affine="none")
+    yield run_of(BATCH, 16, lr=1.0, seed=1, affine="gamma", conv_bias=False, linear_bias=False)
+    yield run_of(("batch", "none", "batch", "none"), lr=0.5, seed=2, affine="beta")
+    yield run_of(("mean", "batch", "none", "mean"), lr=0.5, seed=3, conv_bias=False)
+    yield run_of(("none", "variance", "batch", "mean"), 64, lr=0.01, seed=4, linear_bias=False)
+
+
+def name(run):
+    changes = {
+        k: v for k, v in run.changes().items() if k not in ("dataset", "norms", "train_size")
+    }
+    kinds = sorted(set(run.norms)) if len(set(run.norms)) == 1 else run.norms
+    return " ".join(["-".join(kinds), *(f"{k}={v}" for k, v in changes.items())])
+
+
+@pytest.mark.parametrize("run", list(cases()), ids=name)
+def test_training_freely_stays_with_pytorch(ask, splits, run):
+    run = dataclasses.replace(run, epochs=1)
+    losses = []
+    history = training.train(run, splits, on_step=lambda _, loss: losses.append(loss))
+    steps = [[0, "step", run.lr]] * STEPS
+    before, *found, after = ask(
+        [0, "evaluate"], *steps, [0, "evaluate"], runs=[run], train=run.train_size
+    )
+    np.testing.assert_allclose(found, losses, rtol=1e-5)
+    for row, evaluation in zip(history.rows, (before, after), strict=True):
+        assert evaluation["correct"] == row["val_correct"]
+        assert evaluation["correctRunning"] == row["val_correct_running"]
+        assert evaluation["loss"] == pytest.approx(row["val_loss"], rel=1e-5)
+
+
+def test_accuracies_off_chance_are_the_same_number_of_images(ask, splits):
+    """With both statistics, where they differ much: after one epoch over all the page's digits."""
+    run = Run(dataset="digits", norms=BATCH, lr=1.0, batch_size=64, epochs=1, train_size=TRAIN_SIZE)
+    row = training.train(run, splits).rows[-1]
+    *_, found = ask(*[[0, "step", 1.0]] * (TRAIN_SIZE // 64), [0, "evaluate"], runs=[run])
+    assert (found["correct"], found["correctRunning"]) == (
+        row["val_correct"],
+        row["val_correct_running"],
+    )
+    assert found["correct"] > 800
+    assert found["correct"] - found["correctRunning"] > 20
+
+
+# Single steps, wherever training leads
+
+
+@dataclasses.dataclass
+class Gradients:
+    """A loss and the gradients of all parameters, those of fixed ones 0; float64."""
+
+    loss: float
+    all: np.ndarray
+
+    def distance(self, other):
+        """Relative differences of the loss and of the gradient as a whole."""
+        gap = np.linalg.norm(self.all - other.all) / np.linalg.norm(other.all)
+        return abs(self.loss / other.loss - 1), gap
+
+
+def gradients(net, images, labels):
+    net = copy.deepcopy(net)
+    loss = functional.cross_entropy(net(images), labels)
+    loss.backward()
+    parts = [torch.zeros_like(p) if p.grad is None else p.grad for p in net.parameters()]
+    return Gradients(loss.item(), torch.cat([p.flatten() for p in parts]).double().numpy())
+
+
+def with_parameters(run, values):
+    net = training.build(run)
+    torch.nn.utils.vector_to_parameters(torch.tensor(values), net.parameters())
+    return net
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        run_of(("none",) * 4, 2, lr=3.2, activation="relu"),
+        run_of(BATCH, 2, lr=0.1, activation="relu", seed=1),
+        run_of(BATCH, 2, lr=3.2, seed=1, affine="gamma"),
+        run_of(BATCH, 3, lr=3.2, seed=3, conv_bias=False),
+        run_of(MIXED, 2, lr=3.2, seed=4, affine="none"),
+        run_of(("mean",) * 4, 2, lr=10.0, seed=5, linear_bias=False),
+        run_of(("variance",) * 4, 16, lr=0.1, activation="relu", affine="beta"),
+        run_of(BATCH, 64, lr=10.0, activation="relu"),
+        run_of(("variance",) * 4, 64, lr=3.2),
+        run_of(("batch", "variance", "none", "mean"), 37, lr=0.5, activation="relu", seed=1),
+        run_of(("none",) * 4, 128, lr=30.0, seed=2),
+    ],
+    ids=name,
+)
+def test_a_step_differs_from_pytorchs_as_pytorch_does_from_itself(ask, splits, run):
+    """From the same weights, on the way of a training that is chaotic.
+
+    What PyTorch itself shows: the same batch reversed, or computed in double precision. (Reversed
+    alone says nothing where the batch has two images: a + b is b + a.) Medians over the steps:
+    here and there a step falls on the kink of a ReLU, or on a batch of two nearly equal images,
+    where a difference in the last bit becomes as large as one likes.
+    """
+    every, steps = (4, 20) if run.batch_size < 16 else (3, 10)
+    calls = [[0, "parameters"], [0, "step", run.lr], [0, "gradients"]]
+    calls += [[0, "step", run.lr]] * (every - 1)
+    results = ask(*calls * steps, runs=[run])
+    order = torch.randperm(TRAIN_SIZE, generator=streams.stream(run.seed, 0, "order"))
+    images, labels = data.to_float(splits.train.images), splits.train.labels
+    ours, theirs = [], []
+    for k in range(steps):
+        parameters, loss, found = results[k * len(calls) :][:3]
+        assert math.isfinite(loss), "an example that proves nothing"
+        net = with_parameters(run, array(parameters))
+        batch = order[k * every * run.batch_size :][: run.batch_size]
+        expected = gradients(net, images[batch], labels[batch])
+        ours.append(Gradients(loss, array(found).astype(np.float64)).distance(expected))
+        reversed_ = gradients(net, images[batch.flip(0)], labels[batch.flip(0)])
+        double = gradients(net.double(), images[batch].double(), labels[batch])
+        theirs.append(np.maximum(reversed_.distance(expected), double.distance(expected)))
+    rounding = 2**-23  # of a float32: no two results can be asked to be nearer than that
+    assert np.all(np.median(ours, 0) <= np.maximum(3 * np.median(theirs, 0), rounding))
+
+
+def test_fixed_parameters_stay_and_have_no_gradient(ask):
+    run = run_of(BATCH, affine="none")
+    _, values, slopes = ask([0, "step", 1.0], [0, "parameters"], [0, "gradients"], runs=[run])
+    values, slopes = array(values), array(slopes)
+    for key, tensor in named_parameters(run).items():
+        value, values = np.split(values, [tensor.numel()])
+        slope, slopes = np.split(slopes, [tensor.numel()])
+        if key.startswith("norm"):
+            assert np.all(value == (1 if key.endswith("weight") else 0))
+            assert not slope.any()
+        elif key.endswith("weight"):
+            assert slope.all()
+    assert not values.size
+
+
+# What the page shows of a net
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        run_of(BATCH, lr=1.0),
+        run_of(MIXED, lr=0.1, conv_bias=False, affine="beta"),
+        run_of(("none",) * 4, lr=0.1, activation="relu", linear_bias=False),
+    ],
+    ids=name,
+)
+def test_the_probe_sees_what_pytorch_sees(ask, splits, run):
+    _, parameters, probe = ask(
+        *[[0, "step", run.lr]] * 20, [0, "parameters"], [0, "probe"], runs=[run]
+    )[-3:]
+    net = with_parameters(run, array(parameters))
+    images = data.to_float(splits.train.images[: training.PROBE_SIZE])
+    labels = splits.train.labels[: training.PROBE_SIZE]
+    row = training.probe(net, images, labels)
+    for ours, theirs in (
+        ("squareBefore", "square_before"),
+        ("squareNormed", "square_normed"),
+        ("squareActivated", "square_activated"),
+        ("gradientNorm", "gradient_norm"),
+    ):
+        np.testing.assert_allclose(probe[ours], row[theirs], rtol=1e-4)
+    for slot in range(4):
+        for place, values in zip(
+            ("before", "after", "activated"), seen(net, images, slot), strict=True
+        ):
+            shares = array(probe[place][slot])
+            assert len(shares) == 64
+            assert shares.sum() == pytest.approx(1, abs=1e-5)
+            expected = np.histogram(values.clip(-7.99, 7.99), 64, (-8, 8))[0] / values.size
+            # A value on the edge of a bin may round to either side.
+            assert np.abs(shares - expected).sum() < 1e-3
+
+
+def seen(net, images, slot):
+    """Return what goes into a slot's norm, what comes out, and what its activation makes of it."""
+    with torch.no_grad():
+        index = list(dict(net.named_children())).index(f"norm{slot + 1}")
+        before = net[:index](images)
+        after = net[index](before)
+        return [part.numpy().ravel() for part in (before, after, net[index + 1](after))]
+
+
+def test_the_probe_shows_gamma_beta_and_the_gradients_of_biases(ask):
+    run = run_of(("batch", "none", "mean", "variance"), conv_bias=False, affine="gamma")
+    *_, parameters, probe = ask(
+        *[[0, "step", 0.1]] * 5, [0, "parameters"], [0, "probe"], runs=[run]
+    )
+    norms_of = dict(with_parameters(run, array(parameters)).named_parameters())
+    for slot in range(4):
+        for ours, theirs in (("gamma", "weight"), ("beta", "bias")):
+            expected = norms_of.get(f"norm{slot + 1}.{theirs}")
+            found = probe[ours][slot]
+            if expected is None:
+                assert found is None
+            else:
+                assert array(found).tolist() == expected.tolist()
+    assert np.isnan([float(x) for x in probe["biasGradientNorm"]]).tolist() == [1, 1, 0, 0, 0]
+
+
+def test_the_gradient_of_a_bias_before_batch_norm_is_zero(ask):
+    *_, probe = ask(*[[0, "step", 1.0]] * 5, [0, "probe"], runs=[run_of(BATCH, seed=1)])
+    *hidden, out = probe["biasGradientNorm"]
+    assert max(hidden) < 1e-5 * out
+
+
+def test_looking_at_a_net_leaves_it_alone(ask):
+    run = run_of(BATCH, lr=1.0)
+    look = [[0, "probe"], [0, "evaluate"], [0, "parameters"]]
+    steps = [[0, "step", 1.0]] * 5
+    plain = ask(*steps, [0, "gradients"], *steps, [0, "hash"], [0, "evaluate"], runs=[run])
+    looked = ask(*steps, *look, [0, "gradients"], *steps, [0, "hash"], [0, "evaluate"], runs=[run])
+    assert looked[:5] == plain[:5]
+    assert looked[8:] == plain[5:]
+
+
+# Several nets, and none
+
+
+def test_two_nets_side_by_side_do_what_each_does_alone(ask):
+    runs = [run_of(BATCH, lr=1.0), run_of(MIXED, 16, lr=0.1, activation="relu", seed=1)]
+    alone = [ask(*[[0, "step", 0.5]] * 10, [0, "hash"], [0, "evaluate"], runs=[r]) for r in runs]
+    steps = [[which, "step", 0.5] for _ in range(10) for which in (0, 1)]
+    *losses, first, second, one, two = ask(
+        *steps, [0, "hash"], [1, "hash"], [0, "evaluate"], [1, "evaluate"], runs=runs
+    )
+    assert [*losses[::2], first, one] == alone[0]
+    assert [*losses[1::2], second, two] == alone[1]
+
+
+def test_loaded_parameters_are_the_nets(ask):
+    runs = [run_of(BATCH, seed=1), run_of(BATCH, seed=2)]
+    source, before = ask([0, "hash"], [1, "hash"], runs=runs)
+    values, _ = ask([0, "parameters"], [1, "hash"], runs=runs)
+    _, after = ask([1, "loadParameters", array(values).tolist()], [1, "hash"], runs=runs)
+    assert before != source
+    assert after == source
+
+
+def test_a_place_is_free_again_after_its_net(ask):
+    description = engine_jobs.net(run_of(BATCH))
+    create = [-1, "createNet", description["settings"], 0]
+    *made, refused = ask(*[create] * 9)
+    assert not any("error" in net for net in made)
+    assert refused == {"error": "too many nets: free one first"}
+    _, again = ask([0, "free"], create, runs=[run_of(BATCH)] * 8)
+    assert "error" not in again
+
+
+@pytest.mark.parametrize(
+    ("changes", "seed", "message"),
+    [
+        ({"norms": ["batch"] * 3}, 0, "unknown norm"),
+        ({"norms": ["batch", "none", "layer", "none"]}, 0, "unknown norm"),
+        ({"activation": "tanh"}, 0, "unknown activation"),
+        ({"batchSize": 1}, 0, "no batches of 1 images"),
+        ({"batchSize": 513}, 0, "no batches of 513 images"),
+        ({}, streams.MAX_SEED + 1, f"no seed {streams.MAX_SEED + 1}"),
+        ({}, 0.5, "no seed 0.5"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused(ask, changes, seed, message):
+    settings = engine_jobs.net(run_of(BATCH))["settings"] | changes
+    assert ask([-1, "createNet", settings, seed]) == [{"error": message}]
+
+
+def test_the_data_cannot_change_under_a_net(ask):
+    refused = ask([-1, "setData", [], [], 0], runs=[run_of(BATCH)])
+    assert refused == [{"error": "free the nets before the data change"}]
+
+
+def test_a_loss_that_is_no_number_is_told(ask, splits):
+    """All answers are then the first class, as PyTorch's argmax has it."""
+    run = run_of(BATCH)
+    net = with_parameters(run, np.full(models.parameter_count(training.build(run)), np.inf))
+    values = [1e38] * models.parameter_count(net)
+    _, loss, found, digits = ask(
+        [0, "loadParameters", values], [0, "step", 0.1], [0, "evaluate"], [0, "hash"], runs=[run]
+    )
+    assert not math.isfinite(float(loss))
+    zeros = int((splits.validation.labels == 0).sum())
+    assert found["correct"] == found["correctRunning"] == zeros
+    assert len(digits) == 16
+
+
+# The same results from any compiler
+
+
+def test_the_committed_engine_is_what_its_source_says(ask, tmp_path):
+    """Whoever compiles it, it computes the same to the last bit."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    built = tmp_path / "engine.wasm"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("MAKE")}
+    root = engine_jobs.ENGINE.parents[3]
+    done = subprocess.run(
+        ["make", "engine", f"ENGINE={built}"],
+        cwd=root,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    if "no compiler for WebAssembly" in done.stderr:
+        pytest.skip("no compiler for WebAssembly: the engine was not rebuilt from its source")
+    assert done.returncode == 0, done.stderr
+    runs = [run_of(BATCH, 64, lr=1.0), run_of(MIXED, 18, activation="relu", affine="none", seed=1)]
+    calls = [[which, "step", 0.3] for _ in range(10) for which in (0, 1)]
+    calls += [[which, what] for what in ("hash", "evaluate", "probe") for which in (0, 1)]
+    assert ask(*calls, runs=runs, wasm=built) == ask(*calls, runs=runs)

@@ -1,0 +1,189 @@
+"""The page's lab without a browser: digits, links' names for nets, recorded bands, markup."""
+
+import gzip
+import itertools
+import json
+import re
+from base64 import b64decode
+from collections import Counter
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from tables import arranged, run_rows
+
+from bnbook import data, experiments, findings
+from bnbook.lab import digits, presets
+from bnbook.lab.browser import SCRIPTS, SHARE, bands, browser, net_code
+from bnbook.lab.page import joined
+from bnbook.run import Run
+
+BATCH = ("batch",) * 4
+each = pytest.mark.parametrize("preset", presets.PRESETS.values(), ids=lambda preset: preset.name)
+
+
+def page_data(page):
+    text = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.html, re.DOTALL)
+    return json.loads(text[1])
+
+
+# Digits
+
+
+def test_the_pages_digits_are_those_that_the_records_were_trained_on():
+    script = digits.path().read_text()
+    packed = re.fullmatch(r'globalThis\.bnDigits = "([A-Za-z0-9+/=]+)";\n', script)[1]
+    content = np.frombuffer(gzip.decompress(b64decode(packed)), np.uint8)
+    train, validation = data.splits("digits").train, data.splits("digits").validation
+    n = len(train) + len(validation)
+    labels, pairs = content[:n], content[n:].reshape(n, 14, 28)
+    images = np.stack([pairs >> 4, pairs & 15], axis=2).reshape(n, 28, 28) * 17
+    assert (labels == np.concatenate([train.labels, validation.labels])).all()
+    assert (images == np.concatenate([train.images, validation.images])[:, 0]).all()
+
+
+def test_the_digits_are_light_enough_to_be_fetched_over_a_slow_line():
+    assert len(gzip.compress(digits.path().read_bytes())) <= 500_000
+
+
+# Names of nets
+
+
+def test_every_net_has_a_code_of_its_own():
+    kinds = [("batch", "mean", "none", "variance"), ("none",) * 4, BATCH]
+    nets = [
+        Run(norms=norms, affine=affine, conv_bias=conv, linear_bias=linear, activation=activation)
+        for norms, affine, conv, linear, activation in itertools.product(
+            kinds, presets.AFFINE, (True, False), (True, False), presets.ACTIVATIONS
+        )
+    ]
+    assert len({net_code(net) for net in nets}) == len(nets)
+    assert net_code(nets[0]) == "bmnv-gb-cl-s"
+
+
+def test_the_code_of_a_net_leaves_out_how_it_is_trained():
+    assert net_code(Run(norms=BATCH, lr=4.0, seed=7)) == net_code(Run(norms=BATCH, batch_size=2))
+
+
+# Bands
+
+
+def recorded(finals=(0.95, 0.96, 0.97), failing=()):
+    rows = []
+    for seed, final in enumerate(finals):
+        run = Run(norms=BATCH, affine="none", lr=0.5, seed=seed, epochs=2)
+        broken = seed in failing
+        accuracies = [0.1, 0.8] if broken else [0.1, 0.9, final]
+        rows += run_rows(run, "fixed", accuracies, "non-finite" if broken else "trained")
+    return arranged(rows, ["fixed"])
+
+
+def test_a_band_is_the_mean_and_interval_that_findings_computes():
+    found = bands(recorded())
+    mean, low, high, loss = found["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    expected = findings.interval([0.95, 0.96, 0.97])
+    assert found["seeds"] == 3
+    assert [mean[-1], low[-1], high[-1]] == [round(SHARE * x) for x in expected]
+    assert loss == [None, 2.3, 1.15]
+
+
+def test_a_run_that_broke_counts_as_guessing_in_its_band():
+    mean, *_ = bands(recorded(failing=(0,)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    assert mean[-1] == round(SHARE * (0.1 + 0.96 + 0.97) / 3)
+
+
+def test_one_seed_has_no_band_around_it():
+    _, low, high, _ = bands(recorded(finals=(0.95,)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    assert set(low + high) == {None}
+
+
+def test_an_interval_never_leaves_the_axis():
+    _, low, high, _ = bands(recorded(finals=(0.1, 0.5, 0.99)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    assert min(low) >= 0
+    assert max(high) <= SHARE
+
+
+def test_all_bands_together_stay_small():
+    generator = np.random.default_rng(0)
+    rows = []
+    for run in experiments.find("browser-lab").runs(None):
+        rows += run_rows(run, "any", list(generator.uniform(0.1, 0.99, run.epochs + 1)))
+    text = json.dumps(bands(arranged(rows, ["any"])))
+    assert len(gzip.compress(text.encode())) <= 40_000
+
+
+# Markup
+
+
+class Reader(HTMLParser):
+    """Ids, controls without a label, and what is chosen."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.ids, self.unlabelled, self.chosen, self.values = [], [], {}, {}
+        self.labels, self.in_label, self.select = set(), 0, None
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        found = dict(attrs)
+        if "id" in found:
+            self.ids.append(found["id"])
+        if tag == "label":
+            self.in_label += 1
+            self.labels.add(found.get("for"))
+        if tag in ("input", "select"):
+            labelled = self.in_label or found.get("id") in self.labels or "aria-label" in found
+            if not labelled:
+                self.unlabelled.append(found)
+            self.select = found["name"]
+            self.values[found["name"]] = found.get("value")
+        if tag == "option" and "selected" in found:
+            self.chosen.setdefault(self.select, []).append(found["value"])
+
+    def handle_endtag(self, tag):
+        self.in_label -= tag == "label"
+
+
+@each
+def test_a_lab_starts_with_the_settings_of_its_preset(preset):
+    page = browser(preset)
+    read, content = Reader(page.html), page_data(page)
+    assert content["lrs"][int(read.values["lr"])] == preset.lr
+    assert content["batch_sizes"][int(read.values["batch"])] == preset.batch_size
+    assert read.chosen["epochs"] == [str(preset.epochs)]
+    assert [net["code"] for net in content["nets"]] == [net_code(net.run) for net in preset.nets]
+    for slot in range(4):
+        assert read.chosen[f"slot{slot}"] == [net.run.norms[slot] for net in preset.nets]
+
+
+@each
+def test_every_setting_of_both_nets_has_a_labelled_control(preset):
+    read = Reader(browser(preset).html)
+    assert read.unlabelled == []
+    for name in ("biases", "affine", "activation"):
+        assert len(read.chosen[name]) == 2
+
+
+def test_two_labs_on_a_page_share_no_id():
+    preset = presets.find("lite")
+    read = Reader(browser(preset).html + browser(preset).html)
+    assert Counter(read.ids).most_common(1)[0][1] == 1
+
+
+@each
+def test_nothing_in_a_lab_ends_its_html_or_opens_a_formula(preset):
+    html = browser(preset).html
+    assert all(line and line == line.strip() for line in html.split("\n"))
+    assert not set("$`") & set(html)
+
+
+def test_the_modules_of_a_lab_are_one_script_without_imports():
+    script = joined(*SCRIPTS, "browser")
+    names = re.findall(r"^(?:async )?(?:function|const|let) (\w+)", script, re.MULTILINE)
+    assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
+    assert [name for name, n in Counter(names).items() if n > 1] == []
+
+
+def test_a_lab_without_records_has_no_bands():
+    assert page_data(browser(presets.find("affine")))["bands"] is None
+    assert page_data(browser(presets.find("affine"), recorded()))["bands"]["seeds"] == 3

@@ -1,0 +1,98 @@
+"""The labs' presets: each begins where it can train and where a band is recorded."""
+
+import dataclasses
+import math
+
+import pandas as pd
+import pytest
+
+from bnbook import experiments, models, norms
+from bnbook.errors import BookError
+from bnbook.lab import presets
+from bnbook.run import Run
+
+PRESETS = list(presets.PRESETS.values())
+each = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
+
+
+def start(preset, net, **changes):
+    settings = {"lr": preset.lr, "batch_size": preset.batch_size, "epochs": preset.epochs}
+    return dataclasses.replace(net.run, **settings, **changes)
+
+
+def test_each_of_the_first_five_chapters_has_a_preset_under_its_experiments_name():
+    assert [experiments.find(name).chapter for name in presets.PRESETS] == [1, 2, 3, 4, 5]
+    assert [preset.name for preset in PRESETS] == list(presets.PRESETS)
+
+
+@each
+def test_a_lab_begins_where_a_band_is_recorded_for_both_nets(preset):
+    band = experiments.find("browser-lab").runs(pd.DataFrame())
+    for net in preset.nets:
+        seeds = {run.seed for run in band if run == start(preset, net, seed=run.seed)}
+        assert len(seeds) >= 3, net.label
+
+
+@each
+def test_the_nets_of_a_lab_differ_in_what_its_open_controls_set(preset):
+    fields = {
+        "norms": {"norms"},
+        "toggles": {"norms"},
+        "biases": {"conv_bias", "linear_bias"},
+        "affine": {"affine"},
+        "activation": {"activation"},
+    }
+    first, second = (net.run for net in preset.nets)
+    differ = {
+        f.name for f in dataclasses.fields(Run) if getattr(first, f.name) != getattr(second, f.name)
+    }
+    assert differ
+    assert differ <= set().union(*(fields[control] for control in preset.controls))
+    assert preset.nets[0].label != preset.nets[1].label
+
+
+@each
+def test_a_lab_begins_where_its_controls_can_stand(preset):
+    assert preset.lr in presets.LRS
+    assert preset.batch_size in presets.BATCH_SIZES
+    assert preset.epochs in presets.EPOCHS
+    assert preset.watch in presets.WATCHED
+    assert set(preset.controls) <= set(presets.CONTROLS)
+    if "norms" in preset.controls:  # one kind for all four
+        assert all(len(set(net.run.norms)) == 1 for net in preset.nets)
+    if "toggles" in preset.controls:
+        assert all(set(net.run.norms) <= {"batch", "none"} for net in preset.nets)
+
+
+def test_the_word_lists_name_everything_a_run_can_be():
+    assert set(presets.NORMS) == set(norms.KINDS)
+    assert set(presets.AFFINE) == set(models.AFFINE)
+    assert set(presets.ACTIVATIONS) == set(models.ACTIVATIONS)
+    assert len(set(presets.BIASES)) == len(set(presets.BIASES.values())) == 4
+
+
+def test_a_named_freezing_is_the_one_the_model_makes():
+    for name, (learns_gamma, learns_beta) in models.AFFINE.items():
+        words = presets.AFFINE[name]
+        assert (
+            words
+            == {
+                (True, True): "Both learned",
+                (True, False): "Beta fixed",
+                (False, True): "Gamma fixed",
+                (False, False): "Both fixed",
+            }[learns_gamma, learns_beta]
+        )
+
+
+def test_the_learning_rates_rise_by_about_a_quarter_and_hold_every_recorded_one():
+    assert (presets.LRS[0], presets.LRS[-1]) == (0.001, 30)
+    steps = [math.log10(b / a) for a, b in zip(presets.LRS, presets.LRS[1:], strict=False)]
+    assert all(0.075 < step < 0.125 for step in steps)
+    recorded = {run.lr for run in experiments.find("browser-lab").runs(pd.DataFrame())}
+    assert recorded <= set(presets.LRS)
+
+
+def test_an_unknown_preset_is_answered_with_the_known_ones():
+    with pytest.raises(BookError, match="known: bias-removal, learning-rate, per-layer"):
+        presets.find("dropout")

@@ -1,0 +1,262 @@
+"""Recorded runs hold when they are run again, and what does not hold is told apart."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from bnbook import cli, experiments, findings, store, sweep, verify
+from bnbook.errors import BookError
+from bnbook.experiments import Experiment
+from bnbook.run import Run
+
+BASE = Run(norms=("batch",) * 4, epochs=2, train_size=512)
+LOSSES = [2.5, 2.25, 2.0, float("nan")]
+
+
+def made(run, final=9000, outcome="trained", machine="here", seconds=1.0, losses=LOSSES):
+    """Record of a run that never was: right answers at the start 1,000, then as told."""
+    rows = [
+        {
+            "epoch": epoch,
+            "step": 4 * epoch,
+            "train_loss": 0.5,
+            "val_loss": 0.5,
+            "val_correct": correct,
+            "val_correct_running": correct - 10,
+            "val_images": 10_000,
+            "seconds": seconds * epoch,
+        }
+        for epoch, correct in enumerate((1000, 8000, final))
+    ]
+    rows[-1] |= {"test_correct": final, "test_correct_running": final, "test_images": 10_000}
+    rows[-1]["first_losses"] = list(losses)
+    place = {"machine": machine, "torch": "2", "date": "2026-11-22"}
+    named = {"key": run.key, "run": run.changes(), "outcome": outcome}
+    return {**named, **place, "rows": rows}
+
+
+def recorded(record, seeds=(0.90, 0.91, 0.92)):
+    rows = store.records_frame([record]).assign(arm="only")
+    return verify.Recorded("tiny", Run.from_changes(record["run"]), rows, list(seeds))
+
+
+def check(then, now, **more):
+    return verify.check(recorded(then, **more), store.records_frame([now]))
+
+
+@pytest.fixture
+def tiny(monkeypatch, tmp_path):
+    """Record an experiment of two arms, three seeds each, two of them at another rate as well."""
+    runs = [
+        replace(arm, lr=lr, seed=seed)
+        for arm in (BASE, replace(BASE, norms=("none",) * 4))
+        for lr, seeds in ((0.1, (0, 1, 2)), (1.0, (0, 1)))
+        for seed in seeds
+    ]
+    arms = {"with BN": runs[0], "without BN": runs[5]}
+    experiment = Experiment("tiny", 0, "Does it hold?", arms, lambda _, __: runs)
+    monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
+    monkeypatch.setitem(experiments.EXPERIMENTS, "tiny", experiment)
+    records = [made(run, 9000 + i, seconds=10 - i) for i, run in enumerate(runs)]
+    store.merge("tiny", records, {})
+    return records
+
+
+@pytest.fixture
+def rerun(tiny, monkeypatch):
+    """Let every run end as its record says, but for those changed in the dictionary given."""
+    changed = {}
+
+    def execute(runs, workers):
+        by_key = {one["key"]: one for one in tiny}
+        yield from (changed.get(run.key, by_key[run.key]) for run in runs)
+
+    monkeypatch.setattr(sweep, "execute", execute)
+    return changed
+
+
+# The real thing
+
+
+def test_two_short_recorded_runs_hold():
+    names = [name for name in experiments.EXPERIMENTS if store.table_path(name).exists()]
+    shortest = [one for name in names for one in verify.choose(name, 2, draw=None)]
+    shortest.sort(key=lambda one: one.rows["seconds"].iloc[-1])
+    checks = list(verify.verify(shortest[:2]))
+    assert len(checks) == 2
+    assert all(check.holds for check in checks), [str(check) for check in checks]
+
+
+# On the same kind of machine
+
+
+def test_a_run_that_repeats_itself_is_the_same():
+    assert check(made(BASE), made(BASE)).verdict == verify.SAME
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (made(BASE, 9001), "4 counts of correct images by up to 1"),
+        (made(BASE, outcome="collapsed"), "collapsed, not trained"),
+        (
+            made(BASE, losses=[2.5, 2.25, 2.0 + 1e-12, float("nan")]),
+            "1 first losses by up to 1e-12",
+        ),
+        (made(BASE, losses=[2.5, 2.25]), "2 first losses, not 4"),
+        (made(BASE, losses=[2.5, 2.25, 2.0, 2.0]), "1 first losses by up to nan"),
+    ],
+)
+def test_the_smallest_difference_counts_on_the_same_kind_of_machine(now, why):
+    found = check(made(BASE), now)
+    assert not found.holds
+    assert found.why == why
+
+
+def test_a_run_that_ends_early_differs():
+    early = made(BASE)
+    early["rows"] = [early["rows"][0], early["rows"][1] | {"first_losses": LOSSES}]
+    assert check(made(BASE), early).why == "ended after epoch 1, not 2"
+
+
+def test_another_version_of_torch_is_another_place():
+    assert check(made(BASE), made(BASE) | {"torch": "3"}).verdict == verify.WITHIN
+
+
+# Elsewhere
+
+
+@pytest.mark.parametrize(
+    ("final", "scale", "holds"),
+    [
+        (9050, 1, True),  # inside the seeds' interval: 0.91 +- 4.30 0.01 sqrt(4/3)
+        (9590, 1, True),
+        (9600, 1, False),
+        (8600, 1, False),
+        (9050, 1 + 0.9e-4, True),
+        (9050, 1 + 1.1e-4, False),
+    ],
+)
+def test_elsewhere_the_start_must_agree_and_the_end_be_plausible(final, scale, holds):
+    losses = [scale * loss for loss in LOSSES]
+    now = made(BASE, final, machine="elsewhere", losses=losses)
+    assert check(made(BASE), now).holds == holds
+
+
+def test_elsewhere_a_run_may_always_end_as_it_was_recorded():
+    now = made(BASE, machine="elsewhere")
+    assert check(made(BASE), now, seeds=[0.9, *[0.95] * 20]).holds
+    other = made(BASE, 9001, machine="elsewhere")
+    assert not check(made(BASE), other, seeds=[0.9, *[0.95] * 20]).holds
+
+
+def test_elsewhere_a_setting_of_one_seed_is_judged_by_its_start():
+    now = made(BASE, 5000, machine="elsewhere")
+    found = check(made(BASE), now, seeds=[0.9])
+    assert found.verdict == verify.WITHIN
+    assert "no other seed" in found.why
+    assert not check(made(BASE), made(BASE, machine="elsewhere", losses=[1]), seeds=[0.9]).holds
+
+
+# Choosing
+
+
+def test_one_number_draws_one_sample(tiny):
+    keys = [
+        [one.run.key for one in verify.choose("tiny", 4, draw)]
+        for draw in (7, 7, 8, verify.MAX_DRAW)
+    ]
+    assert keys[0] == keys[1] != keys[2]
+    assert all(len(set(sample)) == 4 for sample in keys)
+
+
+def test_a_sample_larger_than_the_table_is_the_table(tiny):
+    assert len(verify.choose("tiny", 1000, 0)) == len(tiny)
+
+
+def test_the_shortest_runs_are_those_that_ran_to_their_end(tiny):
+    tiny[-1]["outcome"] = "non-finite"
+    del tiny[-2]["rows"][-1]
+    tiny[-2]["rows"][-1]["first_losses"] = LOSSES
+    store.merge("tiny", tiny, {})
+    chosen = verify.choose("tiny", 2, draw=None)
+    assert [one.run.key for one in chosen] == [tiny[-3]["key"], tiny[-4]["key"]]
+
+
+def test_seeds_are_those_of_the_same_arm_and_setting(tiny):
+    chosen = {one.run.key: one for one in verify.choose("tiny", 1000, 0)}
+    assert chosen[tiny[0]["key"]].seeds == [0.9, 0.9001, 0.9002]
+    assert chosen[tiny[3]["key"]].seeds == [0.9003, 0.9004]
+    assert str(chosen[tiny[9]["key"]]) == "tiny: without BN, lr 1, batch 128, seed 1"
+
+
+@pytest.mark.parametrize(("size", "draw"), [(0, 1), (-2, None), (1, -1), (1, 2**32)])
+def test_an_impossible_sample_is_named(size, draw):
+    with pytest.raises(BookError, match=r"give --(sample|seed)"):
+        verify.choose("lite", size, draw)
+
+
+# The command
+
+
+def test_the_command_says_that_all_hold(rerun, capsys):
+    assert cli.main(["verify", "tiny", "tiny", "--seed", "5"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "2 recorded runs, drawn with --seed 5"
+    assert all(line.startswith("tiny: ") and line.endswith(": same") for line in lines[1:3])
+    assert lines[3] == "2 of 2 recorded runs hold"
+
+
+def test_a_fresh_sample_can_be_drawn_again(rerun, capsys):
+    assert cli.main(["verify", "tiny", "--sample", "4"]) == 0
+    first = capsys.readouterr().out
+    seed = first.splitlines()[0].rpartition(" ")[2]
+    assert cli.main(["verify", "tiny", "--sample", "4", "--seed", seed]) == 0
+    assert capsys.readouterr().out == first
+
+
+def test_the_command_names_what_differs_and_exits_with_1(tiny, rerun, capsys):
+    last = Run.from_changes(tiny[-1]["run"])
+    rerun[last.key] = made(last, 9008)
+    assert cli.main(["verify", "tiny", "--shortest", "--sample", "3"]) == 1
+    out = capsys.readouterr().out
+    assert "3 recorded runs, the shortest" in out
+    line = (
+        "tiny: without BN, lr 1, batch 128, seed 1: differs (4 counts of correct images by up to 1)"
+    )
+    assert line in out
+    assert out.endswith("2 of 3 recorded runs hold\n")
+
+
+def test_a_run_that_two_experiments_share_is_run_once_and_checked_twice(rerun, tiny, monkeypatch):
+    twin = replace(experiments.find("tiny"), name="twin")
+    monkeypatch.setitem(experiments.EXPERIMENTS, "twin", twin)
+    store.merge("twin", tiny, {})
+    chosen = [one for name in ("tiny", "twin") for one in verify.choose(name, 1, 0)]
+    assert [check.recorded.experiment for check in verify.verify(chosen)] == ["tiny", "twin"]
+
+
+def test_missing_records_are_one_clear_line(tiny, capsys):
+    assert cli.main(["verify", "tiny", "affine"]) == 2
+    assert "no records of affine" in capsys.readouterr().err
+
+
+# The interval
+
+
+def test_the_interval_for_one_more_value_by_hand():
+    # mean 2, standard deviation 1, t(0.975, 2) = 4.302653
+    mean, low, high = findings.prediction([1, 2, 3])
+    assert mean == 2
+    assert (high - mean, mean - low) == pytest.approx([4.302653 * np.sqrt(4 / 3)] * 2, rel=1e-6)
+    assert np.isnan(findings.prediction([1]).low)
+
+
+def test_the_interval_for_one_more_value_holds_it_in_95_of_100_cases():
+    draws = np.random.default_rng(0).normal(3.0, 2.0, size=(4_000, 6))
+    found = [findings.prediction(row[:5]) for row in draws]
+    held = np.mean(
+        [low <= row[5] <= high for (_, low, high), row in zip(found, draws, strict=True)]
+    )
+    assert 0.94 < held < 0.96
