@@ -5,13 +5,16 @@ from typing import Any
 import pandas as pd
 from IPython.display import display
 
-from bnbook import findings, store
+from bnbook import findings
 from bnbook.lab import presets
 from bnbook.lab.check import check
 from bnbook.lab.kernel import TrainingLab
 from bnbook.lab.page import rendering
 from bnbook.lab.predict import predict, revisit
 from bnbook.lab.recorded import recorded
+
+#: The experiment whose runs stand beside the reader's.
+BANDS = "browser-lab"
 
 __all__ = ["TrainingLab", "check", "lab", "predict", "recorded", "rendering", "revisit"]
 
@@ -31,14 +34,14 @@ def lab(
     name in `presets.PRESETS`; `arms`, `lr` and `batch_size` as in `recorded`; `training` goes to
     `TrainingLab`. Raises BookError as these do.
     """
-    trains = _browser(preset) if rendering() else TrainingLab(preset, **training)
-    for part in (trains, recorded(frame, arms=arms, lr=lr, batch_size=batch_size)):
+    parts = _browser(preset) if rendering() else [TrainingLab(preset, **training)]
+    for part in (*parts, recorded(frame, arms=arms, lr=lr, batch_size=batch_size)):
         display(part)  # type: ignore[no-untyped-call]
 
 
-def _browser(preset: str) -> object:
+def _browser(preset: str) -> list[object]:
+    """Make the lab on the page; under it, where the runs beside the reader's come from."""
     from bnbook.lab.browser import browser  # a live kernel needs none of it
 
-    name = "browser-lab"
-    band = findings.load(name) if store.table_path(name).exists() else None
-    return browser(presets.find(preset), band)
+    wanted = presets.find(preset)
+    return [browser(wanted, findings.load(BANDS)), findings.provenance(BANDS)]
