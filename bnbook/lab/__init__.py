@@ -6,12 +6,22 @@ import pandas as pd
 from IPython.display import display
 
 from bnbook.lab.check import check
+from bnbook.lab.grade import grade_batch_norm
 from bnbook.lab.kernel import TrainingLab
 from bnbook.lab.page import rendering
 from bnbook.lab.predict import predict, revisit
 from bnbook.lab.recorded import recorded
 
-__all__ = ["TrainingLab", "check", "lab", "predict", "recorded", "rendering", "revisit"]
+__all__ = [
+    "TrainingLab",
+    "check",
+    "grade_batch_norm",
+    "lab",
+    "predict",
+    "recorded",
+    "rendering",
+    "revisit",
+]
 
 
 def lab(
