@@ -26,8 +26,10 @@ class Claim:
 #: How references.qmd and the chapters name the sources.
 SOURCES: Final = {
     "A": "Taking Batchnorm For Granted (blog post, 2020)",
+    "B": "Implementing BatchNorm in Neural Net (blog post, 2016)",
     "C": "Batch Norm exercises (blog post, 2024)",
     "D": "Batch Normalization (notes, 2022)",
+    "E": "Batch Normalization (notebook of a lab session)",
 }
 
 ONE_RUN: Final = "one run, 60,000 images, 10 epochs, learning rate 0.1"
@@ -39,6 +41,13 @@ _ALL: Final = (
         "The affine parameters of batch norm play an important role.",
         (5, 13),
         "ResNets on CIFAR-10 that train their batch norm only",
+    ),
+    Claim(
+        "B5",
+        "B",
+        "The printed NumPy code is batch norm with its gradient, in a net of two hidden layers.",
+        (8,),
+        "code, not a figure",
     ),
     Claim(
         "C1",
@@ -132,10 +141,26 @@ _ALL: Final = (
         "said, not done",
     ),
     Claim(
+        "D2",
+        "D",
+        "For each channel, batch norm has two trained numbers, the momenta, and two that are not, "
+        "the mean and the standard deviation.",
+        (8, 9),
+    ),
+    Claim(
         "D5",
         "D",
         "Batch norm makes training less sensitive to the initialization and the learning rate.",
         (2, 11),
+    ),
+    Claim(
+        "E3",
+        "E",
+        "A batch norm of one's own: the unbiased standard deviation, no epsilon, and a running "
+        "standard deviation. An epoch's loss: the sum of the batches' mean losses over the number "
+        "of images.",
+        (8, 14),
+        "code, not a figure",
     ),
 )
 

@@ -138,7 +138,8 @@ def test_every_claim_has_a_known_source_and_chapter_and_plausible_figures():
 
 
 def test_the_claims_of_the_five_chapters_are_all_there():
-    assert set(claims.CLAIMS) == {"A3", *(f"C{i}" for i in range(1, 11)), "D5"}
+    found = {claim.id for claim in claims.CLAIMS.values() if min(claim.chapters) <= 5}
+    assert found == {"A3", *(f"C{i}" for i in range(1, 11)), "D5"}
 
 
 def test_a_missing_number_is_a_dash():

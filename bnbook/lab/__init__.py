@@ -8,6 +8,7 @@ from IPython.display import display
 from bnbook import findings
 from bnbook.lab import presets
 from bnbook.lab.check import check
+from bnbook.lab.grade import grade_batch_norm
 from bnbook.lab.kernel import TrainingLab
 from bnbook.lab.page import rendering
 from bnbook.lab.predict import predict, revisit
@@ -16,7 +17,16 @@ from bnbook.lab.recorded import recorded
 #: The experiment whose runs stand beside the reader's.
 BANDS = "browser-lab"
 
-__all__ = ["TrainingLab", "check", "lab", "predict", "recorded", "rendering", "revisit"]
+__all__ = [
+    "TrainingLab",
+    "check",
+    "grade_batch_norm",
+    "lab",
+    "predict",
+    "recorded",
+    "rendering",
+    "revisit",
+]
 
 
 def lab(
