@@ -81,25 +81,29 @@ def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
         raise BookError(f"seed {draw} draws no sample: give --seed 0 to {MAX_DRAW}")
     frame = findings.load(experiment)
     ends = frame.loc[frame.groupby("key")["epoch"].idxmax()].reset_index(drop=True)
+    ends = ends.assign(setting=ends["run"].map(_setting))
     if draw is None:
         whole = ends[(ends["epoch"] == ends["epochs"]) & (ends["outcome"] != "non-finite")]
         chosen = whole.nsmallest(size, "seconds")
     else:
         chosen = ends.sample(min(size, len(ends)), random_state=draw)
-    return [_recorded(experiment, frame, ends, key) for key in chosen["key"]]
+    return [_recorded(experiment, frame, ends, end) for _, end in chosen.iterrows()]
 
 
-def _recorded(experiment: str, frame: pd.DataFrame, ends: pd.DataFrame, key: str) -> Recorded:
-    rows = frame[frame["key"] == key]
-    seeds = ends[ends["run"].map(_unseeded) == _unseeded(rows["run"].iloc[0])]
-    return Recorded(experiment, _run(rows), rows, list(seeds["val_accuracy"]))
+def _recorded(
+    experiment: str, frame: pd.DataFrame, ends: pd.DataFrame, end: pd.Series[Any]
+) -> Recorded:
+    seeds = ends.loc[ends["setting"] == end["setting"], "val_accuracy"]
+    rows = frame[frame["key"] == end["key"]]
+    return Recorded(experiment, _run(rows), rows, list(seeds))
 
 
 def _run(rows: pd.DataFrame) -> Run:
     return Run.from_changes(json.loads(rows["run"].iloc[0]))
 
 
-def _unseeded(text: str) -> str:
+def _setting(text: str) -> str:
+    """Name what runs of different seeds have in common."""
     return replace(Run.from_changes(json.loads(text)), seed=0).key
 
 

@@ -102,7 +102,7 @@ def test_provenance_names_every_torch_that_made_records(tiny, recorded):
     mixed = [recorded[0] | {"torch": "2.8.0"}, *recorded[1:]]
     store.merge("tiny", mixed, sweep.provenance(tiny, mixed))
     said = findings.provenance("tiny")._repr_markdown_()
-    assert f"torch {' and '.join(sorted({'2.8.0', torch.__version__}))}" in said
+    assert f"torch {' and '.join(sorted({'2.8.0', str(torch.__version__)}))}" in said
 
 
 def test_an_unrecorded_or_unknown_experiment_is_one_clear_line(monkeypatch, tmp_path):

@@ -220,9 +220,9 @@ def displayed(monkeypatch):
     InteractiveShell.clear_instance()
 
 
-def test_a_published_page_gets_html_and_never_a_widget(displayed, monkeypatch):
+def test_a_published_page_gets_both_labs_and_where_the_bands_come_from(displayed, monkeypatch):
     monkeypatch.setenv("BNBOOK_RENDER", "1")
-    assert displayed() == [{"text/html"}, {"text/html"}]
+    assert displayed() == [{"text/html"}, {"text/markdown"}, {"text/html"}]
 
 
 def test_a_live_notebook_gets_a_widget_to_train_with_and_the_recorded_lab(displayed):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tables import arranged, run_rows
 
-from bnbook import data, experiments, findings
+from bnbook import data, findings
 from bnbook.lab import digits, presets
 from bnbook.lab.browser import SCRIPTS, SHARE, bands, browser, net_code
 from bnbook.lab.page import joined
@@ -103,13 +103,22 @@ def test_an_interval_never_leaves_the_axis():
     assert max(high) <= SHARE
 
 
-def test_all_bands_together_stay_small():
-    generator = np.random.default_rng(0)
-    rows = []
-    for run in experiments.find("browser-lab").runs(None):
-        rows += run_rows(run, "any", list(generator.uniform(0.1, 0.99, run.epochs + 1)))
-    text = json.dumps(bands(arranged(rows, ["any"])))
-    assert len(gzip.compress(text.encode())) <= 40_000
+@pytest.fixture(scope="module")
+def all_bands():
+    return bands(findings.load("browser-lab"))
+
+
+@each
+def test_a_lab_starts_with_a_band_for_both_nets(all_bands, preset):
+    for net in preset.nets:
+        rates = all_bands["cells"][net_code(net.run)][str(preset.batch_size)]
+        mean, low, high, _ = rates[f"{preset.lr:g}"]
+        assert len(mean) == preset.epochs + 1
+        assert all(a <= b <= c for a, b, c in zip(low, mean, high, strict=True))
+
+
+def test_all_bands_together_stay_small(all_bands):
+    assert len(gzip.compress(json.dumps(all_bands).encode())) <= 40_000
 
 
 # Markup

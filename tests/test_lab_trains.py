@@ -108,7 +108,8 @@ def train(page):
 
 
 def story(page):
-    return page.locator(".story p span").all_inner_texts()
+    texts = page.locator(".story p span").all_inner_texts()
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in texts]
 
 
 def status(page):
@@ -215,7 +216,7 @@ def test_a_net_is_called_by_what_is_chosen_for_it(lab):
 
 
 def test_the_second_net_can_be_left_out(lab):
-    lab.get_by_role("checkbox", name="Train it too").uncheck()
+    lab.get_by_role("checkbox", name="B · No norm").uncheck()
     assert set(bands(lab)) == {"A"}
     assert len(story(lab)) == 1
     assert "&b=" not in lab.get_by_role("link", name="Link to this run").get_attribute("href")
@@ -432,7 +433,7 @@ def test_twenty_labs_started_and_closed_leave_no_worker(page, folder):
     page.wait_for_function("document.querySelectorAll('[data-state=training]').length > 9")
     page.evaluate(click, ".bn-browser:nth-child(-n + 15) button[name=reset]")
     page.wait_for_function("document.querySelectorAll('[data-state=idle]').length > 0")
-    assert 0 < len(page.workers) < 20
+    assert page.workers
     page.evaluate("document.querySelector('main').remove()")
     wait_for_no_worker(page)
 
@@ -525,8 +526,8 @@ def test_a_phone_needs_no_sideways_scrolling(page, folder, preset):
       const [a, b] = [n.getBoundingClientRect(), n.closest('svg').getBoundingClientRect()];
       return a.left >= b.left - 1 && a.right <= b.right + 1; })"""
     assert lab.locator("figure svg text").evaluate_all(inside)
-    controls = ".bn-browser :is(input[type=range], select, button, .switch, .toggles label)"
-    heights = lab.locator(controls).evaluate_all(
+    controls = "input[type=range], select, button, .name:has(input), .toggles label"
+    heights = lab.locator(f".bn-browser :is({controls})").evaluate_all(
         "nodes => nodes.filter((n) => n.offsetParent).map((n) => n.getBoundingClientRect().height)"
     )
     assert min(heights) >= 24  # WCAG 2.2, target size

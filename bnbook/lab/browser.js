@@ -142,7 +142,7 @@ function start(root) {
     const waits = (setting) => linkOf({ ...setting, lr: running() ? 0 : setting.lr, changes: [] });
     const differs = run && waits(settings.read()) !== waits(run.setting);
     button("restart").hidden = !(differs && running());
-    let text = "While the nets train, the learning rate changes at once; all else at the next start.";
+    let text = "The learning rate applies at once, all else at the next start.";
     if (differs && running()) text = "The changed settings apply at the next start.";
     else if (differs) text = "The curves belong to learning rate " + run.setting.lr + ", batch size " + run.setting.batch + ", seed " + run.setting.seed + ". Train again with the new settings.";
     find(".pending span").textContent = text;

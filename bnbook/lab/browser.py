@@ -145,12 +145,15 @@ recorded runs below do without.</p>
 <button type="button" name="train" class="primary">Train here</button>
 <button type="button" name="reset" disabled>Reset</button>
 <button type="button" name="keep" disabled>Keep this run</button>
-<span class="numbers">{epochs}
-<label class="field"><span>Seed</span> <input type="number" name="seed" value="0" min="0"
-max="{streams.MAX_SEED}" step="1" inputmode="numeric"></label></span>
+<a class="link" href="#">Link to this run</a>
 </div>
+<div class="numbers">
 <p class="pending"><span></span>
 <button type="button" name="restart" hidden>Restart now</button></p>
+{epochs}
+<label class="field"><span>Seed</span> <input type="number" name="seed" value="0" min="0"
+max="{streams.MAX_SEED}" step="1" inputmode="numeric"></label>
+</div>
 <p class="scheduled" hidden><span></span>
 <button type="button" name="forget">Forget this</button></p>
 <details class="more"><summary>More settings</summary>
@@ -177,15 +180,12 @@ value="{start}" aria-valuetext="{values[start]}">
 
 def _net(preset: Preset, index: int) -> str:
     """Write the head of a net, with the settings that the preset puts in the open."""
-    letter = "AB"[index]
-    switch = (
-        '<label class="switch"><input type="checkbox" name="second" checked> Train it too</label>'
-    )
+    letter, label = "AB"[index], escape(preset.nets[index].label)
+    tag, box = ("label", '<input type="checkbox" name="second" checked> ') if index else ("p", "")
     return f"""
 <fieldset class="net" data-net="{index}"><legend>Net {letter}</legend>
-<p class="name"><svg class="swatch" width="40" height="16" aria-hidden="true"></svg>
-<strong>{letter} · <span class="label">{escape(preset.nets[index].label)}</span></strong>
-{switch if index else ""}</p>
+<{tag} class="name">{box}<svg class="swatch" width="40" height="16" aria-hidden="true"></svg>
+<strong>{letter} · <span class="label">{label}</span></strong></{tag}>
 {"".join(_control(name, preset.nets[index].run) for name in preset.controls)}
 </fieldset>"""
 
@@ -247,9 +247,8 @@ def _select(
 
 def _charts() -> str:
     return """
-<div class="progress"><progress max="1" value="0" aria-label="Progress of training"></progress>
-<div><p class="status">Nothing is loaded from elsewhere: the nets train on this machine.</p>
-<a class="link" href="#">Link to this run</a></div></div>
+<div class="course"><progress max="1" value="0" aria-label="Progress of training"></progress>
+<p class="status">Nothing is loaded from elsewhere: the nets train on this machine.</p></div>
 <div class="story"><p>This lab needs JavaScript.</p></div>
 <div class="charts">
 <figure class="accuracy"><figcaption>Validation accuracy</figcaption>
@@ -293,4 +292,5 @@ def _tables() -> str:
 <div class="scroll" tabindex="0" role="region" aria-label="The layers as a table"></div></details>
 <p class="announcer" role="status" aria-live="polite"></p>
 <p class="about">LeNet on 5,000 digits of MNIST, 4,000 to train and 1,000 to validate; plain SGD.
-Accuracies with re-estimated statistics. The accuracy axis is logarithmic in the error.</p>"""
+Accuracies with re-estimated statistics, in brackets with running ones. The accuracy axis is
+logarithmic in the error.</p>"""

@@ -42,8 +42,9 @@ export function createKept(holder, data, changed) {
       addHtml(text, "strong", String(run.number) + " ");
       text.append(run.nets.map((net) => net.text).join("; ") + " ");
       addHtml(text, "span", "(" + run.words + ")", { class: "soft" });
-      addHtml(item, "a", "Link", { href: run.link, "aria-label": "Link to run " + run.number });
-      addHtml(item, "button", "Remove", { type: "button", "aria-label": "Remove run " + run.number }).onclick = () => {
+      const acts = addHtml(item, "span", "", { class: "acts" });
+      addHtml(acts, "a", "Link", { href: run.link, "aria-label": "Link to run " + run.number });
+      addHtml(acts, "button", "Remove", { type: "button", "aria-label": "Remove run " + run.number }).onclick = () => {
         runs.splice(runs.indexOf(run), 1);
         show();
         changed();

@@ -198,6 +198,7 @@ def _controls(data: dict[str, Any], lr: int, batch: int) -> str:
         for i, arm in enumerate(data["arms"])
     )
     return f"""
+<p class="title">Recorded runs</p>
 <div class="controls" role="group" aria-label="Settings of the recorded runs">
 {_slider("lr", "Learning rate", [f"{rate:g}" for rate in data["lrs"]], lr)}
 {_slider("batch", "Batch size", [str(size) for size in data["batch_sizes"]], batch)}

@@ -51,7 +51,7 @@ export function happened(curve, images, over) {
   const join = (...parts) => capital(parts.filter(Boolean).join("; "));
   if (curve.failedAt) return { kind: "non-finite", text: join(first, "the loss became non-finite at step " + curve.failedAt.toLocaleString("en")) };
   if (last.step === 0) return { kind: "waiting", text: "Before training: " + percent(last.correct / images) };
-  const now = (over ? "at the end " : "now ") + percent(last.correct / images) + (last.correctRunning === last.correct ? "" : " (with running statistics " + percent(last.correctRunning / images) + ")");
+  const now = (over ? "at the end " : "now ") + percent(last.correct / images) + (last.correctRunning === last.correct ? "" : " (running: " + percent(last.correctRunning / images) + ")");
   if (!atChance(last, images)) {
     return goal ? { kind: "reached", text: join(first, now) } : { kind: "learning", text: over ? join(now) : "Learning: " + now };
   }

@@ -90,7 +90,8 @@ export function createView(root, data, { settings, bands, kept }, look) {
     nets.forEach((net, i) => {
       const [name, words] = lines.children[i].querySelectorAll("strong, span");
       name.textContent = LETTERS[i] + " · " + settings.name(net);
-      words.textContent = run ? tell(run, run.nets[i]) : bands.inWords(recorded.find((band) => band.label === LETTERS[i]));
+      const text = run ? tell(run, run.nets[i]) : bands.inWords(recorded.find((band) => band.label === LETTERS[i]));
+      words.textContent = text.replaceAll(" %", "\u00a0%");
     });
     return [...lines.children].map((line) => line.lastChild.textContent).join(" ");
   }

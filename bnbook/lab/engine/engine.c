@@ -77,7 +77,8 @@ static struct {
 } seen;
 
 INLINE void look(v4 x, int lanes, double *square, u32 *bins) {
-  i4 bin = truncated(most(least((x + RANGE) * (BINS / (2 * RANGE)), 0), BINS - 1));
+  v4 place = most(least(x * (BINS / (2 * RANGE)), -BINS / 2), BINS / 2 - 1);
+  i4 bin = whole(place) + BINS / 2;
   for (int i = 0; i < lanes; i++) {
     bins[x[i] == x[i] ? bin[i] : BINS]++;
     *square += (double)x[i] * x[i];
