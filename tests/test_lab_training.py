@@ -605,7 +605,8 @@ def test_in_a_kernel_the_lab_trains_there(shown, monkeypatch):
 def test_on_a_rendered_page_the_lab_trains_in_the_browser(shown, monkeypatch):
     monkeypatch.setattr(labs, "rendering", lambda: True)
     labs.lab(None, preset="lite")
-    trains, below = shown
+    trains, records, below = shown
     assert "Train here" in trains._repr_html_()
     assert '"preset":"lite"' in trains._repr_html_()
+    assert "`browser-lab`" in records._repr_markdown_()
     assert below == "recorded"

@@ -129,28 +129,20 @@ def changed(folder, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("what", "file", "old", "new", "moved"),
+    ("file", "old", "new", "moved"),
     [
-        ("initialization", "models.py", ".xavier_uniform_(", ".kaiming_uniform_(", list(ARMS)),
-        (
-            "loss",
-            "training.py",
-            "labels[batch])\n",
-            "labels[batch], label_smoothing=0.1)\n",
-            [*ARMS],
+        pytest.param("models.py", ".xavier_uniform_(", ".kaiming_uniform_(", ARMS, id="initial"),
+        pytest.param("training.py", "batch])\n", "batch], label_smoothing=0.1)\n", ARMS, id="loss"),
+        pytest.param(
+            "norms.py", "eps: float = 1e-5", "eps: float = 1e-3", ["with BN"], id="epsilon"
         ),
-        ("epsilon", "norms.py", "eps: float = 1e-5", "eps: float = 1e-3", ["with BN"]),
-        (
-            "unbiased",
-            "norms.py",
-            "centred.square()) / n",
-            "centred.square()) / (n - 1)",
-            ["with BN"],
+        pytest.param(
+            "norms.py", "square()) / n", "square()) / (n - 1)", ["with BN"], id="unbiased"
         ),
     ],
 )
-def test_a_change_in_what_training_does_is_noticed(changed, what, file, old, new, moved):
-    assert changed(file, old, new).stale(tiny(0)) == moved
+def test_a_change_in_what_training_does_is_noticed(changed, file, old, new, moved):
+    assert changed(file, old, new).stale(tiny(0)) == list(moved)
 
 
 def test_a_change_of_words_is_not_taken_for_a_change_of_training(changed):
@@ -249,7 +241,7 @@ def start_sweep(folder):
 def test_ctrl_c_keeps_what_is_finished_and_leaves_no_worker(folder):
     process, workers = start_sweep(folder)
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=240)  # a busy machine is slow, not wrong
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1] == "bnbook: interrupted; what was finished is kept"
     assert "Traceback" not in errors

@@ -46,5 +46,5 @@ def edits(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
             role = ' role="button"' if folds else ""
             yield tag.start, tag.stop, raw.replace(_ROLE, href + role)
     end = page.rfind("</body>")
-    if end >= 0:
+    if end >= 0 and any(tag.name == "main" for tag in found):
         yield end, end, _SCROLLERS
