@@ -42,7 +42,8 @@ TRACED = ["toplevel", "disabled-by-default-devtools.timeline"]
 class Lab:
     """What the lab costs a reader."""
 
-    page: int  # bytes, gzipped: chapter 2 and all that it loads, but for its figures
+    page: int  # bytes, gzipped: chapter 2 without its figures
+    shared: int  # bytes, gzipped: style, scripts and fonts that it loads, as all pages do
     digits: int  # bytes, gzipped: fetched once, at the first run
     slider: float  # milliseconds from a moved slider to the painted curve, median
     longest: float  # milliseconds of the longest task of the page's thread while nets train
@@ -72,8 +73,10 @@ def measure() -> Lab:
         browser.stop_tracing()
         longest = _longest_task(json.loads(trace.read_text()))
         browser.close()
+    document = FIGURE.sub(b"", before.pop(page))
     return Lab(
-        sum(len(gzip.compress(FIGURE.sub(b"", content))) for content in before.values()),
+        len(gzip.compress(document)),
+        sum(len(gzip.compress(content)) for content in before.values()),
         len(gzip.compress((ROOT / "_site" / digits.ADDRESS).read_bytes())),
         slider,
         longest,

@@ -134,14 +134,14 @@ def cases():
     than its standard deviation and is not removed.
     """
     sizes = (16, 32, 64, 18, 37)  # the last two leave a group of four images unfilled
-    rates = (0.5, 1.0, 1.0, 0.1, 0.25)
+    rates = (0.5, 0.5, 1.0, 0.1, 0.25)
     for kind in ("none", "batch", "mean"):
         for seed in range(5):
             yield run_of((kind,) * 4, sizes[seed], lr=rates[seed], seed=seed)
     for seed, size in enumerate((64, 64, 72, 65, 70)):
         yield run_of(("variance",) * 4, size, lr=0.01, seed=seed)
-    yield run_of(BATCH, lr=1.0, affine="none")
-    yield run_of(BATCH, 16, lr=1.0, seed=1, affine="gamma", conv_bias=False, linear_bias=False)
+    yield run_of(BATCH, lr=0.5, affine="none")
+    yield run_of(BATCH, lr=1.0, seed=1, affine="gamma", conv_bias=False, linear_bias=False)
     yield run_of(("batch", "none", "batch", "none"), lr=0.5, seed=2, affine="beta")
     yield run_of(("mean", "batch", "none", "mean"), lr=0.5, seed=3, conv_bias=False)
     yield run_of(("none", "variance", "batch", "mean"), 64, lr=0.01, seed=4, linear_bias=False)
@@ -239,7 +239,7 @@ def test_a_step_differs_from_pytorchs_as_pytorch_does_from_itself(ask, splits, r
     here and there a step falls on the kink of a ReLU, or on a batch of two nearly equal images,
     where a difference in the last bit becomes as large as one likes.
     """
-    every, steps = (4, 20) if run.batch_size < 16 else (3, 10)
+    every, steps = (5, 12) if run.batch_size < 16 else (3, 8)
     calls = [[0, "parameters"], [0, "step", run.lr], [0, "gradients"]]
     calls += [[0, "step", run.lr]] * (every - 1)
     results = ask(*calls * steps, runs=[run])
@@ -256,8 +256,9 @@ def test_a_step_differs_from_pytorchs_as_pytorch_does_from_itself(ask, splits, r
         reversed_ = gradients(net, images[batch.flip(0)], labels[batch.flip(0)])
         double = gradients(net.double(), images[batch].double(), labels[batch])
         theirs.append(np.maximum(reversed_.distance(expected), double.distance(expected)))
-    rounding = 2**-23  # of a float32: no two results can be asked to be nearer than that
-    assert np.all(np.median(ours, 0) <= np.maximum(3 * np.median(theirs, 0), rounding))
+    # Four roundings of a float32: no two results can be asked to be nearer than that.
+    allowed = np.maximum(3 * np.median(theirs, 0), 4 * 2.0**-23)
+    assert np.all(np.median(ours, 0) <= allowed)
 
 
 def test_fixed_parameters_stay_and_have_no_gradient(ask):

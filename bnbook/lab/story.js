@@ -1,5 +1,5 @@
 // What a run is called and what happened to it, in words, from counts and losses alone.
-import { percent } from "./svg.js";
+import { percent, thousands } from "./svg.js";
 
 const GOAL = 95; // percent of the validation images
 const AT_CHANCE = 20; // percent; as training.py judges
@@ -47,17 +47,17 @@ export function happened(curve, images, over) {
   if (!all.length) return { kind: "waiting", text: "" };
   const last = all[all.length - 1];
   const goal = reached(all, images);
-  const first = goal ? "Reached " + GOAL + " % after " + goal.step.toLocaleString("en") + " steps" : "";
+  const first = goal ? "Reached " + GOAL + " % after " + thousands(goal.step) + " steps" : "";
   const join = (...parts) => capital(parts.filter(Boolean).join("; "));
-  if (curve.failedAt) return { kind: "non-finite", text: join(first, "the loss became non-finite at step " + curve.failedAt.toLocaleString("en")) };
+  if (curve.failedAt) return { kind: "non-finite", text: join(first, "the loss became non-finite at step " + thousands(curve.failedAt)) };
   if (last.step === 0) return { kind: "waiting", text: "Before training: " + percent(last.correct / images) };
   const now = (over ? "at the end " : "now ") + percent(last.correct / images) + (last.correctRunning === last.correct ? "" : " (running: " + percent(last.correctRunning / images) + ")");
   if (!atChance(last, images)) {
     return goal ? { kind: "reached", text: join(first, now) } : { kind: "learning", text: over ? join(now) : "Learning: " + now };
   }
   const fallen = all.findLast((one, i) => i && atChance(one, images) && !atChance(all[i - 1], images));
-  if (fallen) return { kind: "collapsed", text: join(first, "collapsed to chance by step " + fallen.step.toLocaleString("en")) };
-  const after = "Still at chance after " + last.step.toLocaleString("en") + " steps";
+  if (fallen) return { kind: "collapsed", text: join(first, "collapsed to chance by step " + thousands(fallen.step)) };
+  const after = "Still at chance after " + thousands(last.step) + " steps";
   return curve.recentLoss > GUESS + EXCESS
     ? { kind: "thrown", text: after + ": the loss is above that of a guess, the steps are too large" }
     : { kind: "plateau", text: after + ": a plateau, with the loss of a blind guess" };

@@ -22,6 +22,11 @@ export function percent(value) {
   return (100 * value).toFixed(1) + " %";
 }
 
+// With commas: the first toLocaleString of a page takes longer than all the drawing.
+export function thousands(value) {
+  return String(Math.round(value)).replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+}
+
 export function markerPath(kind, x, y) {
   const s = 3.4;
   const at = (dx, dy) => (x + dx).toFixed(1) + " " + (y + dy).toFixed(1);

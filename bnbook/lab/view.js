@@ -2,7 +2,7 @@
 import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./panels.js";
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
 import { LETTERS, curveOf, storyOf } from "./run.js";
-import { addHtml, addSwatch } from "./svg.js";
+import { addHtml, addSwatch, thousands } from "./svg.js";
 import { fillCurves, fillLayers } from "./tables.js";
 
 const REDRAW_AFTER = 100; // ms
@@ -21,13 +21,22 @@ export function createView(root, data, { settings, bands, kept }, look) {
   let waiting = 0;
 
   // While a run goes on: at most ten times a second; once, where the reader wants no motion.
+  // In two frames, so that neither keeps the page's thread for long.
   function drawSoon() {
     if (waiting) return;
     const gap = calm.matches ? 10 * REDRAW_AFTER : REDRAW_AFTER;
-    waiting = setTimeout(() => requestAnimationFrame(draw), Math.max(0, drawnAt + gap - performance.now()));
+    waiting = setTimeout(() => requestAnimationFrame(() => {
+      drawCurves();
+      requestAnimationFrame(drawLayers);
+    }), Math.max(0, drawnAt + gap - performance.now()));
   }
 
   function draw() {
+    drawCurves();
+    drawLayers();
+  }
+
+  function drawCurves() {
     clearTimeout(waiting);
     waiting = 0;
     drawnAt = performance.now();
@@ -35,9 +44,13 @@ export function createView(root, data, { settings, bands, kept }, look) {
     const recorded = bands.of(setting).map((cell, i) => cell && { ...cell, label: LETTERS[i], look: data.looks[i] }).filter(Boolean);
     const story = drawStory(run, recorded);
     drawCharts(run, setting, recorded, story);
-    drawInside(run);
     if (run) drawProgress(run, state);
     if (find(".current").open) fillCurves(find(".current .scroll"), run, recorded);
+  }
+
+  function drawLayers() {
+    const { run } = look();
+    drawStrips(run);
     if (find(".layers").open) fillLayers(find(".layers .scroll"), run, data.range);
   }
 
@@ -111,13 +124,12 @@ export function createView(root, data, { settings, bands, kept }, look) {
   function drawProgress(run, state) {
     find("progress").value = run.total ? run.step / run.total : 0;
     if (!run.total || state === "failed") return;
-    const number = (value) => Math.round(value).toLocaleString("en");
-    const pace = run.speed ? " · " + number(run.speed) + " images per second" : "";
+    const pace = run.speed ? " · " + thousands(run.speed) + " images per second" : "";
     const away = state === "hidden" ? " · paused while the tab is hidden" : "";
-    find(".status").textContent = "Step " + number(run.step) + " of " + number(run.total) + " · epoch " + (run.step / run.perEpoch).toFixed(1) + " of " + run.setting.epochs + pace + away;
+    find(".status").textContent = "Step " + thousands(run.step) + " of " + thousands(run.total) + " · epoch " + (run.step / run.perEpoch).toFixed(1) + " of " + run.setting.epochs + pace + away;
   }
 
-  function drawInside(run) {
+  function drawStrips(run) {
     const probed = run ? run.nets.filter((one) => one.probe) : [];
     find(".strips").hidden = !probed.length;
     if (!probed.length) return;

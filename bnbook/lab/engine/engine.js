@@ -1,7 +1,7 @@
 // The engine (engine.c, compiled to WebAssembly) as a JavaScript object. No imports and no DOM:
 // the same file serves a worker, which has it inlined, and Node.
 
-/** Bins of the histograms that `probe` returns, over -RANGE..RANGE; the outer ones take the rest. */
+/** Bins of the histograms that probe() returns, over -RANGE..RANGE; the outer take the rest. */
 export const BINS = 64;
 export const RANGE = 8;
 
@@ -10,12 +10,14 @@ const FEATURES = [6, 16, 120, 84];
 const AREAS = [576, 64, 1, 1];
 const PIXELS = 784;
 const PROBE_SIZE = 256;
+const MAX_BATCH = 512;
+const MAX_SEED = 429495;
 
 /** Make an engine from the bytes of engine.wasm: a memory of its own, no data yet. */
 export async function createEngine(bytes) {
   const { instance } = await WebAssembly.instantiate(bytes);
   const wasm = instance.exports;
-  const data = { count: 0, train: 0 };
+  let train = 0; // images to train on
   const living = new Set();
 
   // The memory never grows, so that a view stays valid; what leaves the engine is a copy.
@@ -23,25 +25,25 @@ export async function createEngine(bytes) {
   const copied = (type, at, length) => view(type, at, length).slice();
 
   /**
-   * Hand over the images: `pixels` Uint8Array `(images * 784)` of values 0..15, `labels`
-   * Uint8Array of values 0..9. The first `trainCount` are for training, the others for validation.
+   * Hand over the images: pixels Uint8Array (images * 784) of values 0..15, labels
+   * Uint8Array of values 0..9. The first trainCount are for training, the others for validation.
    */
   function setData(pixels, labels, trainCount) {
     const count = labels.length;
     if (living.size) throw new Error("free the nets before the data change");
     if (count > wasm.capacity()) throw new RangeError("more than " + wasm.capacity() + " images");
-    if (pixels.length !== count * PIXELS) throw new RangeError("pixels and labels differ in number");
+    if (pixels.length !== count * PIXELS) throw new RangeError("not " + PIXELS + " pixels a label");
     if (!(trainCount >= 2 && trainCount < count)) {
       throw new RangeError("images to train on and images to validate with are needed");
     }
     view(Uint8Array, wasm.pixels(), pixels.length).set(pixels);
     view(Uint8Array, wasm.labels(), count).set(labels);
     wasm.setData(count, trainCount);
-    Object.assign(data, { count, train: trainCount });
+    train = trainCount;
   }
 
   /**
-   * Make a net with the initial weights and the batch order of `seed`. `settings`: norms (four
+   * Make a net with the initial weights and the batch order of seed. settings: norms (four
    * of "none", "batch", "mean", "variance"), gamma, beta (learned?), convBias, linearBias,
    * activation ("sigmoid" or "relu"), batchSize (2..512).
    */
@@ -50,10 +52,11 @@ export async function createEngine(bytes) {
     const { batchSize, activation } = settings;
     if (kinds.length !== 4 || kinds.includes(-1)) throw new RangeError("unknown norm");
     if (!["sigmoid", "relu"].includes(activation)) throw new RangeError("unknown activation");
-    if (!(Number.isInteger(batchSize) && batchSize >= 2 && batchSize <= Math.min(512, data.train))) {
+    const most = Math.min(MAX_BATCH, train);
+    if (!(Number.isInteger(batchSize) && batchSize >= 2 && batchSize <= most)) {
       throw new RangeError("no batches of " + batchSize + " images");
     }
-    if (!(Number.isInteger(seed) && seed >= 0 && seed <= 429495)) {
+    if (!(Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) {
       throw new RangeError("no seed " + seed);
     }
     const net = wasm.create(
@@ -72,7 +75,7 @@ export async function createEngine(bytes) {
       });
 
     return {
-      stepsPerEpoch: Math.floor(data.train / batchSize),
+      stepsPerEpoch: Math.floor(train / batchSize),
       get steps() {
         return wasm.steps(net);
       },
@@ -106,7 +109,7 @@ export async function createEngine(bytes) {
         const squares = view(Float64Array, at, 12);
         const norms = copied(Float64Array, at + 96, 10);
         const bins = view(Uint32Array, at + 176, 12 * (BINS + 1));
-        const images = Math.min(PROBE_SIZE, data.train);
+        const images = Math.min(PROBE_SIZE, train);
         const shares = (place) =>
           FEATURES.map((features, slot) => {
             const start = (3 * slot + place) * (BINS + 1);
@@ -128,7 +131,7 @@ export async function createEngine(bytes) {
         };
       },
 
-      /** All parameters, in the order of PyTorch's `named_parameters()`. */
+      /** All parameters, in the order of PyTorch's named_parameters(). */
       parameters: () => parameters().slice(),
       loadParameters(values) {
         if (values.length !== count) throw new RangeError("this net has " + count + " parameters");
@@ -137,7 +140,7 @@ export async function createEngine(bytes) {
       /** The gradients of the last step, in the same order; 0 where a parameter is fixed. */
       gradients: () => copied(Float32Array, wasm.gradients(net), count),
       /** The order of the training images in the present epoch. */
-      order: () => copied(Uint32Array, wasm.order(net), data.train),
+      order: () => copied(Uint32Array, wasm.order(net), train),
       /** Sixteen hexadecimal digits that stand for the bits of all parameters. */
       hash: () => BigInt.asUintN(64, wasm.hash(net)).toString(16).padStart(16, "0"),
 
