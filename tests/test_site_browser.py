@@ -12,7 +12,15 @@ from bnbook import site
 pytestmark = pytest.mark.browser
 
 SITE = ROOT / "_site"
-SOURCES = ("_quarto.yml", "styles.css", "index.qmd", "references.qmd", "bnbook/site", "chapters")
+SOURCES = (
+    "_quarto.yml",
+    "styles.css",
+    "index.qmd",
+    "references.qmd",
+    "bnbook/site",
+    "bnbook/lab",
+    "chapters",
+)
 PAGES = ["index.html", *(f"chapters/{p.stem}.html" for p in sorted(ROOT.glob("chapters/*.ipynb")))]
 PAGES.append("references.html")
 
