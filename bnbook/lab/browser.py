@@ -15,7 +15,7 @@ from bnbook import data, findings, models, streams
 from bnbook.figures.theme import PALETTE
 from bnbook.lab import digits, presets
 from bnbook.lab.chart import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
-from bnbook.lab.page import Html, assemble, joined
+from bnbook.lab.page import Html, assemble, joined, slider
 from bnbook.lab.presets import Preset
 from bnbook.run import Run
 
@@ -164,18 +164,12 @@ max="{streams.MAX_SEED}" step="1" inputmode="numeric"></label>
 
 
 def _slider(name: str, label: str, values: list[str], start: int, ticks: tuple[str, ...]) -> str:
-    """Write a range input over the indices of `values`; `ticks` are written under their places."""
+    """Write a slider with `ticks`, some of its `values`, under their places."""
     marks = "".join(
         f'<span style="left:{100 * values.index(tick) / (len(values) - 1):.2f}%">{tick}</span>'
         for tick in ticks
     )
-    return f"""<div class="control">
-<div class="head"><label for="ROOT_ID-{name}">{label}</label>
-<output for="ROOT_ID-{name}">{values[start]}</output></div>
-<input type="range" id="ROOT_ID-{name}" name="{name}" min="0" max="{len(values) - 1}" step="1"
-value="{start}" aria-valuetext="{values[start]}">
-<div class="ticks" aria-hidden="true">{marks}</div>
-</div>"""
+    return slider(name, label, values, start, marks)
 
 
 def _net(preset: Preset, index: int) -> str:

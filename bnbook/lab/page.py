@@ -58,6 +58,20 @@ def assemble(name: str, body: str, data: object, scripts: Sequence[str] = ()) ->
     return Html(_compact("\n".join(parts)).replace("ROOT_ID", root_id))
 
 
+def slider(name: str, label: str, values: list[str], start: int, ticks: str, more: str = "") -> str:
+    """Write a native range input over the indices of `values`: an arrow key moves by one value.
+
+    `ticks` is the markup under it, `more` are further attributes of the whole control.
+    """
+    return f"""<div class="control"{more}>
+<div class="head"><label for="ROOT_ID-{name}">{label}</label>
+<output for="ROOT_ID-{name}">{values[start]}</output></div>
+<input type="range" id="ROOT_ID-{name}" name="{name}" min="0" max="{len(values) - 1}" step="1"
+value="{start}" aria-valuetext="{values[start]}">
+<div class="ticks" aria-hidden="true">{ticks}</div>
+</div>"""
+
+
 def markdown(text: str) -> str:
     """Turn Markdown into HTML with MathML; a single paragraph loses its `<p>`."""
     if not re.search(r"[$*_`<&\[\\\n]", text):

@@ -14,7 +14,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.lab.chart import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
-from bnbook.lab.page import Html, assemble
+from bnbook.lab.page import Html, assemble, slider
 
 Cell: TypeAlias = dict[str, Any]
 
@@ -207,22 +207,12 @@ def _controls(data: dict[str, Any], lr: int, batch: int) -> str:
 
 
 def _slider(name: str, label: str, values: list[str], start: int) -> str:
-    """Write a native range input over the indices of `values`: an arrow key moves by one value.
-
-    With one value there is nothing to slide: the control is there for the script, but hidden.
-    """
-    hidden = " hidden" if len(values) == 1 else ""
+    """Write a slider; with one value there is nothing to slide, and the control is hidden."""
     stride = -(-len(values) // MOST_TICKS)
     ticks = "".join(
         f"<span>{value if i % stride == 0 else ''}</span>" for i, value in enumerate(values)
     )
-    return f"""<div class="control"{hidden}>
-<div class="head"><label for="ROOT_ID-{name}">{label}</label>
-<output for="ROOT_ID-{name}">{values[start]}</output></div>
-<input type="range" id="ROOT_ID-{name}" name="{name}" min="0" max="{len(values) - 1}" step="1"
-value="{start}" aria-valuetext="{values[start]}">
-<div class="ticks" aria-hidden="true">{ticks}</div>
-</div>"""
+    return slider(name, label, values, start, ticks, " hidden" if len(values) == 1 else "")
 
 
 def _charts() -> str:
