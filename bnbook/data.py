@@ -118,9 +118,15 @@ def splits(name: str) -> Splits:
     """Split the training files into train and validation, the same way on every machine.
 
     Validation is the last 10,000 of one fixed permutation; train is the rest, in that order.
-    The splits of `digits` are the first images of MNIST's, with fewer grey levels.
+    The splits of `digits` are the first images of MNIST's, with fewer grey levels. `mnist_60000`
+    splits as most posts on MNIST do: all 60,000 to train on, the test images also to watch.
     Raises BookError as `load` does.
     """
+    if name == "mnist_60000":
+        mnist = splits("mnist")
+        both = (mnist.train, mnist.validation)
+        whole = Images(torch.cat([p.images for p in both]), torch.cat([p.labels for p in both]))
+        return Splits(train=whole, validation=mnist.test, test=mnist.test)
     if name == "digits":
         mnist = splits("mnist")
         parts = zip((mnist.train, mnist.validation, mnist.test), DIGITS_SIZES, strict=True)
@@ -382,5 +388,5 @@ SOURCES: dict[str, Callable[[], _Source]] = {
     "cifar10": _cifar10,
 }
 
-#: Every name that `splits` knows: a smaller MNIST comes with the page's lab.
-NAMES = (*SOURCES, "digits")
+#: Every name that `splits` knows: two are other divisions of MNIST.
+NAMES = (*SOURCES, "digits", "mnist_60000")

@@ -15,16 +15,20 @@ from bnbook.errors import BookError
 from bnbook.run import Run
 
 BATCH_NORM = ("batch",) * 4
-SEEDS = (0, 1, 2, 3, 4)
+#: Seeds of the recorded comparisons; no trial run has used them.
+SEEDS = tuple(range(10, 20))
+#: Curves and maps that no primary contrast of ten seeds rests on.
+FEW_SEEDS = SEEDS[:5]
 #: Tuning has seeds of its own, so that the winner is compared on fresh ones.
 TUNING_SEEDS = (100, 101)
 SHARED_LR = 0.1
-TUNING_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-GRID_LRS = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
-LAB_SEEDS = (0, 1, 2)
-#: The lab's batch sizes beside the main arms' 128.
-LAB_BATCH_SIZES = (32, 512)
-PADDING_LRS = (0.5, 2.0)
+TUNING_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+RATES = (0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+GRID_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+GRID_BATCH_SIZES = (128, 32, 512)
+#: The smallest batch makes eight times the steps: it gets every second learning rate.
+SMALL_BATCH = 16
+POSTED_RATES = (0.05, 0.1, 0.5, 1.0, 2.0, 4.0)
 LAYER_LRS = (0.1, 1.0)
 #: The bands beside the runs that readers train on the page.
 PAGE_SEEDS = (0, 1, 2, 3, 4)
@@ -105,23 +109,38 @@ def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> lis
 
 
 def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], SEEDS)
+    arms = dict(experiment.arms)
+    compared = {c.a for c in experiment.contrasts} | {c.b for c in experiment.contrasts}
+    return [
+        *grid([arm for name, arm in arms.items() if name in compared], [SHARED_LR], SEEDS),
+        *grid(arms.values(), [SHARED_LR], FEW_SEEDS),
+    ]
 
 
 def _learning_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    arms = experiment.arms
-    main = grid([arms["with BN"], arms["without BN"]], GRID_LRS, SEEDS)
-    padding = grid([arms["without BN, padded"]], PADDING_LRS, SEEDS)
-    lab = [
+    return grid(experiment.arms.values(), RATES, FEW_SEEDS)
+
+
+def _learning_rate_grid(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    cells = [(size, GRID_LRS) for size in GRID_BATCH_SIZES] + [(SMALL_BATCH, GRID_LRS[1::2])]
+    return [
         replace(run, batch_size=size)
-        for size in LAB_BATCH_SIZES
-        for run in grid([arms["lab, with BN"], arms["lab, without BN"]], GRID_LRS, LAB_SEEDS)
+        for size, lrs in cells
+        for run in grid(experiment.arms.values(), lrs, FEW_SEEDS)
     ]
-    return main + lab + padding
 
 
 def _per_layer(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), LAYER_LRS, SEEDS)
+    return grid(experiment.arms.values(), LAYER_LRS, FEW_SEEDS)
+
+
+def _as_posted(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    arms = experiment.arms
+    rated = [arms["with BN"], arms["without BN, padded"]]
+    return [
+        *grid(arms.values(), [SHARED_LR], FEW_SEEDS),
+        *grid(rated, POSTED_RATES, FEW_SEEDS),
+    ]
 
 
 def _tuned(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
@@ -141,11 +160,13 @@ def subset_name(slots: Iterable[int]) -> str:
     return "".join(map(str, sorted(slots))) or "none"
 
 
-def _subsets() -> dict[str, Run]:
+def _subsets(base: Run) -> dict[str, Run]:
     slots = (1, 2, 3, 4)
     subsets = itertools.chain.from_iterable(itertools.combinations(slots, k) for k in range(5))
     return {
-        subset_name(held): Run(norms=tuple("batch" if s in held else "none" for s in slots))
+        subset_name(held): replace(
+            base, norms=tuple("batch" if s in held else "none" for s in slots)
+        )
         for held in subsets
     }
 
@@ -153,7 +174,7 @@ def _subsets() -> dict[str, Run]:
 def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     arms = dict(experiment.arms)
     main = [arms.pop("1234"), arms.pop("none")]
-    subsets = [arms.pop(name) for name in _subsets() if name in arms]
+    subsets = [arms.pop(name) for name in _subsets(_PAGE) if name in arms]
     return [
         *grid(main, PAGE_LRS, PAGE_SEEDS),
         *grid(arms.values(), PAGE_VARIANT_LRS, PAGE_SEEDS),
@@ -172,7 +193,14 @@ def _against(
     return tuple(Contrast(other, reference, lr) for lr in lrs for other in others)
 
 
-_FULL = Run(norms=BATCH_NORM)
+_PLAIN = Run(train_size=50_000, epochs=10)
+_FULL = replace(_PLAIN, norms=BATCH_NORM)
+#: The posts' budget: all training images.
+_POSTED_PLAIN = Run(dataset="mnist_60000", train_size=60_000, epochs=10)
+_POSTED = replace(_POSTED_PLAIN, norms=BATCH_NORM)
+#: One cell of the map of learning rates and batch sizes.
+_CELL = Run(train_size=20_000, epochs=3)
+_LAYERS = Run(train_size=50_000, epochs=8, eval_epochs=(1, 2, 4, 8))
 #: What the page trains: its own few digits, so that a run takes seconds.
 _PAGE = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
 _PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
@@ -192,9 +220,9 @@ EXPERIMENTS = {
                 "no conv biases": replace(_FULL, conv_bias=False),
                 "no linear biases": replace(_FULL, linear_bias=False),
                 "no biases": replace(_FULL, conv_bias=False, linear_bias=False),
-                "variance-only, all biases": Run(norms=("variance",) * 4),
-                "variance-only, no biases": Run(
-                    norms=("variance",) * 4, conv_bias=False, linear_bias=False
+                "variance-only, all biases": replace(_PLAIN, norms=("variance",) * 4),
+                "variance-only, no biases": replace(
+                    _PLAIN, norms=("variance",) * 4, conv_bias=False, linear_bias=False
                 ),
             },
             plan=_shared,
@@ -206,21 +234,22 @@ EXPERIMENTS = {
             name="learning-rate",
             chapter=2,
             question="How large may the learning rate be, with and without batch norm?",
-            arms={
-                "with BN": replace(_LONG, norms=BATCH_NORM),
-                "without BN": _LONG,
-                "without BN, padded": replace(_LONG, padding=2),
-                "lab, with BN": _FULL,
-                "lab, without BN": Run(),
-            },
+            arms={"with BN": _FULL, "without BN": _PLAIN},
             plan=_learning_rates,
             contrasts=_against("without BN", ["with BN"], [0.1, 0.5, 2.0]),
+        ),
+        Experiment(
+            name="learning-rate-grid",
+            chapter=2,
+            question="At which learning rates and batch sizes does training succeed?",
+            arms={"with BN": replace(_CELL, norms=BATCH_NORM), "without BN": _CELL},
+            plan=_learning_rate_grid,
         ),
         Experiment(
             name="per-layer",
             chapter=3,
             question="Does every layer need its batch norm?",
-            arms=_subsets(),
+            arms=_subsets(_LAYERS),
             plan=_per_layer,
             contrasts=_against("1234", ("234", "134", "124", "123"), LAYER_LRS),
         ),
@@ -230,9 +259,9 @@ EXPERIMENTS = {
             question="What is left of batch norm if only the mean is removed, or only the scale?",
             arms={
                 "full": _FULL,
-                "mean-only": Run(norms=("mean",) * 4),
-                "variance-only": Run(norms=("variance",) * 4),
-                "none": Run(),
+                "mean-only": replace(_PLAIN, norms=("mean",) * 4),
+                "variance-only": replace(_PLAIN, norms=("variance",) * 4),
+                "none": _PLAIN,
                 "gamma fixed": replace(_FULL, affine="beta"),
                 "beta fixed": replace(_FULL, affine="gamma"),
                 "both fixed": replace(_FULL, affine="none"),
@@ -258,11 +287,34 @@ EXPERIMENTS = {
             ),
         ),
         Experiment(
+            name="as-posted",
+            chapter=1,
+            question="What comes out if the posts' own protocols are followed, with five seeds?",
+            arms={
+                "with BN": _POSTED,
+                "no hidden biases": replace(_POSTED, conv_bias=False, linear_bias=False),
+                "no conv biases": replace(_POSTED, conv_bias=False),
+                "no linear biases": replace(_POSTED, linear_bias=False),
+                "gamma fixed": replace(_POSTED, affine="beta"),
+                "beta fixed": replace(_POSTED, affine="gamma"),
+                "both fixed": replace(_POSTED, affine="none"),
+                **{
+                    f"without norm {layer}": replace(
+                        _POSTED,
+                        norms=tuple("none" if s == layer else "batch" for s in (1, 2, 3, 4)),
+                    )
+                    for layer in (1, 2, 3, 4)
+                },
+                "without BN, padded": replace(_POSTED_PLAIN, padding=2),
+            },
+            plan=_as_posted,
+        ),
+        Experiment(
             name="browser-lab",
             chapter=2,
             question="What do other seeds do at the settings that a reader trains on the page?",
             arms={
-                **{name: replace(_PAGE, norms=run.norms) for name, run in _subsets().items()},
+                **_subsets(_PAGE),
                 "no biases": replace(_PAGE_FULL, conv_bias=False, linear_bias=False),
                 "mean-only": replace(_PAGE, norms=("mean",) * 4),
                 "variance-only": replace(_PAGE, norms=("variance",) * 4),
