@@ -136,7 +136,7 @@ def _per_layer(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noq
 
 def _as_posted(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     arms = experiment.arms
-    rated = [arms["with BN"], arms["without BN, padded"]]
+    rated = [arms[name] for name in ("with BN", "without BN", "without BN, padded")]
     return [
         *grid(arms.values(), [SHARED_LR], FEW_SEEDS),
         *grid(rated, POSTED_RATES, FEW_SEEDS),
@@ -305,6 +305,7 @@ EXPERIMENTS = {
                     )
                     for layer in (1, 2, 3, 4)
                 },
+                "without BN": _POSTED_PLAIN,
                 "without BN, padded": replace(_POSTED_PLAIN, padding=2),
             },
             plan=_as_posted,
