@@ -12,7 +12,7 @@ from bnbook.errors import BookError
 def main() -> None:
     """Run all benchmarks, about ten minutes on two cores."""
     cores = sweep.check_workers(None)
-    print(f"{sweep.cpu_name()}, {cores} cores, PyTorch {torch.__version__}\n")
+    print(f"{sweep.machine()}, {cores} cores, PyTorch {torch.__version__}\n")
     runs = training_loop.compare_runs()
     sweeps = training_loop.compare_sweeps()
     steps = browser_engine.measure()

@@ -193,10 +193,12 @@ def _against(
     return tuple(Contrast(other, reference, lr) for lr in lrs for other in others)
 
 
-_PLAIN = Run(train_size=50_000, epochs=10)
+_PLAIN = Run(train_size=50_000, epochs=10, eval_epochs=(1, 2, 3, 5, 7, 10))
 _FULL = replace(_PLAIN, norms=BATCH_NORM)
 #: The posts' budget: all training images.
-_POSTED_PLAIN = Run(dataset="mnist_60000", train_size=60_000, epochs=10)
+_POSTED_PLAIN = Run(
+    dataset="mnist_60000", train_size=60_000, epochs=10, eval_epochs=(1, 2, 4, 7, 10)
+)
 _POSTED = replace(_POSTED_PLAIN, norms=BATCH_NORM)
 #: One cell of the map of learning rates and batch sizes.
 _CELL = Run(train_size=20_000, epochs=3)
@@ -204,10 +206,6 @@ _LAYERS = Run(train_size=50_000, epochs=8, eval_epochs=(1, 2, 4, 8))
 #: What the page trains: its own few digits, so that a run takes seconds.
 _PAGE = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
 _PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
-#: Long enough for the net without batch norm to leave its first plateau at some learning rate.
-#: The first epochs are all evaluated, so that the lab's shorter runs can stand beside them.
-_LONG = Run(epochs=30, eval_epochs=(1, 2, 3, 4, 5, 10, 20, 30))
-
 EXPERIMENTS = {
     e.name: e
     for e in (

@@ -115,17 +115,25 @@ def _work(run: Run) -> store.Record:
 def environment() -> dict[str, str]:
     """Say where and when a run is made: machine, torch version, date (UTC)."""
     today = datetime.datetime.now(datetime.UTC).date()
-    return {"machine": cpu_name(), "torch": torch.__version__, "date": today.isoformat()}
+    return {"machine": machine(), "torch": torch.__version__, "date": today.isoformat()}
 
 
-def cpu_name() -> str:
-    """Return the processor's model name as the system tells it."""
+def machine() -> str:
+    """Name the kind of processor, as far as it can move a sum's last bits.
+
+    Model name, family and model as the system tells them, and the instructions that torch uses:
+    names such as "AMD EPYC" cover several generations.
+    """
     cpuinfo = Path("/proc/cpuinfo")
+    said: dict[str, str] = {}
     if cpuinfo.exists():
         for line in cpuinfo.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    return platform.processor() or platform.machine()
+            name, _, value = line.partition(":")
+            said.setdefault(name.strip(), value.strip())
+    kind = said.get("model name") or platform.processor() or platform.machine()
+    if "cpu family" in said:
+        kind += f", family {said['cpu family']} model {said['model']}"
+    return f"{kind}, {torch.backends.cpu.get_cpu_capability()}"
 
 
 def code_hash() -> str:

@@ -92,7 +92,7 @@ def test_provenance_says_what_was_run_where_and_how_to_repeat_it():
     assert "`bnbook verify tiny`" in said
     assert "delete `data/results/tiny.parquet`, then `bnbook sweep tiny`" in said
     assert re.search(r"torch \d+\.\d+", said)
-    assert sweep.cpu_name() in said
+    assert sweep.machine() in said
     assert re.search(r"Recorded \d{4}-\d\d-\d\d on", said)
     assert "seconds of training on one core" in said
 

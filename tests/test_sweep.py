@@ -100,7 +100,7 @@ def test_the_provenance_tells_what_when_where_and_with_what(folder):
     assert found["runs"] == 2
     assert found["seeds"] == [0]
     assert found["packages"]["torch"] == sweep.importlib.metadata.version("torch")
-    assert found["machines"] == [sweep.cpu_name()]
+    assert found["machines"] == [sweep.machine()]
     assert set(found["fingerprints"]) == set(ARMS)
     assert sweep.stale(tiny(0)) == []
 
