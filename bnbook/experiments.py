@@ -136,7 +136,7 @@ def _per_layer(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noq
 
 def _as_posted(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     arms = experiment.arms
-    rated = [arms[name] for name in ("with BN", "without BN", "without BN, padded")]
+    rated = [arms[name] for name in ("without BN", "without BN, padded")]
     return [
         *grid(arms.values(), [SHARED_LR], FEW_SEEDS),
         *grid(rated, POSTED_RATES, FEW_SEEDS),

@@ -235,8 +235,7 @@ def reestimate(net: nn.Module, inputs: Tensor, batch_size: int = 1000) -> nn.Mod
     over `inputs` `(n, channels, height, width)` in batches of `batch_size`; a last, smaller batch
     is left out. Dropout is off. `net` itself is not touched.
     """
-    # Channels last is the faster layout for the large batches here.
-    net = copy.deepcopy(net).eval().to(memory_format=torch.channels_last)
+    net = copy.deepcopy(net).eval()
     norms = [m for m in net.modules() if isinstance(m, FeatureNorm)]
     for norm in norms:
         norm.reset_running_stats()

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from bnbook import models, streams
 
@@ -71,3 +72,16 @@ def test_streams_never_share_a_seed():
     assert streams.stream_seed(streams.MAX_SEED, 999, "dropout") < 2**32
     with pytest.raises(ValueError, match="no stream"):
         streams.stream_seed(streams.MAX_SEED + 1, 0, "weight")
+
+
+@pytest.mark.parametrize("shape", [(2, 3, 6, 4), (2, 1, 5, 4), (1, 2, 4, 7), (3, 2, 5, 5)])
+def test_pooling_is_average_pooling_by_two(shape):
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator, requires_grad=True)
+    expected = functional.avg_pool2d(x, 2)
+    found = models.AveragePool()(x)
+    torch.testing.assert_close(found, expected)
+    dy = torch.randn(expected.shape, generator=generator)
+    torch.testing.assert_close(
+        torch.autograd.grad(found, x, dy), torch.autograd.grad(expected, x, dy)
+    )
