@@ -139,7 +139,7 @@ def machine() -> str:
 def code_hash() -> str:
     """Hash the package's sources, for information: staleness is judged by behaviour."""
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

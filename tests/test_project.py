@@ -26,6 +26,8 @@ FLOORS = {
     "norms": 0,
     "models": 0,
     "data": 0,
+    "inputs": 0,
+    "optimizers": 0,
     "claims": 0,
     "run": 1,
     "training": 1,
