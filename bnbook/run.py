@@ -36,7 +36,7 @@ _WHOLE: dict[str, tuple[int, int | None]] = {
     "epoch_steps": (0, None),
     "seed": (0, streams.MAX_SEED),
     "train_size": (1, None),
-    "depth": (8, None),
+    "depth": (8, 992),  # streams are numbered up to 999
     "width": (1, None),
 }
 #: Real numbers with what they have to be.

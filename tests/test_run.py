@@ -169,7 +169,7 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"model": "mlp", "conv_bias": False}, "conv_bias is False, which needs another model"),
         ({"model": "resnet", "linear_bias": False}, "linear_bias is False, which needs another"),
         ({"model": "resnet", "depth": 10}, "depth is 10; it must be 6n + 2: 8, 14, 20"),
-        ({"model": "resnet", "depth": 2}, "depth is 2; it must be at least 8"),
+        ({"model": "resnet", "depth": 2}, "depth is 2; it must be between 8 and 992"),
         ({"depth": 14}, "depth is 14, which needs another model than lenet"),
         ({"width": 2}, "width is 2, which needs another model than lenet"),
         ({"shortcuts": False}, "shortcuts is False, which needs another model than lenet"),
