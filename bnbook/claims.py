@@ -32,7 +32,7 @@ SOURCES: Final = {
     "E": "Batch Normalization (notebook of a lab session)",
 }
 
-ONE_RUN: Final = "one run, 60,000 images, 10 epochs, learning rate 0.1"
+ONE_RUN: Final = "60,000 images, 10 epochs, learning rate 0.1, batches of 128"
 
 _ALL: Final = (
     Claim(

@@ -16,6 +16,7 @@ from bnbook.findings.layers import (
     trend,
     value,
 )
+from bnbook.findings.posted import published
 from bnbook.findings.probes import (
     affine_values,
     departures,
@@ -29,7 +30,6 @@ from bnbook.findings.records import (
     best_rates,
     contrasts,
     first_epochs,
-    lab_grid,
     load,
     provenance,
     setting,
@@ -76,7 +76,6 @@ from bnbook.findings.verdicts import (
     percent,
     plain,
     points,
-    published,
     short_answer,
     table,
     verdict,
@@ -127,7 +126,6 @@ __all__ = [
     "holm",
     "interval",
     "join",
-    "lab_grid",
     "layer_values",
     "leader",
     "load",
