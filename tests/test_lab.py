@@ -50,6 +50,15 @@ def test_each_grid_point_has_the_mean_and_interval_that_findings_computes():
     assert [seed[-1] for seed in cell["seeds"]] == [0.95, 0.96, 0.97]
 
 
+def test_epochs_that_were_not_evaluated_have_no_place_in_the_curves():
+    frame = small_frame()
+    data = grid(frame[frame["epoch"] != 1])
+    assert data["at"] == [0, 2]
+    cell = data["cells"][0][1][0]
+    assert cell["mean"] == [0.1, 0.96]
+    assert cell["seeds"] == [[0.1, 0.95], [0.1, 0.96], [0.1, 0.97]]
+
+
 def test_a_grid_point_without_runs_stays_empty():
     data = grid(small_frame())
     assert data["cells"][0][0] != [None, None]
