@@ -45,7 +45,7 @@ function drawArm(parent, arm, mean, band, seeds, x, y) {
   });
 }
 
-// Draw the axes; return where the i-th of the evaluated epochs `at` stands.
+// Draw the axes; return where the i-th of the evaluated epochs stands.
 function drawFrame(svg, at, ticks, format, y, box) {
   const epochs = at.at(-1);
   const x = (epoch) => box.left + (epoch / epochs) * (box.right - box.left);
