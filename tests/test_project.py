@@ -31,6 +31,7 @@ FLOORS = {
     "training": 1,
     "experiments": 2,
     "store": 2,
+    "cluster": 2,
     "sweep": 2,
     "findings": 3,
     "verify": 3,
