@@ -21,8 +21,9 @@ from bnbook.experiments.plan import (
     tuned,
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
+from bnbook.experiments.reduced import REDUCED
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, AS_POSTED, PAGE)}
+EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE)}
 
 
 def find(name: str) -> Experiment:

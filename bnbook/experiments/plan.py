@@ -89,16 +89,22 @@ def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> lis
     return [replace(arm, lr=lr, seed=seed) for seed, lr, arm in itertools.product(seeds, lrs, arms)]
 
 
-def tuned(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
-    """Tune every arm, then run fresh seeds at the shared rate and at each arm's own best."""
+def tuned(
+    experiment: Experiment,
+    frame: pd.DataFrame,
+    lrs: Iterable[float] = TUNING_LRS,
+    seeds: Iterable[int] = SEEDS,
+) -> list[Run]:
+    """Tune every arm over `lrs`, then run `seeds` at the shared rate and at each arm's own best."""
     arms = experiment.arms
-    tuning = grid(arms.values(), TUNING_LRS, TUNING_SEEDS)
+    lrs, seeds = list(lrs), list(seeds)
+    tuning = grid(arms.values(), lrs, TUNING_SEEDS)
     own_best: list[Run] = []
     recorded = set(frame["key"]) if len(frame) else set()
     for name, arm in arms.items():
-        if all(run.key in recorded for run in grid([arm], TUNING_LRS, TUNING_SEEDS)):
-            own_best += grid([arm], [best_lr(frame, name)], SEEDS)
-    return tuning + grid(arms.values(), [SHARED_LR], SEEDS) + own_best
+        if all(run.key in recorded for run in grid([arm], lrs, TUNING_SEEDS)):
+            own_best += grid([arm], [best_lr(frame, name)], seeds)
+    return tuning + grid(arms.values(), [SHARED_LR], seeds) + own_best
 
 
 def subset_name(slots: Iterable[int]) -> str:
