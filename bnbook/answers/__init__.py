@@ -1,47 +1,20 @@
 """The chapters' verdicts: what a chapter says of a claim, the claims page repeats.
 
 One module per chapter, each with `verdicts(frame)`, a function of its records; what else a module
-offers is what its verdicts are made of. `ANSWERS` says which experiment feeds which.
+offers is what its verdicts are made of. `ANSWERS` says which experiment feeds which, `overview`
+shows them all.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Final
+from bnbook.answers import affine, bias_removal, learning_rate, lite, overview, per_layer
+from bnbook.answers.chapters import ANSWERS, Answer
 
-import pandas as pd
-
-from bnbook import findings, store
-from bnbook.answers import affine, bias_removal, learning_rate, lite, per_layer
-from bnbook.findings import Verdict
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What judges a chapter's claims: `verdicts` of the records of `experiment`."""
-
-    experiment: str
-    verdicts: Callable[[pd.DataFrame], list[Verdict]]
-
-    @property
-    def recorded(self) -> bool:
-        """Whether there is a table of its experiment."""
-        return store.table_path(self.experiment).exists()
-
-    def judge(self) -> list[Verdict]:
-        """Judge by the records. Raises BookError where they are damaged or stale."""
-        return self.verdicts(findings.load(self.experiment))
-
-
-#: By chapter number; chapters whose nets train in the page itself judge there.
-ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
-    {
-        1: Answer("bias-removal", bias_removal.verdicts),
-        2: Answer("learning-rate", learning_rate.verdicts),
-        3: Answer("per-layer", per_layer.verdicts),
-        4: Answer("lite", lite.verdicts),
-        5: Answer("affine", affine.verdicts),
-    }
-)
-
-__all__ = ["ANSWERS", "Answer", "affine", "bias_removal", "learning_rate", "lite", "per_layer"]
+__all__ = [
+    "ANSWERS",
+    "Answer",
+    "affine",
+    "bias_removal",
+    "learning_rate",
+    "lite",
+    "overview",
+    "per_layer",
+]
