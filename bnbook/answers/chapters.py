@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-import pandas as pd
-
 from bnbook import findings, store
 from bnbook.answers import affine, bias_removal, learning_rate, lite, per_layer
 from bnbook.findings import Verdict
@@ -14,28 +12,27 @@ from bnbook.findings import Verdict
 
 @dataclass(frozen=True)
 class Answer:
-    """What judges a chapter's claims: `verdicts` of the records of `experiment`."""
+    """What judges a chapter's claims: `verdicts`, a function of the records of `experiments`."""
 
-    experiment: str
-    verdicts: Callable[[pd.DataFrame], list[Verdict]]
+    verdicts: Callable[..., list[Verdict]]
+    experiments: tuple[str, ...]
 
-    @property
-    def recorded(self) -> bool:
-        """Whether there is a table of its experiment."""
-        return store.table_path(self.experiment).exists()
+    def missing(self) -> list[str]:
+        """Name the experiments of which there is no table yet."""
+        return [name for name in self.experiments if not store.table_path(name).exists()]
 
     def judge(self) -> list[Verdict]:
-        """Judge by the records. Raises BookError where they are damaged or stale."""
-        return self.verdicts(findings.load(self.experiment))
+        """Judge by the records. Raises BookError where they are missing, damaged or stale."""
+        return self.verdicts(*map(findings.load, self.experiments))
 
 
 #: By chapter number; chapters whose nets train in the page itself judge there.
 ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
     {
-        1: Answer("bias-removal", bias_removal.verdicts),
-        2: Answer("learning-rate", learning_rate.verdicts),
-        3: Answer("per-layer", per_layer.verdicts),
-        4: Answer("lite", lite.verdicts),
-        5: Answer("affine", affine.verdicts),
+        1: Answer(bias_removal.verdicts, ("bias-removal",)),
+        2: Answer(learning_rate.verdicts, ("learning-rate", "as-posted")),
+        3: Answer(per_layer.verdicts, ("per-layer",)),
+        4: Answer(lite.verdicts, ("lite",)),
+        5: Answer(affine.verdicts, ("affine",)),
     }
 )

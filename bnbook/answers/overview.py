@@ -68,10 +68,10 @@ def _verdicts(number: int, in_page: Mapping[int, Sequence[Verdict]]) -> dict[str
     """Gather a chapter's verdicts by claim."""
     if number not in ANSWERS:
         given = list(in_page.get(number, ()))
-    elif ANSWERS[number].recorded:
+    elif not (missing := ANSWERS[number].missing()):
         given = ANSWERS[number].judge()
     else:
-        reason = f"The runs of experiment `{ANSWERS[number].experiment}` are not recorded yet."
+        reason = f"Not recorded yet: experiment {' and '.join(f'`{name}`' for name in missing)}."
         mine = [claim.id for claim in claims.CLAIMS.values() if number in claim.chapters]
         given = [Verdict((name,), findings.NOT_RUN, reason) for name in mine]
     return {name: verdict for verdict in given for name in verdict.claims}
