@@ -5,12 +5,13 @@ offers is what its verdicts are made of. `ANSWERS` says which experiment feeds w
 shows them all.
 """
 
-from bnbook.answers import affine, bias_removal, learning_rate, lite, overview, per_layer
+from bnbook.answers import advice, affine, bias_removal, learning_rate, lite, overview, per_layer
 from bnbook.answers.chapters import ANSWERS, Answer
 
 __all__ = [
     "ANSWERS",
     "Answer",
+    "advice",
     "affine",
     "bias_removal",
     "learning_rate",

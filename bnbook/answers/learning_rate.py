@@ -11,6 +11,7 @@ from bnbook.findings import Interval, Verdict
 
 WITH: Final = "with BN"
 WITHOUT: Final = "without BN"
+ARMS: Final = (WITH, WITHOUT)
 #: The plain net by the source's recipe: as the source has it, and as we have it elsewhere.
 PLAIN: Final = {"padded": "without BN, padded", "not padded": "without BN"}
 
@@ -49,7 +50,7 @@ def rates_that_train(frame: pd.DataFrame, arm: str) -> list[float]:
 
 def limits(frame: pd.DataFrame) -> str:
     """Write both arms' half points as a sentence."""
-    half = {arm: findings.half_point(frame, arm) for arm in (WITH, WITHOUT)}
+    half = {arm: findings.half_point(frame, arm) for arm in ARMS}
     return f"The half point is {half[WITH]} with batch norm; without it: {half[WITHOUT]}."
 
 
@@ -122,7 +123,7 @@ def early_and_robust(frame: pd.DataFrame) -> Verdict:
 
 def main_benefit(frame: pd.DataFrame) -> Verdict:
     """C4: its main benefit is that it permits larger learning rates."""
-    half = {arm: findings.half_point(frame, arm) for arm in (WITH, WITHOUT)}
+    half = {arm: findings.half_point(frame, arm) for arm in ARMS}
     best, same_rate, own_rate = gains(frame)
     said = (
         f"At the plain net's own best learning rate, {best[WITHOUT]:g}, batch norm gains "
@@ -183,7 +184,7 @@ def gains(frame: pd.DataFrame) -> tuple[dict[str, float], Interval, Interval]:
 def _robust(frame: pd.DataFrame) -> tuple[bool, str]:
     """Say whether the range that trains is over twice as wide with batch norm, and the ranges."""
     tried = frame["lr"].unique()
-    normed, plain = (rates_that_train(frame, arm) for arm in (WITH, WITHOUT))
+    normed, plain = (rates_that_train(frame, arm) for arm in ARMS)
     ends = findings.summary(frame, ["arm", "lr"])
     means = {str(arm): part["mean"] for arm, part in ends.groupby("arm", observed=True)}
     return _width(normed) > 2 * _width(plain), (
