@@ -167,7 +167,7 @@ def book_map(folder: str = "chapters/") -> Markdown:
 
 def _entry(chapter: Chapter, folder: str) -> str:
     after = " and ".join(find(other).link(folder=folder) for other in chapter.needs)
-    facts = [f"after {after}"] * bool(after) + [f"{_minutes(chapter)} minutes"]
+    facts = [f"builds on {after}"] * bool(after) + [f"about {_minutes(chapter)} minutes"]
     return (
         f"- {chapter.link(chapter.title, folder=folder)}\n\n"
         f"  {chapter.question}\n\n"

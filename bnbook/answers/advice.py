@@ -27,7 +27,7 @@ class Advice:
 
     def __str__(self) -> str:
         link = contents.find(self.chapter).link()
-        return f"- **{self.topic}.** {self.do}\n\n  *Evidence:* {self.evidence} ({link})"
+        return f"### {self.topic}\n\n{self.do}\n\n*Evidence:* {self.evidence} ({link})"
 
 
 def bias(frame: pd.DataFrame) -> Advice | None:
@@ -239,7 +239,7 @@ RULES: Final[Sequence[tuple[Callable[..., Advice | None], tuple[str, ...]]]] = (
 
 
 def advice() -> Markdown:
-    """Write every line of advice that the records decide, as a list.
+    """Write every line of advice that the records decide, each under a heading.
 
     A rule whose experiments are not recorded yet is left out, and so is one that the evidence
     leaves undecided. Raises BookError where records are damaged or stale.
