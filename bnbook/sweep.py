@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bnbook import data, store
+from bnbook import cluster, data, store
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment
 from bnbook.run import Run
@@ -34,13 +34,14 @@ TOLERANCE = 1e-4
 PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
 
 
-def sweep(experiment: Experiment, workers: int | None = None) -> int:
+def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | None = None) -> int:
     """Run what is missing of `experiment`, then merge its table; return how many runs were new.
 
-    `workers` processes of one thread each, by default one per core. Every finished run is on
-    disk at once: after an interruption the same call goes on where it was. Runs that another
-    experiment recorded are taken over. Raises BookError for bad input and a full disk,
-    KeyboardInterrupt after Ctrl-C, with all workers gone.
+    In `workers` processes of one thread each, by default one per core, or on the Dask cluster
+    whose scheduler is at the address `scheduler`. Every finished run is on disk at once: after an
+    interruption the same call goes on where it was. Runs that another experiment recorded are
+    taken over. Raises BookError for bad input, a full disk and a cluster out of reach,
+    KeyboardInterrupt after Ctrl-C, with all local workers gone.
     """
     workers = check_workers(workers)
     known = store.everything()
@@ -48,8 +49,13 @@ def sweep(experiment: Experiment, workers: int | None = None) -> int:
     new = 0
     try:
         while missing := _missing(experiment, known):
+            started = (
+                cluster.execute(missing, scheduler, _work)
+                if scheduler
+                else execute(missing, workers)
+            )
             progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
-            with progress, contextlib.closing(execute(missing, workers)) as records:
+            with progress, contextlib.closing(started) as records:
                 for finished in records:
                     store.spool(finished)
                     known[finished["key"]] = finished
@@ -105,8 +111,6 @@ def _start_worker() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         threading.Thread(target=_follow, args=(parent,), daemon=True).start()
-    # Two one-thread workers beat one process of two threads on nets this small.
-    torch.set_num_threads(1)
 
 
 def _follow(parent: Any) -> None:
@@ -114,8 +118,10 @@ def _follow(parent: Any) -> None:
     os._exit(1)
 
 
-def _work(run: Run) -> store.Record:
-    return store.record(train(run), environment())
+def _work(run: Run, splits: data.Splits | None = None) -> store.Record:
+    # Two one-thread workers beat one process of two threads on nets this small.
+    torch.set_num_threads(1)
+    return store.record(train(run, splits), environment())
 
 
 def environment() -> dict[str, str]:
