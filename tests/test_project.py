@@ -15,32 +15,14 @@ from packaging.requirements import Requirement
 from setuptools import find_packages
 
 import bnbook
+from bnbook import reference
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "bnbook"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 #: A module imports from its own floor or from below.
-FLOORS = {
-    "errors": 0,
-    "streams": 0,
-    "norms": 0,
-    "models": 0,
-    "data": 0,
-    "claims": 0,
-    "run": 1,
-    "training": 1,
-    "experiments": 2,
-    "store": 2,
-    "cluster": 2,
-    "sweep": 2,
-    "findings": 3,
-    "verify": 3,
-    "figures": 4,
-    "lab": 4,
-    "site": 5,
-    "cli": 5,
-}
+FLOORS = {module: floor for floor, modules in reference.FLOORS.items() for module in modules}
 
 #: What conda-forge calls a package, where it differs from the package index's name.
 CONDA_NAMES = {
