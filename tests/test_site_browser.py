@@ -15,14 +15,15 @@ SITE = ROOT / "_site"
 SOURCES = (
     "_quarto.yml",
     "styles.css",
-    "index.qmd",
+    "index.ipynb",
+    "glossary.qmd",
     "references.qmd",
     "bnbook/site",
     "bnbook/lab",
     "chapters",
 )
 PAGES = ["index.html", *(f"chapters/{p.stem}.html" for p in sorted(ROOT.glob("chapters/*.ipynb")))]
-PAGES.append("references.html")
+PAGES += ["glossary.html", "references.html"]
 
 
 def _newest(paths):

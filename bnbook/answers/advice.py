@@ -183,10 +183,10 @@ def small_batches(frame: pd.DataFrame) -> Advice | None:
 
     (lr, few), (usual_lr, many) = at_best(small), at_best(usual)
     gap = findings.interval((few["test_accuracy"] - many["test_accuracy"]).dropna())
-    if gap.high < 0:
-        do = f"Do not go down to batches of {small} without need; where you must, lower the rate."
-    elif gap.low > -experiments.MARGIN:
+    if gap.low > -experiments.MARGIN:
         do = f"Batches of {small} are large enough for batch norm, at a learning rate of their own."
+    elif gap.high < 0:
+        do = f"Do not go down to batches of {small} without need."
     else:
         return None
     off = {
