@@ -28,9 +28,7 @@ def execute(
     the connection is lost; runs still under way are then cancelled.
     """
     distributed = _library()
-    # What goes wrong here ends in one line of ours, not in the logs of Dask and its event loop.
-    for name in ("distributed", "tornado", "asyncio"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    _silence()
     client = _connect(distributed, address)
     try:
         print(f"Dask's dashboard: {client.dashboard_link}", flush=True)
@@ -75,6 +73,13 @@ def _library() -> Any:
             "--scheduler needs Dask: install it with `pip install 'bnbook[cluster]'`"
         ) from None
     return distributed
+
+
+def _silence() -> None:
+    """Keep the logs of Dask and its event loop to themselves: what fails ends in a line of ours."""
+    for name in ["asyncio", *logging.root.manager.loggerDict]:
+        if name.partition(".")[0] in ("distributed", "tornado", "asyncio"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def _connect(distributed: Any, address: str) -> Any:

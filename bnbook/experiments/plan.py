@@ -92,12 +92,15 @@ def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> lis
 def tuned(
     experiment: Experiment,
     frame: pd.DataFrame,
-    lrs: Iterable[float] = TUNING_LRS,
-    seeds: Iterable[int] = SEEDS,
+    lrs: Iterable[float] | None = None,
+    seeds: Iterable[int] | None = None,
 ) -> list[Run]:
-    """Tune every arm over `lrs`, then run `seeds` at the shared rate and at each arm's own best."""
+    """Tune every arm, then run fresh seeds at the shared rate and at each arm's own best.
+
+    Over `TUNING_LRS` and with `SEEDS`, unless others are given.
+    """
     arms = experiment.arms
-    lrs, seeds = list(lrs), list(seeds)
+    lrs, seeds = list(lrs or TUNING_LRS), list(seeds or SEEDS)
     tuning = grid(arms.values(), lrs, TUNING_SEEDS)
     own_best: list[Run] = []
     recorded = set(frame["key"]) if len(frame) else set()
