@@ -136,7 +136,7 @@ def test_every_claim_has_a_known_source_and_chapter_and_plausible_figures():
         assert claim.source in claims.SOURCES
         assert re.fullmatch(f"{claim.source}[0-9]+", claim.id)
         assert claim.chapters
-        assert claim.text.endswith(".")
+        assert claim.text.endswith((".", ".)"))
         if claim.unit == "accuracy":
             assert all(0 < x < 1 for x in claim.figures.values())
 
