@@ -27,7 +27,7 @@ class Advice:
 
     def __str__(self) -> str:
         link = contents.find(self.chapter).link()
-        return f"### {self.topic}\n\n{self.do}\n\n*Evidence:* {self.evidence} ({link})"
+        return f"## {self.topic}\n\n{self.do}\n\n*Evidence:* {self.evidence} ({link})"
 
 
 def bias(frame: pd.DataFrame) -> Advice | None:
