@@ -23,8 +23,8 @@ NONE = dict.fromkeys(ALL, (0, 5))
 def test_without_records_only_the_advice_that_needs_none_is_given(monkeypatch, tmp_path):
     monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
     said = str(advice.advice())
-    assert said.startswith("### Folding")
-    assert said.count("### ") == 1
+    assert said.startswith("## Folding")
+    assert said.count("## ") == 1
 
 
 def test_every_rule_reads_experiments_that_exist_and_points_to_a_chapter():
