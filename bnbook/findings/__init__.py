@@ -16,6 +16,7 @@ from bnbook.findings.layers import (
     trend,
     value,
 )
+from bnbook.findings.posted import published
 from bnbook.findings.probes import (
     affine_values,
     departures,
@@ -29,7 +30,6 @@ from bnbook.findings.records import (
     best_rates,
     contrasts,
     first_epochs,
-    lab_grid,
     load,
     provenance,
     setting,
@@ -64,6 +64,7 @@ from bnbook.findings.verdicts import (
     NOT_RUN,
     REFINED,
     REPRODUCED,
+    STATUSES,
     Markdown,
     Verdict,
     as_percent,
@@ -76,7 +77,6 @@ from bnbook.findings.verdicts import (
     percent,
     plain,
     points,
-    published,
     short_answer,
     table,
     verdict,
@@ -95,6 +95,7 @@ __all__ = [
     "REPRODUCED",
     "SHAPLEY",
     "SMALL",
+    "STATUSES",
     "UNDECIDED",
     "HalfPoint",
     "Interval",
@@ -127,7 +128,6 @@ __all__ = [
     "holm",
     "interval",
     "join",
-    "lab_grid",
     "layer_values",
     "leader",
     "load",
