@@ -18,8 +18,6 @@ SHARPNESS_RATES = (0.02, 0.1, 0.5, 2.0)
 
 _SIGMOID = Run(epochs=5)
 _RELU = replace(_SIGMOID, activation="relu")
-#: Twice as long: nets have to fit their training images for minima to be compared.
-_LONG = replace(_RELU, epochs=10)
 
 #: Per activation, what batch norm is said to change on the way: columns of `findings.on_the_way`.
 ON_THE_WAY = (
@@ -68,9 +66,9 @@ WHY = (
         chapter=10,
         question="Do larger learning rates end in flatter places, and do these generalize better?",
         arms={
-            "ReLU, with BN": replace(_LONG, norms=BATCH_NORM),
-            "ReLU, without BN": _LONG,
-            "sigmoid, with BN": replace(_LONG, norms=BATCH_NORM, activation="sigmoid"),
+            "ReLU, with BN": replace(_RELU, norms=BATCH_NORM),
+            "ReLU, without BN": _RELU,
+            "sigmoid, with BN": replace(_SIGMOID, norms=BATCH_NORM),
         },
         plan=_at_rates,
         measure=curvature.measure,

@@ -14,6 +14,7 @@ from scipy import stats
 
 from bnbook import experiments, models
 from bnbook.findings.statistics import LEVEL, Interval, holm, interval
+from bnbook.findings.verdicts import MINUS, Markdown, p_value, table
 from bnbook.studies import landscape
 from bnbook.training import TRAINED
 
@@ -25,60 +26,88 @@ OPEN: Final = "no detectable difference"
 LEARNS: Final = 0.5
 
 
-def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
-    """Sum up each run of study "landscape" in one number per quantity: one row per run.
+def looks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum up each look of study "landscape": one row per run and look, one column per quantity.
 
-    Geometric means over the looks after step 0, and over layers:
+    Besides `arm`, `seed` and `after` (steps), as geometric means over layers or one number:
 
-    - `drift`, `shift` (its distance): see `studies.landscape`
+    - `drift` and `shift` (its distance) as in `studies.landscape`
     - `variation`: highest minus lowest loss on the walk along the gradient
     - `unpredictability`: relative change of the gradient one step of the run's own rate away
     - `roughness`: `smoothness` there, the steepest change of the gradient on the walk
     - `unevenness`: standard deviation over layers of log10 of the median |gradient|, in decades
     - `breadth`: from the 10 % to the 90 % quantile of log10 |gradient|, all layers of one weight
-    - `outputs`: root mean square of what enters the activations; `gradients`, `weights`: l2 norms,
-      the weights' after the last look
-
-    And `learns`: whether it ended at `LEARNS` or above. Values that are not finite or not above 0
-    are left out; a quantity without values is NaN.
+    - `outputs`: root mean square of what enters the activations; `gradients` and `weights`: l2 norms
     """
-    rows = []
-    for _, run in frame.groupby("key", sort=False):
-        looks = run[run["after"] > 0]
-        at_one = landscape.LENGTHS.index(1.0)
-        lines = looks["line_loss"].map(np.asarray)
-        layers = looks["gradient_size"].map(np.linalg.norm)
-        last = run.iloc[-1]
-        found = {
-            "drift": np.concatenate(looks["drift"].to_list()),
-            "shift": np.concatenate(looks["shift_distance"].to_list()),
-            "variation": lines.map(np.ptp),
-            "unpredictability": looks["line_change"].map(lambda change: change[at_one]),
-            "roughness": looks["smoothness"],
-            "unevenness": looks["gradient_median"].map(lambda g: np.log10(g).std()),
-            "breadth": looks["gradient_histogram"].map(_breadth),
-            "outputs": np.sqrt(np.concatenate(looks["entering_square"].to_list())),
-            "gradients": layers,
-            "weights": [np.linalg.norm(last["weight_size"])],
+    at_one = landscape.LENGTHS.index(1.0)
+    medians = frame["gradient_median"].map(np.log10)
+    found = pd.DataFrame(
+        {
+            "drift": frame["drift"].map(_geometric),
+            "shift": frame["shift_distance"].map(_geometric),
+            "variation": frame["line_loss"].map(np.ptp),
+            "unpredictability": frame["line_change"].map(lambda changes: changes[at_one]),
+            "roughness": frame["smoothness"],
+            "unevenness": medians.map(np.std),
+            "breadth": frame["gradient_histogram"].map(_breadth),
+            "outputs": frame["entering_square"].map(_geometric).map(np.sqrt),
+            "gradients": frame["gradient_size"].map(np.linalg.norm),
+            "weights": frame["weight_size"].map(np.linalg.norm),
         }
-        summed = {name: _geometric(values) for name, values in found.items()}
-        learns = bool(last["val_accuracy"] >= LEARNS)
-        rows.append({"arm": last["arm"], "seed": last["seed"], **summed, "learns": learns})
-    return pd.DataFrame(rows)
+    )
+    return frame[["arm", "seed", "after"]].join(found)
+
+
+def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum up each run of study "landscape": one row per run, one column per quantity of `looks`.
+
+    Geometric means over the looks after step 0, of `weights` the last; and `learns`, whether the run
+    ended at a validation accuracy of `LEARNS` or above.
+    """
+    after = looks(frame)
+    after = after[after["after"] > 0]
+    by_run = after.groupby(["arm", "seed"], observed=True)
+    found = by_run[list(experiments.ON_THE_WAY)].agg(_geometric)
+    found["weights"] = by_run["weights"].last()
+    ends = frame[frame["val_accuracy"].notna()].set_index(["arm", "seed"])["val_accuracy"]
+    return found.assign(learns=ends >= LEARNS).reset_index()
 
 
 def _geometric(values: Any) -> float:
+    """Geometric mean of what is finite and above 0; NaN where nothing is."""
     array = np.asarray(values, dtype=float)
     array = array[np.isfinite(array) & (array > 0)]
     return float(np.exp(np.log(array).mean())) if array.size else float("nan")
 
 
-def _breadth(histogram: Any) -> float:
+def _breadth(histograms: Any) -> float:
     """Decades between the 10 % and the 90 % quantile of the histograms' even mixture."""
-    shares = np.mean([np.asarray(h) / max(1, np.sum(h)) for h in histogram], axis=0)
-    reached = np.cumsum(shares) / shares.sum()
+    reached = np.cumsum(np.mean([_shares(h) for h in histograms], axis=0))
     low, high = np.interp([0.1, 0.9], np.concatenate([[0], reached]), landscape.EDGES)
     return float(high - low)
+
+
+def _shares(histogram: Any) -> Any:
+    return np.asarray(histogram, dtype=float) / np.sum(histogram)
+
+
+def gradient_histograms(frame: pd.DataFrame, after: int) -> pd.DataFrame:
+    """Average the histograms of |gradient| over seeds, at the look after `after` steps.
+
+    One row per arm, layer and bin: `size`, the middle of the bin; `mean`, `low`, `high` of the share
+    of the layer's entries in it, with a 95 % t interval, cut at 0.
+    """
+    middles = 10 ** (np.asarray(landscape.EDGES[:-1]) + np.diff(landscape.EDGES) / 2)
+    rows = [
+        {"arm": arm, "layer": layer, "size": middle, **interval(shares)._asdict()}
+        for arm, part in frame[frame["after"] == after].groupby("arm", observed=True)
+        for i, layer in enumerate(models.LENET_LAYERS)
+        for middle, shares in zip(
+            middles, np.array([_shares(h[i]) for h in part["gradient_histogram"]]).T, strict=True
+        )
+    ]
+    found = _categories(pd.DataFrame(rows), frame, models.LENET_LAYERS)
+    return found.assign(low=found["low"].clip(lower=0))
 
 
 def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.DataFrame:
@@ -99,11 +128,56 @@ def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.Da
             | {"p": p, "n": len(logs)}
             | {"learns_a": int(a["learns"].sum()), "learns_b": int(b["learns"].sum())}
         )
-    table = pd.DataFrame(rows)
-    table["holm"] = holm(table["p"])
-    clear = table["holm"] < LEVEL
-    table["finding"] = np.select([clear & (table["mean"] > 1), clear], [LARGER, SMALLER], OPEN)
-    return table
+    found = pd.DataFrame(rows)
+    found["holm"] = holm(found["p"])
+    clear = found["holm"] < LEVEL
+    found["finding"] = np.select([clear & (found["mean"] > 1), clear], [LARGER, SMALLER], OPEN)
+    return found
+
+
+#: What the quantities are called in a table.
+_NAMES: Final = {
+    "drift": "Drift of the inputs in a step",
+    "shift": "Shift of a layer's gradient by the layers before it",
+    "variation": "Variation of the loss along the gradient",
+    "unpredictability": "Change of the gradient within a step",
+    "roughness": "Steepest change of the gradient",
+    "unevenness": "Unevenness of gradients between layers",
+    "breadth": "Breadth of gradients, all layers together",
+    "outputs": "Size of what enters the activations",
+    "gradients": "Size of the gradient",
+    "weights": "Size of the weights",
+}
+
+
+def ratio_table(found: pd.DataFrame) -> Markdown:
+    """Show `ratios(...)`: one row per quantity, with batch norm as a multiple of without."""
+    return table(
+        found,
+        {
+            "Quantity": lambda row: _NAMES[row["outcome"]],
+            "Nets": lambda row: row["a"].partition(",")[0],
+            "With, as a multiple of without": lambda row: significant(
+                row["mean"], row["low"], row["high"]
+            ),
+            "p (Holm)": lambda row: p_value(row["holm"]),
+            "Finding": "finding",
+        },
+    )
+
+
+def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
+    """Write a number that may span decades to two digits, with its interval: "0.031 [0.02, 0.05]"."""
+    if pd.isna(x):
+        return "–"
+    limits = "" if pd.isna(low) else f" [{_two(low)}, {_two(high)}]"
+    return _two(x) + limits
+
+
+def _two(x: float) -> str:
+    """Two significant digits, three from 0.9 to 1.1: there they tell on which side of 1 it is."""
+    digits = 3 if 0.9 < x < 1.1 else 2
+    return f"{float(f'{x:.{digits}g}'):,.10g}".replace("-", MINUS)
 
 
 def arrivals(frame: pd.DataFrame) -> pd.DataFrame:
@@ -156,7 +230,8 @@ def entering(frame: pd.DataFrame) -> pd.DataFrame:
     return _categories(pd.DataFrame(rows), frame, layers)
 
 
-def _categories(table: pd.DataFrame, frame: pd.DataFrame, layers: Sequence[str]) -> pd.DataFrame:
-    table["arm"] = pd.Categorical(table["arm"], frame["arm"].cat.categories)
-    table["layer"] = pd.Categorical(table["layer"], layers)
-    return table
+def _categories(rows: pd.DataFrame, frame: pd.DataFrame, layers: Sequence[str]) -> pd.DataFrame:
+    return rows.assign(
+        arm=pd.Categorical(rows["arm"], frame["arm"].cat.categories),
+        layer=pd.Categorical(rows["layer"], layers),
+    )
