@@ -37,7 +37,7 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
     - `roughness`: `smoothness` there, the steepest change of the gradient on the walk
     - `unevenness`: standard deviation over layers of log10 of the median |gradient|, in decades
     - `breadth`: from the 10 % to the 90 % quantile of log10 |gradient|, all layers of one weight
-    - `outputs`: root mean square of what enters the activations; `gradients` and `weights`: l2 norms
+    - `outputs`: root mean square of what enters the activations; `gradients`, `weights`: l2 norms
     """
     at_one = landscape.LENGTHS.index(1.0)
     medians = frame["gradient_median"].map(np.log10)
@@ -61,8 +61,8 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
 def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
     """Sum up each run of study "landscape": one row per run, one column per quantity of `looks`.
 
-    Geometric means over the looks after step 0, of `weights` the last; and `learns`, whether the run
-    ended at a validation accuracy of `LEARNS` or above.
+    Geometric means over the looks after step 0, of `weights` the last; and `learns`, whether the
+    run ended at a validation accuracy of `LEARNS` or above.
     """
     after = looks(frame)
     after = after[after["after"] > 0]
@@ -94,8 +94,8 @@ def _shares(histogram: Any) -> Any:
 def gradient_histograms(frame: pd.DataFrame, after: int) -> pd.DataFrame:
     """Average the histograms of |gradient| over seeds, at the look after `after` steps.
 
-    One row per arm, layer and bin: `size`, the middle of the bin; `mean`, `low`, `high` of the share
-    of the layer's entries in it, with a 95 % t interval, cut at 0.
+    One row per arm, layer and bin: `size`, the middle of the bin; `mean`, `low`, `high` of the
+    share of the layer's entries in it, with a 95 % t interval, cut at 0.
     """
     middles = 10 ** (np.asarray(landscape.EDGES[:-1]) + np.diff(landscape.EDGES) / 2)
     rows = [
@@ -120,7 +120,7 @@ def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.Da
     rows = []
     for contrast in planned:
         a, b = (runs[runs["arm"] == arm].set_index("seed") for arm in (contrast.a, contrast.b))
-        logs = np.log(a[contrast.outcome] / b[contrast.outcome]).dropna()
+        logs = (np.log(a[contrast.outcome]) - np.log(b[contrast.outcome])).dropna()
         p = float(stats.ttest_1samp(logs, 0).pvalue) if len(logs) > 1 else float("nan")
         rows.append(
             {"a": contrast.a, "b": contrast.b, "outcome": contrast.outcome}
@@ -167,7 +167,7 @@ def ratio_table(found: pd.DataFrame) -> Markdown:
 
 
 def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Write a number that may span decades to two digits, with its interval: "0.031 [0.02, 0.05]"."""
+    """Write a number that may span decades to two digits, with its interval."""
     if pd.isna(x):
         return "–"
     limits = "" if pd.isna(low) else f" [{_two(low)}, {_two(high)}]"
@@ -230,8 +230,8 @@ def entering(frame: pd.DataFrame) -> pd.DataFrame:
     return _categories(pd.DataFrame(rows), frame, layers)
 
 
-def _categories(rows: pd.DataFrame, frame: pd.DataFrame, layers: Sequence[str]) -> pd.DataFrame:
+def _categories(rows: pd.DataFrame, frame: pd.DataFrame, layers: tuple[str, ...]) -> pd.DataFrame:
     return rows.assign(
         arm=pd.Categorical(rows["arm"], frame["arm"].cat.categories),
-        layer=pd.Categorical(rows["layer"], layers),
+        layer=pd.Categorical(rows["layer"], list(layers)),
     )

@@ -35,7 +35,7 @@ def _trained(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _measured(rows: pd.DataFrame, name: str) -> pd.DataFrame:
-    """Ends of a study's runs, which are made for it alone and whose outcome it does not judge."""
+    """List a study's runs, which are made for it alone and whose outcome it does not judge."""
     ends = rows[rows["seconds"].notna()]
     steps = ends["epochs"] * (ends["train_size"] // ends["batch_size"])
     own = ends.assign(key=name + " " + ends["key"], step=steps, outcome=None)

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,11 @@ def _vector(parts: Iterable[Tensor]) -> Tensor:
 
 
 def _largest(
-    net: nn.Module, parameters: list[Tensor], scales: list[Tensor], images: Tensor, labels: Tensor
+    net: nn.Module,
+    parameters: Sequence[Tensor],
+    scales: Sequence[Tensor],
+    images: Tensor,
+    labels: Tensor,
 ) -> float:
     """Find the largest eigenvalue of S H S by Lanczos iterations, S diagonal.
 

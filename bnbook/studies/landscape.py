@@ -120,7 +120,7 @@ def along_gradient(
         with torch.no_grad():
             for name, parameter in moved.named_parameters():
                 if name in gradient:
-                    parameter -= length * lr * gradient[name]
+                    parameter.sub_(length * lr * gradient[name])
         loss, there = _gradient(moved, batch)
         losses.append(loss)
         changes.append(_norm({name: there[name] - g for name, g in gradient.items()}) / size)
