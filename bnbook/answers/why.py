@@ -12,7 +12,11 @@ from bnbook.findings.landscape import LARGER, SMALLER
 #: A sigmoid counts as nearly linear where a line explains so much of its output's variance.
 NEARLY: Final = 0.95
 
-_SHIFT: Final = {"drift": "the inputs of its layers drift", "shift": "its layers move each other"}
+_SHIFT: Final = {
+    "drift": "what enters its activations drifts",
+    "drift_before": "what leaves its weights drifts",
+    "shift": "its layers move each other's gradients",
+}
 _SMOOTH: Final = {
     "variation": "the loss varies along its gradient",
     "unpredictability": "its gradient changes within a step",
@@ -51,12 +55,11 @@ def flatter(ends: pd.DataFrame) -> Verdict:
     gaps = {arm: findings.slope(runs, arm, "gap", log=False) for arm in arms}
     closer = [arm for arm in arms if gaps[arm].high < 0]
     wider = [arm for arm in arms if gaps[arm].low > 0]
+    wider_too = f" and widens {_where(wider, arms)}" if wider else ""
     told = (
-        f"Larger rates end in flatter places {_where(flat, arms)}: both sharpnesses fall with the "
-        f"rate there. The gap between training and test accuracy narrows {_where(closer, arms)} "
-        f"and widens {_where(wider, arms)} (per tenfold rate: "
-        + "; ".join(f"{arm} {_points(gaps[arm])}" for arm in arms)
-        + ")"
+        f"With batch norm, larger rates end in flatter places by both measures {_where(flat, arms)}"
+        f". The gap between training and test accuracy narrows {_where(closer, arms)}{wider_too}: "
+        "per tenfold rate, " + "; ".join(f"{_kind_of(arm)} {_points(gaps[arm])}" for arm in arms)
     )
     cause = (
         "Rates change how far a net has come as well as where to, so this shows no cause: that "
@@ -160,7 +163,8 @@ def smoother(found: pd.DataFrame) -> Verdict:
 
     told = (
         f"With batch norm as a multiple of without, where both learn. Shift: {part(_SHIFT)}. "
-        f"Smoothness: {part(_SMOOTH)}. That batch norm works *because* of either is more than "
+        f"Smoothness: {part(_SMOOTH)}. The first of these is so by construction, since only gamma "
+        "and beta can move what leaves a norm. That batch norm works *because* of either is more than "
         "such numbers show"
     )
     wanted = [row["outcome"] for row in rows]
@@ -184,7 +188,11 @@ def _falls(runs: pd.DataFrame, arm: str) -> bool:
 def _where(some: list[str], arms: list[str]) -> str:
     if not some:
         return "in neither net" if len(arms) == 2 else "in no net"
-    return f"in the net{'s' * (len(some) > 1)} of {list_of(arm.partition(',')[0] for arm in some)}"
+    return f"in the net{'s' * (len(some) > 1)} of {list_of(map(_kind_of, some))}"
+
+
+def _kind_of(arm: str) -> str:
+    return arm.partition(",")[0]
 
 
 def _points(found: findings.Interval) -> str:
@@ -201,7 +209,7 @@ def _is(row: dict[str, Any], finding: str) -> bool:
 
 
 def _kind(row: dict[str, Any]) -> str:
-    return str(row["a"]).partition(",")[0]
+    return _kind_of(str(row["a"]))
 
 
 def _times(row: dict[str, Any]) -> str:

@@ -22,6 +22,7 @@ _RELU = replace(_SIGMOID, activation="relu")
 #: Per activation, what batch norm is said to change on the way: columns of `findings.on_the_way`.
 ON_THE_WAY = (
     "drift",
+    "drift_before",
     "shift",
     "variation",
     "unpredictability",

@@ -31,7 +31,7 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
 
     Besides `arm`, `seed` and `after` (steps), as geometric means over layers or one number:
 
-    - `drift` and `shift` (its distance) as in `studies.landscape`
+    - `drift`, `drift_before` and `shift` (its distance) as in `studies.landscape`
     - `variation`: highest minus lowest loss on the walk along the gradient
     - `unpredictability`: relative change of the gradient one step of the run's own rate away
     - `roughness`: `smoothness` there, the steepest change of the gradient on the walk
@@ -44,6 +44,7 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
     found = pd.DataFrame(
         {
             "drift": frame["drift"].map(_geometric),
+            "drift_before": frame["drift_before"].map(_geometric),
             "shift": frame["shift_distance"].map(_geometric),
             "variation": frame["line_loss"].map(np.ptp),
             "unpredictability": frame["line_change"].map(lambda changes: changes[at_one]),
@@ -121,7 +122,7 @@ def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.Da
     for contrast in planned:
         a, b = (runs[runs["arm"] == arm].set_index("seed") for arm in (contrast.a, contrast.b))
         logs = (np.log(a[contrast.outcome]) - np.log(b[contrast.outcome])).dropna()
-        p = float(stats.ttest_1samp(logs, 0).pvalue) if len(logs) > 1 else float("nan")
+        p = float(stats.ttest_1samp(logs, 0).pvalue) if np.ptp(logs) > 0 else float("nan")
         rows.append(
             {"a": contrast.a, "b": contrast.b, "outcome": contrast.outcome}
             | Interval(*np.exp(interval(logs)))._asdict()
@@ -135,9 +136,12 @@ def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.Da
     return found
 
 
+#: What a look says of each hidden layer.
+_PER_LAYER: Final = ("drift", "drift_before", "linear_share", "linear_fit")
 #: What the quantities are called in a table.
 _NAMES: Final = {
-    "drift": "Drift of the inputs in a step",
+    "drift": "Drift of what enters the activations, in a step",
+    "drift_before": "Drift of what leaves the weights, in a step",
     "shift": "Shift of a layer's gradient by the layers before it",
     "variation": "Variation of the loss along the gradient",
     "unpredictability": "Change of the gradient within a step",
@@ -213,13 +217,13 @@ def slope(runs: pd.DataFrame, arm: str, outcome: str, *, log: bool) -> Interval:
 def entering(frame: pd.DataFrame) -> pd.DataFrame:
     """Spread out what enters the activations: one row per run, look and layer.
 
-    `drift`, `linear_share`, `linear_fit`, `mean` (root mean square over features of their means)
+    `drift`, `drift_before`, `linear_share`, `linear_fit`, `mean` (root mean square over features of their means)
     and `sd` (of their standard deviations).
     """
     layers = models.LENET_LAYERS[:-1]
     rows = [
         {"arm": row["arm"], "seed": row["seed"], "after": row["after"], "layer": layer}
-        | {name: row[name][i] for name in ("drift", "linear_share", "linear_fit")}
+        | {name: row[name][i] for name in _PER_LAYER}
         | {
             name: float(np.sqrt(np.mean(np.square(row[f"entering_{name}"][i]))))
             for name in ("mean", "sd")

@@ -59,28 +59,31 @@ def inputs(net: nn.Module, later: nn.Module, images: Tensor) -> dict[str, Any]:
     a list per layer; `entering_square`, the mean square of a layer. `drift`: how far the
     distribution is another one in `later`, the root mean square over features of the Wasserstein
     distance between normal distributions of these means and deviations, in the layer's own root
-    mean square deviation. `linear_share`: inputs from -1 to 1; `linear_fit`: share of the variance
+    mean square deviation. Right after a batch norm that is the motion of its beta and gamma, by
+    construction: so `drift_before` is the same of what enters the norms' slots. `linear_share`: inputs from -1 to 1; `linear_fit`: share of the variance
     of a sigmoid's output that the best straight line of its inputs explains.
     """
-    now, then = _entering(net, images), _entering(later, images)
-    means, sds = ([f(x).double() for x in now] for f in (_mean, _sd))
-    drifts = [
-        (((_mean(y) - mean) ** 2 + (_sd(y) - sd) ** 2).mean() / (sd**2).mean()).sqrt()
-        for mean, sd, y in zip(means, sds, then, strict=True)
-    ]
+    (before, now), (before_later, then) = (_entering(one, images) for one in (net, later))
     return {
-        "entering_mean": [mean.tolist() for mean in means],
-        "entering_sd": [sd.tolist() for sd in sds],
+        "entering_mean": [_mean(x).tolist() for x in now],
+        "entering_sd": [_sd(x).tolist() for x in now],
         "entering_square": [float(x.square().mean()) for x in now],
-        "drift": [float(drift) for drift in drifts],
-        "linear_share": [float((x.abs() <= 1).float().mean()) for x in now],
+        "drift": list(map(drift, now, then)),
+        "drift_before": list(map(drift, before, before_later)),
+        "linear_share": [float((x.abs() <= 1).double().mean()) for x in now],
         "linear_fit": [linear_fit(x.flatten()) for x in now],
     }
 
 
+def drift(x: Tensor, later: Tensor) -> float:
+    """Return how far features `(features, values)` drift from `x` to `later`; see `inputs`."""
+    distances = (_mean(later) - _mean(x)) ** 2 + (_sd(later) - _sd(x)) ** 2
+    return float((distances.mean() / (_sd(x) ** 2).mean()).sqrt())
+
+
 def linear_fit(x: Tensor) -> float:
     """Return the share of the variance of sigmoid(x) that is linear in `x` `(n,)`; 1: all of it."""
-    both = torch.stack([x.double(), torch.sigmoid(x.double())])
+    both = torch.stack([x, torch.sigmoid(x)])
     return float(torch.corrcoef(both)[0, 1] ** 2)
 
 
@@ -164,16 +167,20 @@ def _gradient(net: nn.Module, batch: Batch) -> tuple[float, dict[str, Tensor]]:
     return float(loss.detach()), dict(zip(learned, found, strict=True))
 
 
-def _entering(net: nn.Module, images: Tensor) -> list[Tensor]:
-    """Return what enters each activation of `net`, `(features, values)`."""
-    net, seen = copy.deepcopy(net).train(), []
-    for activation in models.activations(net).values():
-        activation.register_forward_pre_hook(
-            lambda _, entering: seen.append(entering[0].transpose(0, 1).flatten(1))
-        )
+def _entering(net: nn.Module, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+    """Return what enters each norm's slot of `net` and each activation, `(features, values)`."""
+    net = copy.deepcopy(net).train()
+    slots, activations = (list(f(net).values()) for f in (models.norm_slots, models.activations))
+    seen: dict[nn.Module, Tensor] = {}
+
+    def look(module: nn.Module, entering: tuple[Tensor, ...]) -> None:
+        seen[module] = entering[0].transpose(0, 1).flatten(1).double()
+
+    for module in (*slots, *activations):
+        module.register_forward_pre_hook(look)
     with torch.no_grad():
         net(images)
-    return seen
+    return [seen[slot] for slot in slots], [seen[activation] for activation in activations]
 
 
 def _mean(x: Tensor) -> Tensor:
