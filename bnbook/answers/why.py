@@ -163,9 +163,9 @@ def smoother(found: pd.DataFrame) -> Verdict:
 
     told = (
         f"With batch norm as a multiple of without, where both learn. Shift: {part(_SHIFT)}. "
-        f"Smoothness: {part(_SMOOTH)}. The first of these is so by construction, since only gamma "
-        "and beta can move what leaves a norm. That batch norm works *because* of either is more than "
-        "such numbers show"
+        f"Smoothness: {part(_SMOOTH)}. The first of these is so by construction: only gamma "
+        "and beta can move what leaves a norm. That batch norm works *because* of either is more "
+        "than such numbers show"
     )
     wanted = [row["outcome"] for row in rows]
     return findings.verdict(

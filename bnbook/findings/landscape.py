@@ -217,8 +217,8 @@ def slope(runs: pd.DataFrame, arm: str, outcome: str, *, log: bool) -> Interval:
 def entering(frame: pd.DataFrame) -> pd.DataFrame:
     """Spread out what enters the activations: one row per run, look and layer.
 
-    `drift`, `drift_before`, `linear_share`, `linear_fit`, `mean` (root mean square over features of their means)
-    and `sd` (of their standard deviations).
+    `drift`, `drift_before`, `linear_share`, `linear_fit`; `mean` and `sd`, root mean squares over
+    features of their means and standard deviations.
     """
     layers = models.LENET_LAYERS[:-1]
     rows = [

@@ -56,12 +56,10 @@ def inputs(net: nn.Module, later: nn.Module, images: Tensor) -> dict[str, Any]:
     """Describe what enters each activation of `net` in training mode, feature by feature.
 
     `entering_mean` and `entering_sd` over `images` `(n, channels, height, width)` and positions,
-    a list per layer; `entering_square`, the mean square of a layer. `drift`: how far the
-    distribution is another one in `later`, the root mean square over features of the Wasserstein
-    distance between normal distributions of these means and deviations, in the layer's own root
-    mean square deviation. Right after a batch norm that is the motion of its beta and gamma, by
-    construction: so `drift_before` is the same of what enters the norms' slots. `linear_share`: inputs from -1 to 1; `linear_fit`: share of the variance
-    of a sigmoid's output that the best straight line of its inputs explains.
+    a list per layer; `entering_square`, the mean square of a layer. `drift` from here to `later`,
+    and `drift_before`, the same of what enters the norms' slots: right after a norm it is the
+    motion of beta and gamma alone, by construction. `linear_share`: inputs from -1 to 1;
+    `linear_fit`: see there.
     """
     (before, now), (before_later, then) = (_entering(one, images) for one in (net, later))
     return {
@@ -76,7 +74,11 @@ def inputs(net: nn.Module, later: nn.Module, images: Tensor) -> dict[str, Any]:
 
 
 def drift(x: Tensor, later: Tensor) -> float:
-    """Return how far features `(features, values)` drift from `x` to `later`; see `inputs`."""
+    """Return how far features `(features, values)` drift from `x` to `later`.
+
+    The root mean square over features of the Wasserstein distance between normal distributions of
+    their means and standard deviations, in units of the layer's own root mean square deviation.
+    """
     distances = (_mean(later) - _mean(x)) ** 2 + (_sd(later) - _sd(x)) ** 2
     return float((distances.mean() / (_sd(x) ** 2).mean()).sqrt())
 
