@@ -94,6 +94,14 @@ CHAPTERS: Final = (
         "If your own batch normalization were wrong, would the training curve tell you?",
         needs=(1, 4),
     ),
+    Chapter(
+        10,
+        _HOOD,
+        "10-why.ipynb",
+        "Chapter 10 · Why does it work?",
+        "Less covariate shift, even gradients, a smoother loss, flatter minima: what can be seen?",
+        needs=(2, 4),
+    ),
 )
 
 

@@ -23,8 +23,9 @@ from bnbook.experiments.plan import (
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
+from bnbook.experiments.why import ON_THE_WAY, SHARPNESS_RATES, WHY
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE)}
+EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, *WHY)}
 
 
 def find(name: str) -> Experiment:
@@ -38,9 +39,11 @@ __all__ = [
     "EXPERIMENTS",
     "LAYER_LRS",
     "MARGIN",
+    "ON_THE_WAY",
     "POSTED_RATES",
     "SEEDS",
     "SHARED_LR",
+    "SHARPNESS_RATES",
     "TUNING_LRS",
     "TUNING_SEEDS",
     "Contrast",

@@ -15,6 +15,7 @@ from bnbook.figures.comparisons import (
     two_rates,
 )
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
+from bnbook.figures.landscape import gradient_histograms, over_rates
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
 __all__ = [
@@ -27,9 +28,11 @@ __all__ = [
     "curves",
     "dots",
     "forest",
+    "gradient_histograms",
     "gradients",
     "lr_curves",
     "magnitudes",
+    "over_rates",
     "share",
     "share_map",
     "subsets",

@@ -65,7 +65,7 @@ def magnitudes(
     """Draw positive quantities on a log axis with 95 % intervals, one panel below the other.
 
     `table` as from `findings.estimates(findings.magnitudes(frame), [by, panel, x], "value",
-    geometric=True)`; `x` is layer, epoch or lr, `panel` for instance where or layer.
+    geometric=True)`; `x` is layer, epoch, after (steps) or lr, `panel` for instance where or layer.
     """
     panels = [("", table)] if panel is None else list(table.groupby(panel, observed=True))
     figure, axes = canvas(
@@ -82,8 +82,8 @@ def magnitudes(
         label(ax, "", ylabel, str(title))
     if x == "lr":
         log_lr(axes[-1], table["lr"].tolist())
-    elif x == "epoch":
-        axes[-1].set_xlabel("epoch")
+    elif x in ("epoch", "after"):
+        axes[-1].set_xlabel({"epoch": "epoch", "after": "steps"}[x])
     legend(figure, styles)
     return figure
 

@@ -25,9 +25,21 @@ def recorded() -> pd.DataFrame:
     for name in experiments.EXPERIMENTS:
         if store.table_path(name).exists():
             rows = store.read(name)
-            ends = rows.loc[rows.groupby("key")["epoch"].idxmax(), _KEPT]
+            ends = _measured(rows, name) if experiments.find(name).measure else _trained(rows)
             parts.append(ends.assign(experiment=name))
     return pd.concat(parts, ignore_index=True)
+
+
+def _trained(rows: pd.DataFrame) -> pd.DataFrame:
+    return rows.loc[rows.groupby("key")["epoch"].idxmax(), _KEPT]
+
+
+def _measured(rows: pd.DataFrame, name: str) -> pd.DataFrame:
+    """List a study's runs, which are made for it alone and whose outcome it does not judge."""
+    ends = rows[rows["seconds"].notna()]
+    steps = ends["epochs"] * (ends["train_size"] // ends["batch_size"])
+    own = ends.assign(key=name + " " + ends["key"], step=steps, outcome=None)
+    return own[_KEPT]
 
 
 def by_experiment(runs: pd.DataFrame) -> Markdown:

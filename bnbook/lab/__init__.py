@@ -13,6 +13,7 @@ from bnbook.lab.kernel import TrainingLab
 from bnbook.lab.page import rendering
 from bnbook.lab.predict import predict, revisit
 from bnbook.lab.recorded import recorded
+from bnbook.lab.sigmoid import sigmoid_sliders
 
 #: The experiment whose runs stand beside the reader's.
 BANDS = "browser-lab"
@@ -26,6 +27,7 @@ __all__ = [
     "recorded",
     "rendering",
     "revisit",
+    "sigmoid_sliders",
 ]
 
 

@@ -1,0 +1,241 @@
+"""Chapter 10's numbers: nets on their way (study "landscape") and where they arrive ("sharpness").
+
+Quantities that span decades are compared as ratios: means and intervals are of logarithms.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bnbook import experiments, models
+from bnbook.findings.statistics import LEVEL, Interval, holm, interval
+from bnbook.findings.verdicts import MINUS, Markdown, p_value, table
+from bnbook.studies import landscape
+from bnbook.training import TRAINED
+
+LARGER: Final = "larger"
+SMALLER: Final = "smaller"
+OPEN: Final = "no detectable difference"
+
+#: Validation accuracy from which on a net of study "landscape" counts as learning: halfway there.
+LEARNS: Final = 0.5
+
+
+def looks(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum up each look of study "landscape": one row per run and look, one column per quantity.
+
+    Besides `arm`, `seed` and `after` (steps), as geometric means over layers or one number:
+
+    - `drift`, `drift_before` and `shift` (its distance) as in `studies.landscape`
+    - `variation`: highest minus lowest loss on the walk along the gradient
+    - `unpredictability`: relative change of the gradient one step of the run's own rate away
+    - `roughness`: `smoothness` there, the steepest change of the gradient on the walk
+    - `unevenness`: standard deviation over layers of log10 of the median |gradient|, in decades
+    - `breadth`: from the 10 % to the 90 % quantile of log10 |gradient|, all layers of one weight
+    - `outputs`: root mean square of what enters the activations; `gradients`, `weights`: l2 norms
+    """
+    at_one = landscape.LENGTHS.index(1.0)
+    medians = frame["gradient_median"].map(np.log10)
+    found = pd.DataFrame(
+        {
+            "drift": frame["drift"].map(_geometric),
+            "drift_before": frame["drift_before"].map(_geometric),
+            "shift": frame["shift_distance"].map(_geometric),
+            "variation": frame["line_loss"].map(np.ptp),
+            "unpredictability": frame["line_change"].map(lambda changes: changes[at_one]),
+            "roughness": frame["smoothness"],
+            "unevenness": medians.map(np.std),
+            "breadth": frame["gradient_histogram"].map(_breadth),
+            "outputs": frame["entering_square"].map(_geometric).map(np.sqrt),
+            "gradients": frame["gradient_size"].map(np.linalg.norm),
+            "weights": frame["weight_size"].map(np.linalg.norm),
+        }
+    )
+    return frame[["arm", "seed", "after"]].join(found)
+
+
+def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum up each run of study "landscape": one row per run, one column per quantity of `looks`.
+
+    Geometric means over the looks after step 0, of `weights` the last; and `learns`, whether the
+    run ended at a validation accuracy of `LEARNS` or above.
+    """
+    after = looks(frame)
+    after = after[after["after"] > 0]
+    by_run = after.groupby(["arm", "seed"], observed=True)
+    found = by_run[list(experiments.ON_THE_WAY)].agg(_geometric)
+    found["weights"] = by_run["weights"].last()
+    ends = frame[frame["val_accuracy"].notna()].set_index(["arm", "seed"])["val_accuracy"]
+    return found.assign(learns=ends >= LEARNS).reset_index()
+
+
+def _geometric(values: Any) -> float:
+    """Geometric mean of what is finite and above 0; NaN where nothing is."""
+    array = np.asarray(values, dtype=float)
+    array = array[np.isfinite(array) & (array > 0)]
+    return float(np.exp(np.log(array).mean())) if array.size else float("nan")
+
+
+def _breadth(histograms: Any) -> float:
+    """Decades between the 10 % and the 90 % quantile of the histograms' even mixture."""
+    reached = np.cumsum(np.mean([_shares(h) for h in histograms], axis=0))
+    low, high = np.interp([0.1, 0.9], np.concatenate([[0], reached]), landscape.EDGES)
+    return float(high - low)
+
+
+def _shares(histogram: Any) -> Any:
+    return np.asarray(histogram, dtype=float) / np.sum(histogram)
+
+
+def gradient_histograms(frame: pd.DataFrame, after: int) -> pd.DataFrame:
+    """Average the histograms of |gradient| over seeds, at the look after `after` steps.
+
+    One row per arm, layer and bin: `size`, the middle of the bin; `mean`, `low`, `high` of the
+    share of the layer's entries in it, with a 95 % t interval, cut at 0.
+    """
+    middles = 10 ** (np.asarray(landscape.EDGES[:-1]) + np.diff(landscape.EDGES) / 2)
+    rows = [
+        {"arm": arm, "layer": layer, "size": middle, **interval(shares)._asdict()}
+        for arm, part in frame[frame["after"] == after].groupby("arm", observed=True)
+        for i, layer in enumerate(models.LENET_LAYERS)
+        for middle, shares in zip(
+            middles, np.array([_shares(h[i]) for h in part["gradient_histogram"]]).T, strict=True
+        )
+    ]
+    found = _categories(pd.DataFrame(rows), frame, models.LENET_LAYERS)
+    return found.assign(low=found["low"].clip(lower=0))
+
+
+def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.DataFrame:
+    """Compare arms quantity by quantity, as ratios paired by seed: one row per contrast.
+
+    `runs` as from `on_the_way`. Columns: `a`, `b`, `outcome`; `mean`, `low`, `high` of a / b with a
+    95 % t interval of its logarithm; `p`, `holm` (adjusted over all of `planned`); `n` pairs;
+    `learns_a`, `learns_b` (runs that learn); `finding`: `LARGER`, `SMALLER` or `OPEN`.
+    """
+    rows = []
+    for contrast in planned:
+        a, b = (runs[runs["arm"] == arm].set_index("seed") for arm in (contrast.a, contrast.b))
+        logs = (np.log(a[contrast.outcome]) - np.log(b[contrast.outcome])).dropna()
+        p = float(stats.ttest_1samp(logs, 0).pvalue) if np.ptp(logs) > 0 else float("nan")
+        rows.append(
+            {"a": contrast.a, "b": contrast.b, "outcome": contrast.outcome}
+            | Interval(*np.exp(interval(logs)))._asdict()
+            | {"p": p, "n": len(logs)}
+            | {"learns_a": int(a["learns"].sum()), "learns_b": int(b["learns"].sum())}
+        )
+    found = pd.DataFrame(rows)
+    found["holm"] = holm(found["p"])
+    clear = found["holm"] < LEVEL
+    found["finding"] = np.select([clear & (found["mean"] > 1), clear], [LARGER, SMALLER], OPEN)
+    return found
+
+
+#: What a look says of each hidden layer.
+_PER_LAYER: Final = ("drift", "drift_before", "linear_share", "linear_fit")
+#: What the quantities are called in a table.
+_NAMES: Final = {
+    "drift": "Drift of what enters the activations, in a step",
+    "drift_before": "Drift of what leaves the weights, in a step",
+    "shift": "Shift of a layer's gradient by the layers before it",
+    "variation": "Variation of the loss along the gradient",
+    "unpredictability": "Change of the gradient within a step",
+    "roughness": "Steepest change of the gradient",
+    "unevenness": "Unevenness of gradients between layers",
+    "breadth": "Breadth of gradients, all layers together",
+    "outputs": "Size of what enters the activations",
+    "gradients": "Size of the gradient",
+    "weights": "Size of the weights",
+}
+
+
+def ratio_table(found: pd.DataFrame) -> Markdown:
+    """Show `ratios(...)`: one row per quantity, with batch norm as a multiple of without."""
+    return table(
+        found,
+        {
+            "Quantity": lambda row: _NAMES[row["outcome"]],
+            "Nets": lambda row: row["a"].partition(",")[0],
+            "With, as a multiple of without": lambda row: significant(
+                row["mean"], row["low"], row["high"]
+            ),
+            "p (Holm)": lambda row: p_value(row["holm"]),
+            "Finding": "finding",
+        },
+    )
+
+
+def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
+    """Write a number that may span decades to two digits, with its interval."""
+    if pd.isna(x):
+        return "–"
+    limits = "" if pd.isna(low) else f" [{_two(low)}, {_two(high)}]"
+    return _two(x) + limits
+
+
+def _two(x: float) -> str:
+    """Two significant digits, three from 0.9 to 1.1: there they tell on which side of 1 it is."""
+    digits = 3 if 0.9 < x < 1.1 else 2
+    return f"{float(f'{x:.{digits}g}'):,.10g}".replace("-", MINUS)
+
+
+def arrivals(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add to each run of study "sharpness" what is compared there.
+
+    `lr_sharpness`: learning rate times sharpness, unstable above 2; `gap`: training minus test
+    accuracy; `loss_gap`: test minus training loss; `trained`: validation accuracy at least
+    `training.TRAINED`.
+    """
+    return frame.assign(
+        lr_sharpness=frame["lr"] * frame["sharpness"],
+        gap=frame["train_accuracy"] - frame["test_accuracy"],
+        loss_gap=frame["test_loss"] - frame["train_loss"],
+        trained=frame["val_accuracy"] >= TRAINED,
+    )
+
+
+def slope(runs: pd.DataFrame, arm: str, outcome: str, *, log: bool) -> Interval:
+    """Slope of `outcome`, or of its log10, over log10 of the learning rate: mean over seeds.
+
+    `runs` as from `arrivals`; one least-squares line per seed, over the runs that trained (two or
+    more of them), with a 95 % t interval over seeds.
+    """
+    found = []
+    mine = runs[(runs["arm"] == arm) & runs["trained"]]
+    for _, seed in mine.groupby("seed"):
+        y = np.log10(seed[outcome]) if log else seed[outcome]
+        if len(seed) > 1:
+            found.append(np.polyfit(np.log10(seed["lr"]), y, 1)[0])
+    return interval(found)
+
+
+def entering(frame: pd.DataFrame) -> pd.DataFrame:
+    """Spread out what enters the activations: one row per run, look and layer.
+
+    `drift`, `drift_before`, `linear_share`, `linear_fit`; `mean` and `sd`, root mean squares over
+    features of their means and standard deviations.
+    """
+    layers = models.LENET_LAYERS[:-1]
+    rows = [
+        {"arm": row["arm"], "seed": row["seed"], "after": row["after"], "layer": layer}
+        | {name: row[name][i] for name in _PER_LAYER}
+        | {
+            name: float(np.sqrt(np.mean(np.square(row[f"entering_{name}"][i]))))
+            for name in ("mean", "sd")
+        }
+        for _, row in frame.iterrows()
+        for i, layer in enumerate(layers)
+    ]
+    return _categories(pd.DataFrame(rows), frame, layers)
+
+
+def _categories(rows: pd.DataFrame, frame: pd.DataFrame, layers: tuple[str, ...]) -> pd.DataFrame:
+    return rows.assign(
+        arm=pd.Categorical(rows["arm"], frame["arm"].cat.categories),
+        layer=pd.Categorical(rows["layer"], list(layers)),
+    )
