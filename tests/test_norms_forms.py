@@ -124,6 +124,7 @@ def test_no_point_of_the_set_is_nearer(seed, kind):
     nearest = (others - x).norm(dim=-1).min(0).values
     assert ((y - x).norm(dim=-1) <= nearest + 1e-9).all()
     torch.testing.assert_close(y.square().mean(-1), torch.ones(4).double())
+    assert kind == "sphere" or (y >= 0).all()
     torch.testing.assert_close(layer(y), y)  # what is in the set already stays
 
 

@@ -5,6 +5,7 @@ the value of a cell's last line.
 """
 
 from bnbook.figures.comparisons import contrast_name, curves, dots, forest, lr_curves, share
+from bnbook.figures.costs import cost_map, sizes
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
@@ -15,6 +16,7 @@ __all__ = [
     "affine_histograms",
     "contrast_name",
     "contributions",
+    "cost_map",
     "curves",
     "dots",
     "forest",
@@ -22,6 +24,7 @@ __all__ = [
     "lr_curves",
     "magnitudes",
     "share",
+    "sizes",
     "subsets",
     "theme",
 ]

@@ -28,7 +28,7 @@ class ConeNorm(FeatureNorm):
 
     The vectors without negative coordinates are a convex cone. The nearest point on the cone is
     max(x, 0), and the nearest one on both cone and sphere is that, scaled (Bauschke, Bui & Wang
-    2018, theorem 8.1): `gamma max(x, 0) / rms(max(x, 0)) + beta`; `x` with 2 or 4 dimensions. A
+    2018): `gamma max(x, 0) / rms(max(x, 0)) + beta`; `x` with 2 or 4 dimensions. A
     sample without any positive coordinate becomes 0 and passes no gradient.
     """
 

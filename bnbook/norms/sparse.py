@@ -14,7 +14,7 @@ class SparseNorm(MomentNorm):
 
     soft(z) is 0 within ±`THRESHOLD` and moves all other values by as much toward 0, so that about
     half of what the layer passes on is beta alone. It is the proximal step of an l1 penalty
-    (Parikh & Boyd 2014, section 6.5.2): the sparsest answer near xhat. A norm sees values but no
+    (Parikh & Boyd 2014): the sparsest answer near xhat. A norm sees values but no
     loss, so that this is the l1 penalty which fits its place; a penalty on gamma would belong to
     the optimizer. Values within the threshold pass no gradient.
     """

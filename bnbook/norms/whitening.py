@@ -12,7 +12,7 @@ from torch.autograd.function import once_differentiable
 
 from bnbook.norms.base import RunningNorm
 
-#: Iterations of Newton's method; Huang et al. (2019), section 4.1, find 5 to serve best.
+#: Iterations of Newton's method, as many as Huang et al. (2019) take.
 ITERATIONS = 5
 #: Blocks have at most this many features.
 BLOCK = 8
@@ -183,7 +183,7 @@ class PCANorm(WhiteningNorm):
 
     Here to show why not: axes are known up to their sign, and change places where their lengths
     do, so that a feature means something else in every batch ("stochastic axis swapping", Huang
-    et al. 2018, section 3.2). The gradient is bounded where two lengths meet (see `_Axes`).
+    et al. 2018). The gradient is bounded where two lengths meet (see `_Axes`).
     """
 
     root = staticmethod(pca)
@@ -193,7 +193,7 @@ class BlockNorm(WhiteningNorm):
     """ZCA whitening of blocks of up to `BLOCK` neighbouring features (see `block_size`).
 
     The block-diagonal matrix has f·`BLOCK` numbers instead of f², and a batch needs a few times
-    `BLOCK` values per feature instead of a few times f (Huang et al. 2018, section 4.2).
+    `BLOCK` values per feature instead of a few times f ("group whitening", Huang et al. 2018).
     """
 
     def _blocks(self) -> tuple[int, ...]:
