@@ -13,7 +13,7 @@ OTHER_BATCH_SIZES = (16, 32, 512)
 
 #: The ideas, in the order of d2l's section 8.5, exercise 7: what each arm has in its four slots.
 IDEAS = {
-    "for comparison": {"no norm": "none", "batch norm": "batch"},
+    "for comparison": {"without a norm": "none", "batch norm": "batch"},
     "integral transform": {"integral transform": "integral"},
     "full covariance": {
         "whitening": "zca",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import product
 from typing import Any
 
@@ -54,7 +55,7 @@ def cost_map(
     label(ax, xlabel, ylabel)
     accuracy_axis(ax, stretch=pd.concat([rows["mean"], rows["low"]]))
     ax.margins(x=0.12)
-    legend(figure, styles)
+    legend(figure, {name: replace(look, dash="none") for name, look in styles.items()})
     _name_points(ax, rows, of_arm)
     return figure
 
@@ -71,10 +72,24 @@ def _name_points(ax: Axes, rows: pd.DataFrame, of_arm: Mapping[str, Style]) -> N
     figure = ax.get_figure()
     assert isinstance(figure, Figure)
     figure.draw_without_rendering()  # places are known once the layout is
-    places = ax.transData.transform(rows[["mean_cost", "mean"]].to_numpy())
+    places = {
+        name: ax.transData.transform(rows[[f"{x}_cost", y]].to_numpy())
+        for name, x, y in (
+            ("points", "mean", "mean"),
+            ("left", "low", "mean"),
+            ("right", "high", "mean"),
+            ("below", "mean", "low"),
+            ("above", "mean", "high"),
+        )
+    }
+    taken = [Bbox.from_extents(*(p - 6), *(p + 6)) for p in places["points"]]
+    for start, end in (("left", "right"), ("below", "above")):
+        taken += [
+            Bbox.from_extents(*(a - 1), *(b + 1))
+            for a, b in zip(places[start], places[end], strict=True)
+        ]
     room = ax.get_window_extent()
-    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in places]
-    for row, (x, y) in zip(rows.to_dict("records"), places, strict=True):
+    for row, (x, y) in zip(rows.to_dict("records"), places["points"], strict=True):
         name = str(row["arm"])
         text = ax.text(row["mean_cost"], row["mean"], name, fontsize=11, color=of_arm[name].color)
         size = text.get_window_extent()
