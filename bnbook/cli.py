@@ -51,6 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--all", action="store_true", help="every experiment")
     what.add_argument("--list", action="store_true", help="name the experiments")
     sweeping.add_argument("--workers", type=int, help="processes (default: one per core)")
+    sweeping.add_argument("--scheduler", help="run on the Dask cluster at this address")
     sweeping.set_defaults(run=_sweep)
 
     verifying = commands.add_parser("verify", help="run some recorded runs again and compare")
@@ -86,7 +87,7 @@ def _sweep(options: argparse.Namespace) -> None:
     )
     sweep.check_workers(options.workers)
     for experiment in chosen:
-        new = sweep.sweep(experiment, options.workers)
+        new = sweep.sweep(experiment, options.workers, options.scheduler)
         print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
 
 

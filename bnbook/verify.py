@@ -25,8 +25,6 @@ SAME: Final = "same"
 WITHIN: Final = "within"
 DIFFERS: Final = "differs"
 
-#: How far first losses may be apart on another kind of machine, relative to the recorded ones.
-TOLERANCE: Final = 1e-4
 #: Seeds that `numpy.random.RandomState` takes.
 MAX_DRAW: Final = 2**32 - 1
 
@@ -124,7 +122,7 @@ def verify(chosen: Sequence[Recorded], workers: int | None = None) -> Iterator[C
 def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     """Compare a recorded run with the rows of the same run made `again`.
 
-    On the same kind of machine, everything counted. Elsewhere the first losses, to `TOLERANCE`,
+    On the same kind of machine, everything counted. Elsewhere the first losses (`sweep.alike`)
     and the final validation accuracy: as recorded, or in the 95 % prediction interval of this
     setting's seeds (`findings.prediction`; the run's own recorded value is one of them, so that
     an unusual seed may repeat itself). Where it is the only seed there is no interval, and the
@@ -134,8 +132,8 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
         found = _differences(recorded.rows, again)
         return Check(recorded, DIFFERS if found else SAME, "; ".join(found))
     then, now = _first_losses(recorded.rows), _first_losses(again)
-    if found := _apart("first losses", now, then, TOLERANCE):
-        return Check(recorded, DIFFERS, found[0])
+    if not sweep.alike(now, then):
+        return Check(recorded, DIFFERS, *_apart("first losses", now, then))
     return _plausible(recorded, float(again["val_accuracy"].iloc[-1]))
 
 
@@ -167,14 +165,11 @@ def _first_losses(rows: pd.DataFrame) -> Any:
     return np.asarray(rows["first_losses"].iloc[-1], dtype=float)
 
 
-def _apart(what: str, now: Any, then: Any, tolerance: float = 0.0) -> list[str]:
-    """Say how many numbers are apart by more than `tolerance` of the recorded one, or nothing.
-
-    What is missing in both, agrees.
-    """
+def _apart(what: str, now: Any, then: Any) -> list[str]:
+    """Say how many numbers are apart, or nothing. What is missing in both, agrees."""
     if now.shape != then.shape:
         return [f"{len(now)} {what}, not {len(then)}"]
-    apart = ~np.isclose(now, then, rtol=tolerance, atol=0.0, equal_nan=True)
+    apart = ~((now == then) | (np.isnan(now) & np.isnan(then)))
     if not apart.any():
         return []
     return [f"{apart.sum()} {what} by up to {np.abs(now[apart] - then[apart]).max():.3g}"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bnbook import cli
+from bnbook import cli, experiments
 
 
 @pytest.mark.parametrize(
@@ -47,14 +47,9 @@ def test_a_mistyped_command_exits_with_2(arguments, capsys):
 def test_the_list_names_every_experiment_and_its_chapter(capsys):
     assert cli.main(["sweep", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == [
-        "bias-removal",
-        "learning-rate",
-        "per-layer",
-        "lite",
-        "affine",
-        "browser-lab",
-    ]
+    assert [line.split()[0] for line in lines] == list(experiments.EXPERIMENTS)
+    for line, experiment in zip(lines, experiments.EXPERIMENTS.values(), strict=True):
+        assert line.endswith(f" chapter {experiment.chapter}: {experiment.question}")
 
 
 def test_data_says_what_there_is_and_where(capsys):

@@ -80,8 +80,10 @@ def draw_all(arms, probes):
         "share": figures.share(
             findings.share_trained(rates), [findings.half_point(rates, "with BN")]
         ),
+        "share_map": figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))),
         "dots": figures.dots(last, ends, "val_accuracy", stretch=True),
         "forest": figures.forest(pairs),
+        "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),
         "gradients": figures.gradients(slopes),
@@ -162,6 +164,23 @@ def test_forest_shades_the_margin_and_puts_the_interval_in_points(arms):
     assert (shade.x0, shade.x1) == pytest.approx((-0.5, 0.5))
     interval = next(line for line in ax.lines if line.get_linewidth() == 3)
     assert list(interval.get_xdata()) == pytest.approx([100 * pair.low, 100 * pair.high])
+
+
+def test_the_filled_part_of_a_ring_is_the_share_that_trains():
+    rates = shares({0.1: (4, 4), 1.0: (1, 4)})
+    (ax,) = figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))).axes
+    rings, filled = (np.broadcast_to(c.get_sizes(), 2) for c in ax.collections)
+    assert list(filled / rings) == [1, 0.25]
+
+
+def test_a_difference_at_two_rates_is_filled_where_it_is_clear():
+    clear = findings.paired(table({"a": [0.95, 0.96, 0.97], "b": [0.90, 0.91, 0.92]}), "a", "b")
+    open_ = findings.paired(table({"a": [0.95, 0.96, 0.97], "b": [0.95, 0.97, 0.96]}), "a", "b")
+    both = findings.compared([clear, open_]).assign(lr=["0.1", "own best"])
+    (ax,) = figures.two_rates(both).axes
+    fills = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() != "None"]
+    assert fills == [figures.PALETTE[0], "none"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a\n− b"]
 
 
 def test_a_half_point_beyond_the_grid_is_an_arrow():

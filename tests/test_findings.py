@@ -113,6 +113,16 @@ def test_filling_keeps_to_the_epochs_that_were_recorded():
     assert findings.filled(frame)["epoch"].tolist() == [0, 1, 3]  # 3 is the last, 2 unknown
 
 
+def test_a_failure_between_evaluations_does_not_make_a_mean_of_its_own():
+    good = arranged(run_rows(Run(epochs=3, seed=1), "a", [0.1, 0.9, 0.9, 0.9]), ["a"])
+    seldom = good[good["epoch"] != 1]
+    frame = pd.concat([non_finite_run(seed=0), seldom])
+    found = findings.summary(frame, ["arm", "epoch"])
+    assert found["epoch"].tolist() == [0, 2, 3]
+    assert found["n"].tolist() == [2, 2, 2]
+    assert findings.final(frame)["val_accuracy"].tolist() == [0.9, 0.1]
+
+
 def test_tuning_seeds_are_not_averaged_with_fresh_ones():
     frame = table({"a": [0.95, 0.96]}).replace({"seed": {1: TUNING_SEEDS[0]}})
     with pytest.raises(BookError, match="mixes tuning seeds"):

@@ -50,6 +50,15 @@ def test_each_grid_point_has_the_mean_and_interval_that_findings_computes():
     assert [seed[-1] for seed in cell["seeds"]] == [0.95, 0.96, 0.97]
 
 
+def test_epochs_that_were_not_evaluated_have_no_place_in_the_curves():
+    frame = small_frame()
+    data = grid(frame[frame["epoch"] != 1])
+    assert data["at"] == [0, 2]
+    cell = data["cells"][0][1][0]
+    assert cell["mean"] == [0.1, 0.96]
+    assert cell["seeds"] == [[0.1, 0.95], [0.1, 0.96], [0.1, 0.97]]
+
+
 def test_a_grid_point_without_runs_stays_empty():
     data = grid(small_frame())
     assert data["cells"][0][0] != [None, None]
@@ -112,15 +121,15 @@ def test_two_runs_of_one_seed_at_one_grid_point_are_refused():
 
 
 def test_the_lab_of_chapter_two_covers_the_grid_that_the_book_promises():
-    data = grid(findings.load("learning-rate"))
-    assert len(data["lrs"]) >= 9
+    data = grid(findings.load("learning-rate-grid"))
+    assert len(data["lrs"]) == 12
     assert {0.05, 0.1, 0.5, 1.0, 2.0, 4.0} <= set(data["lrs"])
-    assert data["batch_sizes"] == [32, 128, 512]
+    assert data["batch_sizes"] == [16, 32, 128, 512]
     assert [arm["label"] for arm in data["arms"]] == ["With batch norm", "Without"]
     for arm in data["cells"]:
         for row in arm:
             for cell in row:
-                assert cell is None or len(cell["seeds"]) >= 3
+                assert cell is None or len(cell["seeds"]) == 5
 
 
 def test_sliders_start_at_the_nearest_recorded_setting():

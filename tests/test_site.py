@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import socket
-from pathlib import Path
 
 import nbformat
 import pytest
@@ -18,7 +17,7 @@ from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
 from bnbook.site.build import _check_output
 
-CHAPTERS = sorted((ROOT / "chapters").glob("*.ipynb"))
+CHAPTERS = [ROOT / "index.ipynb", *sorted((ROOT / "chapters").glob("*.ipynb"))]
 FIGURE = """#| echo: false
 #| fig-alt: "Loss against step, falling."
 %config InlineBackend.figure_formats = ["{kind}"]
@@ -94,6 +93,32 @@ def test_executions_are_kept_until_the_chapter_changes(book):
     assert not site.is_executed(two)
 
 
+def test_a_notebook_is_stale_when_one_that_it_runs_has_changed(book):
+    put(book, "03", "# Three", ("%run 02.ipynb",))
+    site.execute(site.stage(book))
+    put(book, "01", "# One", ("6 * 8",))
+    assert [site.is_executed(one) for one in site.stage(book)] == [False, True, True]
+    put(book, "02", "# Two", ("1 + 1",))
+    assert [site.is_executed(one) for one in site.stage(book)] == [False, False, False]
+
+
+def test_a_home_page_that_is_a_notebook_is_stale_when_a_chapter_has_changed(book):
+    (book / "index.qmd").unlink()
+    nbformat.write(notebook("# Start", ("6 * 7",)), book / "index.ipynb")
+    home = site.stage(book)[0]
+    assert home.name == "index.ipynb"
+    site.execute([home])
+    assert site.is_executed(site.stage(book)[0])
+    put(book, "02", "# Two", ("6 * 8",))
+    assert not site.is_executed(site.stage(book)[0])
+
+
+def test_a_book_without_a_home_page_is_refused(book):
+    (book / "index.qmd").unlink()
+    with pytest.raises(BookError, match=r"index\.ipynb is missing: run this in the folder"):
+        site.stage(book)
+
+
 def test_changed_data_make_every_execution_stale(book):
     site.execute(site.stage(book))
     (book / "data/results").mkdir(parents=True)
@@ -110,9 +135,12 @@ def test_outputs_left_in_a_source_do_not_count_as_executed(book):
 
 
 def test_a_removed_chapter_leaves_the_stage(book):
+    (book / "notes.qmd").write_text("# Notes\n")
     site.stage(book)
     (book / "chapters/02.ipynb").unlink()
+    (book / "notes.qmd").unlink()
     assert [p.name for p in site.stage(book)] == ["01.ipynb"]
+    assert not (book / "_work/book/notes.qmd").exists()
 
 
 def test_a_failing_cell_is_named_and_the_old_site_stays(book):
@@ -346,8 +374,9 @@ def test_a_chapter_is_committed_clean_and_in_the_dialect(path):
 
 def test_every_chapter_is_in_the_table_of_contents():
     book = yaml.safe_load((ROOT / "_quarto.yml").read_text())["book"]
-    parts = [c["chapters"] for c in book["chapters"] if isinstance(c, dict)]
-    assert [Path(c).name for part in parts for c in part] == [p.name for p in CHAPTERS]
+    listed = [[c] if isinstance(c, str) else c["chapters"] for c in book["chapters"]]
+    pages = [*CHAPTERS, *ROOT.glob("*.qmd")]
+    assert sorted(ROOT / page for part in listed for page in part) == sorted(pages)
     assert "sidebar" not in book  # smalldocs would drop the chapter list
 
 

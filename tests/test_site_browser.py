@@ -1,10 +1,13 @@
 """The built site in a real browser, from its files and without a network."""
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
+import yaml
 from conftest import ROOT
 
 from bnbook import site
@@ -15,14 +18,26 @@ SITE = ROOT / "_site"
 SOURCES = (
     "_quarto.yml",
     "styles.css",
-    "index.qmd",
+    "index.ipynb",
+    "glossary.qmd",
     "references.qmd",
     "bnbook/site",
     "bnbook/lab",
     "chapters",
 )
-PAGES = ["index.html", *(f"chapters/{p.stem}.html" for p in sorted(ROOT.glob("chapters/*.ipynb")))]
-PAGES.append("references.html")
+
+
+def _pages(entries):
+    """List the pages in the order of `_quarto.yml`."""
+    for entry in entries:
+        if isinstance(entry, dict):
+            yield from _pages(entry["chapters"])
+        else:
+            yield str(Path(entry).with_suffix(".html"))
+
+
+PAGES = list(_pages(yaml.safe_load((ROOT / "_quarto.yml").read_text())["book"]["chapters"]))
+NUMBERED = [page for page in PAGES if re.match(r"chapters/\d", page)]
 
 
 def _newest(paths):
@@ -138,7 +153,7 @@ def test_previous_and_next_lead_through_the_whole_book(browser, built):
         assert visit.page.url.endswith(PAGES[-2])
 
 
-@pytest.mark.parametrize("name", [p for p in PAGES if p.startswith("chapters/")])
+@pytest.mark.parametrize("name", NUMBERED)
 def test_math_is_typeset_in_the_math_font(browser, built, name):
     with Visit(browser, built, name) as visit:
         formula = visit.page.locator("main math").first

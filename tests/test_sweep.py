@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,7 +17,7 @@ import pytest
 
 from bnbook import data, experiments, store, sweep, training
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment
+from bnbook.experiments import Experiment, plan
 from bnbook.run import Run
 
 TINY = Run(epochs=1, train_size=256, lr=0.5)
@@ -82,10 +83,10 @@ def test_a_spooled_run_is_not_repeated(folder, record):
 
 
 def test_tuning_names_the_final_runs_once_its_own_are_recorded(folder, monkeypatch):
-    monkeypatch.setattr(experiments, "TUNING_LRS", (0.5, 2.0))
-    monkeypatch.setattr(experiments, "TUNING_SEEDS", (100,))
-    monkeypatch.setattr(experiments, "SEEDS", (0,))
-    tuned = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=experiments._tuned)
+    monkeypatch.setattr(plan, "TUNING_LRS", (0.5, 2.0))
+    monkeypatch.setattr(plan, "TUNING_SEEDS", (100,))
+    monkeypatch.setattr(plan, "SEEDS", (0,))
+    tuned = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=experiments.tuned)
     assert sweep.sweep(tuned, workers=1) == 4  # two to tune, one shared, one at the best
     frame = store.read("tiny").assign(arm="with BN")
     assert experiments.best_lr(frame, "with BN") in (0.5, 2.0)
@@ -143,6 +144,16 @@ def changed(folder, monkeypatch):
 )
 def test_a_change_in_what_training_does_is_noticed(changed, file, old, new, moved):
     assert changed(file, old, new).stale(tiny(0)) == list(moved)
+
+
+def test_fingerprints_are_compared_as_far_as_machines_agree():
+    then = [2.3, 2.2, 2.1, 2.0, 1.9, 1.8, math.nan]
+    assert sweep.alike([2.3, 2.2, 2.1, 2.0, 1.9001, 1.7, 1.0], then)
+    assert not sweep.alike([2.3, 2.2, 2.1, 2.0, 1.9003, 1.8, 1.7], then)
+    assert not sweep.alike(then[:-1], then)
+    diverged = [2.3, 50.0, math.inf, math.nan, math.nan]
+    assert sweep.alike(list(diverged), diverged)
+    assert not sweep.alike([2.3, 50.0, 7.0, 6.0, 5.0], diverged)
 
 
 def test_a_change_of_words_is_not_taken_for_a_change_of_training(changed):
@@ -227,7 +238,7 @@ def test_a_run_of_no_arm_is_named():
 
 def start_sweep(folder):
     environment = os.environ | {"BNBOOK_DATA": str(folder)}
-    command = [sys.executable, "-m", "bnbook.cli", "sweep", "bias-removal", "--workers", "2"]
+    command = [sys.executable, "-m", "bnbook.cli", "sweep", "browser-lab", "--workers", "2"]
     process = subprocess.Popen(
         command,
         env=environment,
@@ -254,8 +265,8 @@ def test_ctrl_c_keeps_what_is_finished_and_leaves_no_worker(folder):
     assert "Traceback" not in errors
     _, alive = psutil.wait_procs(workers, timeout=5)
     assert not alive
-    assert store.read("bias-removal")["key"].nunique() >= 1
-    assert json.loads(store.provenance_path("bias-removal").read_text())["runs"] >= 1
+    assert store.read("browser-lab")["key"].nunique() >= 1
+    assert json.loads(store.provenance_path("browser-lab").read_text())["runs"] >= 1
 
 
 def test_workers_do_not_outlive_a_killed_sweep(folder):

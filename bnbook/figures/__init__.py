@@ -4,7 +4,16 @@ The figure is not pyplot's: it needs no closing, and a notebook shows it once, a
 the value of a cell's last line.
 """
 
-from bnbook.figures.comparisons import contrast_name, curves, dots, forest, lr_curves, share
+from bnbook.figures.comparisons import (
+    contrast_name,
+    curves,
+    dots,
+    forest,
+    lr_curves,
+    share,
+    share_map,
+    two_rates,
+)
 from bnbook.figures.costs import cost_map, sizes
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
@@ -24,7 +33,9 @@ __all__ = [
     "lr_curves",
     "magnitudes",
     "share",
+    "share_map",
     "sizes",
     "subsets",
     "theme",
+    "two_rates",
 ]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
 from bnbook.figures.theme import (
     INK,
@@ -25,7 +25,7 @@ from bnbook.figures.theme import (
     log_lr,
     series,
 )
-from bnbook.findings import HalfPoint
+from bnbook.findings import DIFFERENT, ONE_TRAINS, HalfPoint
 
 
 def band(ax: Axes, part: pd.DataFrame, x: str, style: Style, *, limits: bool = True) -> None:
@@ -180,6 +180,31 @@ def share(table: pd.DataFrame, half_points: Sequence[HalfPoint] = (), by: str = 
     return figure
 
 
+def share_map(table: pd.DataFrame, by: str = "arm") -> Figure:
+    """Draw the share of seeds that train over learning rate and batch size, one panel per arm.
+
+    `table` as from `findings.share_trained(frame, ("arm", "lr", "batch_size"))`. A ring is one
+    setting; the filled part of its area is the share.
+    """
+    styles = series(table, by)
+    sizes = sorted(table["batch_size"].unique())
+    figure, axes = canvas(0.7 + 0.75 * len(sizes) * len(styles), len(styles), sharex=True)
+    full = 330.0  # points squared
+    for ax, (name, style) in zip(axes, styles.items(), strict=True):
+        part = table[table[by] == name]
+        rows = part["batch_size"].map(sizes.index)
+        ax.scatter(part["lr"], rows, full, "none", edgecolors=INK, linewidths=1.2)
+        ax.scatter(part["lr"], rows, full * part["share"], style.color, linewidths=0)
+        log_lr(ax, table["lr"].tolist())
+        ax.set_yticks(range(len(sizes)), [f"{size:g}" for size in sizes])
+        ax.set_ylim(len(sizes) - 0.5, -0.5)
+        ax.grid(visible=False)
+        last = ax is axes[-1]
+        ax.tick_params(labelbottom=last)
+        label(ax, "learning rate" if last else "", "batch size", name)
+    return figure
+
+
 def _half_point(ax: Axes, half: HalfPoint, y: float, style: Style) -> None:
     end = half.high if np.isfinite(half.high) else half.highest * 1.35
     ax.plot([half.low, end], [y, y], color=style.color, linewidth=2, solid_capstyle="butt")
@@ -247,6 +272,42 @@ def forest(
         ax.plot(100 * row["mean"], y, "o", color=PALETTE[0], markersize=9)
     _name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
     ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
+    return figure
+
+
+def two_rates(contrasts: pd.DataFrame) -> Figure:
+    """Draw each arm's paired difference twice: at the shared learning rate and at its own best.
+
+    `contrasts` as from `findings.contrasts`, with two rows per arm. The axis is logarithmic but
+    for a linear part around zero, so that a collapse and a fine difference fit on it. Filled:
+    clearly different from the reference; hollow: not.
+    """
+    arms = list(dict.fromkeys(contrasts["a"]))
+    rates = list(dict.fromkeys(contrasts["lr"]))
+    names = ["each at its own best" if rate == "own best" else f"all at {rate}" for rate in rates]
+    styles = series(pd.DataFrame({"rate": names}), "rate")
+    figure, (ax,) = canvas(1.3 + 0.75 * len(arms))
+    margin = 100 * contrasts["margin"].max()
+    ax.axvspan(-margin, margin, color=INK, alpha=0.2, lw=0)
+    ax.axvline(0, color=INK, linewidth=1.2)
+    for i, (style, rate) in enumerate(zip(styles.values(), rates, strict=True)):
+        for _, row in contrasts[contrasts["lr"] == rate].iterrows():
+            y = arms.index(row["a"]) + 0.3 * (i - (len(rates) - 1) / 2)
+            ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=style.color, linewidth=2.5)
+            fill = style.color if row["finding"] in (DIFFERENT, ONE_TRAINS) else "none"
+            ax.plot(100 * row["mean"], y, style.marker, mfc=fill, mec=style.color, mew=2, ms=9)
+    _name_rows(ax, [f"{arm}\n− {contrasts['b'].iloc[0]}" for arm in arms])
+    ax.set_xscale("symlog", linthresh=1.0, linscale=0.8)
+    ends = 100 * contrasts[["low", "high"]].to_numpy()
+    low, high = min(np.nanmin(ends), -1.0) * 1.2, max(np.nanmax(ends), 1.0) * 1.2
+    ax.set_xlim(low, high)
+    ticks = [
+        t for t in (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100) if low <= t <= high
+    ]
+    ax.set_xticks(ticks, [f"{t:g}".replace("-", "−") for t in ticks])
+    ax.xaxis.set_minor_locator(NullLocator())
+    ax.set_xlabel("difference in points; shaded: counts as none")
+    legend(figure, styles)
     return figure
 
 

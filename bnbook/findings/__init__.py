@@ -16,6 +16,7 @@ from bnbook.findings.layers import (
     trend,
     value,
 )
+from bnbook.findings.posted import published
 from bnbook.findings.probes import (
     affine_values,
     departures,
@@ -29,7 +30,6 @@ from bnbook.findings.records import (
     best_rates,
     contrasts,
     first_epochs,
-    lab_grid,
     load,
     provenance,
     setting,
@@ -65,6 +65,7 @@ from bnbook.findings.verdicts import (
     NOT_RUN,
     REFINED,
     REPRODUCED,
+    STATUSES,
     Markdown,
     Verdict,
     as_percent,
@@ -77,7 +78,6 @@ from bnbook.findings.verdicts import (
     percent,
     plain,
     points,
-    published,
     short_answer,
     table,
     verdict,
@@ -96,6 +96,7 @@ __all__ = [
     "REPRODUCED",
     "SHAPLEY",
     "SMALL",
+    "STATUSES",
     "UNDECIDED",
     "HalfPoint",
     "Interval",
@@ -128,7 +129,6 @@ __all__ = [
     "holm",
     "interval",
     "join",
-    "lab_grid",
     "layer_values",
     "leader",
     "load",

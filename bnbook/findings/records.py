@@ -15,9 +15,6 @@ from bnbook.findings.verdicts import Markdown
 from bnbook.run import Run
 from bnbook.training import judge
 
-#: Arms whose runs only feed the lab carry this prefix.
-LAB_PREFIX = "lab, "
-
 
 def load(experiment: str) -> pd.DataFrame:
     """Read an experiment's records: one row per run and evaluated epoch (0 is before training).
@@ -147,19 +144,3 @@ def first_epochs(frame: pd.DataFrame, epochs: int) -> pd.DataFrame:
         for key, rows in ((k, group.to_dict("records")) for k, group in cut.groupby("key"))
     }
     return cut.assign(outcome=cut["key"].map(ends), epochs=epochs)
-
-
-def lab_grid() -> pd.DataFrame:
-    """Gather the recorded lab's grid: learning rate x batch size, with and without batch norm.
-
-    The rows of experiment "learning-rate" whose arms are made for the lab and, at the main arms'
-    batch size, the first epochs of those, all under the names "with BN" and "without BN".
-    """
-    frame = load("learning-rate")
-    for_lab = frame["arm"].astype(str).str.startswith(LAB_PREFIX)
-    main = frame[
-        frame["arm"].isin(["with BN", "without BN"]) & frame["seed"].isin(experiments.LAB_SEEDS)
-    ]
-    epochs = int(frame.loc[for_lab, "epochs"].min())
-    grid = pd.concat([first_epochs(main, epochs), frame[for_lab]], ignore_index=True)
-    return grid.assign(arm=grid["arm"].astype(str).str.removeprefix(LAB_PREFIX))

@@ -80,14 +80,20 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
     """Give every run all recorded epochs: a non-finite run stays at chance once it has failed.
 
     Such a run has no rows after the epoch it failed in. Without this, later means would be
-    taken over the survivors only. Losses and probes stay missing: there is nothing to show.
+    taken over the survivors only. Losses and probes stay missing: there is nothing to show. It
+    also ends with a row of the epoch it failed in; where only some epochs are evaluated, and that
+    is none of them, the row is left out, or a mean would be taken over the failed runs only.
     """
-    broken = frame[frame["outcome"] == "non-finite"]
-    if broken.empty:
+    last = frame["epoch"] == frame.groupby("key")["epoch"].transform("max")
+    ended = last & (frame["outcome"] == "non-finite")
+    if not ended.any():
         return frame
+    regular = set(frame.loc[~ended, "epoch"])
+    between = frame["epoch"] < max([*regular, -1])
+    odd = ended & between & ~frame["epoch"].isin(regular) & (frame["epoch"] < frame["epochs"])
+    ends, frame = frame[ended], frame[~odd]
     constant = [c for c in (*_RUN_COLUMNS, *(f.name for f in fields(Run))) if c in frame]
     epochs = set(frame["epoch"])
-    ends = _last_rows(broken)
     extra = pd.DataFrame(
         [
             {**{column: end[column] for column in constant}, "epoch": epoch}

@@ -223,26 +223,3 @@ def _difference(row: Mapping[str, Any]) -> str:
     if row["n"] > 1 and abs(row["high"] - row["low"]) < 1e-9:
         return f"{points(row['mean'])} in every seed"
     return as_points(row)
-
-
-def published(claim: str, ours: Mapping[str, Mapping[str, Any]], setting: object) -> Markdown:
-    """Set the source's accuracies beside ours; `ours` maps a figure's name to a summary row.
-
-    `setting` says how ours were obtained. Raises BookError for a figure the source lacks.
-    """
-    source = claims.get(claim)
-    unknown = set(ours) - set(source.figures)
-    if unknown or source.unit != "accuracy":
-        raise BookError(
-            f"claim {claim} has no accuracy for {', '.join(sorted(unknown or ours))}; "
-            f"it has: {', '.join(source.figures) or 'no figures'} ({source.unit})"
-        )
-    rows = [
-        {
-            "Variant": name,
-            f"Source ({source.recipe})": percent(source.figures[name], digits=2),
-            f"Ours ({setting})": percent(row["mean"], row["low"], row["high"], digits=2),
-        }
-        for name, row in ours.items()
-    ]
-    return table(pd.DataFrame(rows))

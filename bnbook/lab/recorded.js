@@ -20,18 +20,18 @@ function snap(data, arm, batch, lr) {
 function linePath(values, x, y) {
   let path = "";
   let down = false;
-  values.forEach((value, epoch) => {
+  values.forEach((value, i) => {
     if (value === null) { down = false; return; }
-    path += (down ? "L" : "M") + x(epoch).toFixed(1) + " " + y(value).toFixed(1);
+    path += (down ? "L" : "M") + x(i).toFixed(1) + " " + y(value).toFixed(1);
     down = true;
   });
   return path;
 }
 
 function bandPath(low, high, x, y) {
-  const known = low.map((_, epoch) => epoch).filter((e) => low[e] !== null && high[e] !== null);
+  const known = low.map((_, i) => i).filter((i) => low[i] !== null && high[i] !== null);
   if (known.length < 2) return "";
-  const corner = (values) => (e) => x(e).toFixed(1) + " " + y(values[e]).toFixed(1);
+  const corner = (values) => (i) => x(i).toFixed(1) + " " + y(values[i]).toFixed(1);
   return "M" + known.map(corner(high)).join("L") + "L" + known.reverse().map(corner(low)).join("L") + "Z";
 }
 
@@ -40,12 +40,14 @@ function drawArm(parent, arm, mean, band, seeds, x, y) {
   if (band) add(group, "path", { class: "band", d: bandPath(band.low, band.high, x, y), fill: arm.colour, "fill-opacity": 0.2, stroke: "none" });
   for (const seed of seeds) add(group, "path", { class: "seed", d: linePath(seed, x, y), "stroke-width": 1, "stroke-opacity": 0.45 });
   add(group, "path", { class: "mean", d: linePath(mean, x, y), "stroke-width": 2.4, "stroke-dasharray": arm.dash, "stroke-linejoin": "round" });
-  mean.forEach((value, epoch) => {
-    if (value !== null) add(group, "path", { d: markerPath(arm.marker, x(epoch), y(value)), fill: arm.colour, stroke: "none" });
+  mean.forEach((value, i) => {
+    if (value !== null) add(group, "path", { d: markerPath(arm.marker, x(i), y(value)), fill: arm.colour, stroke: "none" });
   });
 }
 
-function drawFrame(svg, epochs, ticks, format, y, box) {
+// Draw the axes; return where the i-th of the evaluated epochs stands.
+function drawFrame(svg, at, ticks, format, y, box) {
+  const epochs = at.at(-1);
   const x = (epoch) => box.left + (epoch / epochs) * (box.right - box.left);
   for (const tick of ticks) {
     add(svg, "line", { class: "grid", x1: box.left, x2: box.right, y1: y(tick), y2: y(tick) });
@@ -57,7 +59,7 @@ function drawFrame(svg, epochs, ticks, format, y, box) {
     add(svg, "text", { class: "mute", x: x(epoch), y: box.bottom + 17, "text-anchor": "middle" }, String(epoch));
   }
   add(svg, "text", { class: "mute", x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, "epoch");
-  return x;
+  return (i) => x(at[i]);
 }
 
 function prepare(svg, labels) {
@@ -78,7 +80,7 @@ function drawAccuracy(svg, data, shown) {
   const box = prepare(svg, shown.map((s) => s.arm.label));
   const depth = (value) => -Math.log10(1 - Math.min(value, data.best));
   const y = (value) => box.bottom - (depth(value) / depth(data.best)) * (box.bottom - box.top);
-  const x = drawFrame(svg, data.epochs, data.accuracy_ticks, (t) => Math.round(100 * t) + " %", y, box);
+  const x = drawFrame(svg, data.at, data.accuracy_ticks, (t) => Math.round(100 * t) + " %", y, box);
   add(svg, "line", { class: "chance", x1: box.left, x2: box.right, y1: y(CHANCE), y2: y(CHANCE) });
   add(svg, "text", { class: "mute", x: box.right - 4, y: y(CHANCE) - 5, "text-anchor": "end" }, "guessing");
   for (const s of shown) drawArm(svg, s.arm, s.cell.mean, s.cell, s.cell.seeds, x, y);
@@ -92,7 +94,7 @@ function drawLoss(svg, data, shown) {
   const [low, high] = [Math.log(ticks[0]), Math.log(ticks.at(-1))];
   const share = (value) => (Math.min(Math.max(Math.log(value), low), high) - low) / (high - low);
   const y = (value) => box.bottom - share(value) * (box.bottom - box.top);
-  const x = drawFrame(svg, data.epochs, ticks, String, y, box);
+  const x = drawFrame(svg, data.at, ticks, String, y, box);
   for (const s of shown) drawArm(svg, s.arm, s.cell.loss, null, s.cell.losses, x, y);
 }
 
@@ -106,16 +108,16 @@ function fillTable(holder, data, shown) {
     addHtml(top, "th", "loss", { scope: "col" });
   }
   const body = addHtml(table, "tbody", "");
-  for (let epoch = 0; epoch <= data.epochs; epoch++) {
+  data.at.forEach((epoch, i) => {
     const row = addHtml(body, "tr", "");
     addHtml(row, "th", String(epoch), { scope: "row" });
     for (const { cell } of shown) {
-      const bounds = cell.low[epoch] === null ? "" : " [" + (100 * cell.low[epoch]).toFixed(1) + ", " + (100 * cell.high[epoch]).toFixed(1) + "]";
-      const known = cell.mean[epoch] !== undefined && cell.mean[epoch] !== null;
-      addHtml(row, "td", known ? percent(cell.mean[epoch]) + bounds : "–");
-      addHtml(row, "td", cell.loss[epoch] ? String(cell.loss[epoch]) : "–");
+      const bounds = cell.low[i] === null ? "" : " [" + (100 * cell.low[i]).toFixed(1) + ", " + (100 * cell.high[i]).toFixed(1) + "]";
+      const known = cell.mean[i] !== null;
+      addHtml(row, "td", known ? percent(cell.mean[i]) + bounds : "–");
+      addHtml(row, "td", cell.loss[i] ? String(cell.loss[i]) : "–");
     }
-  }
+  });
 }
 
 function start(root) {

@@ -52,8 +52,8 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
     """Summarize recorded runs as the page's script wants them, JSON-able.
 
     `cells[arm][batch size][learning rate]` (indices into the other lists) is None or holds mean
-    and 95 % interval of the validation accuracy per epoch, the mean training loss, every seed's
-    curve, and how it ended in words.
+    and 95 % interval of the validation accuracy after each epoch of `at`, the mean training loss,
+    every seed's curve, and how it ended in words.
     """
     missing = [column for column in NEEDED if column not in frame]
     if missing:
@@ -62,10 +62,11 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
     if not chosen:
         raise BookError("no recorded runs with or without batch norm to show; run the sweep first")
     runs = pd.concat(chosen.values())
+    at = sorted(findings.filled(runs)["epoch"].unique().tolist())
     lrs = sorted(runs["lr"].unique().tolist())
     batch_sizes = sorted(runs["batch_size"].unique().tolist())
     cells = [
-        [[_cell(part, label, b, rate) for rate in lrs] for b in batch_sizes]
+        [[_cell(part, label, b, rate, at) for rate in lrs] for b in batch_sizes]
         for label, part in chosen.items()
     ]
     return {
@@ -75,7 +76,7 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
             {"label": label, "colour": colour, "dash": dash, "marker": marker}
             for label, (colour, dash, marker) in zip(chosen, LOOKS, strict=False)
         ],
-        "epochs": int(runs["epochs"].max()),
+        "at": at,
         "best": top_accuracy(runs["val_accuracy"].tolist()),
         "accuracy_ticks": ACCURACY_TICKS,
         "loss_ticks": loss_ticks(runs["train_loss"].tolist()),
@@ -102,8 +103,8 @@ def _select(frame: pd.DataFrame, arms: Mapping[str, str] | None) -> dict[str, pd
     return {label: frame[frame["arm"] == arm] for label, arm in arms.items()}
 
 
-def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float) -> Cell | None:
-    """Summarize one arm's runs at one grid point."""
+def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float, at: list[int]) -> Cell | None:
+    """Summarize one arm's runs at one grid point, after each epoch of `at`."""
     here = runs[(runs["lr"] == lr) & (runs["batch_size"] == batch_size)]
     if here.empty:
         return None
@@ -113,8 +114,8 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float) -> Cell | 
             f"{label!r} has several runs of one seed at learning rate {lr:g}, batch size "
             f"{batch_size}: restrict the frame, or name its arms"
         )
-    accuracy = whole.pivot(index="epoch", columns="seed", values="val_accuracy")
-    loss = whole.pivot(index="epoch", columns="seed", values="train_loss")
+    accuracy = whole.pivot(index="epoch", columns="seed", values="val_accuracy").reindex(at)
+    loss = whole.pivot(index="epoch", columns="seed", values="train_loss").reindex(at)
     bands = [_band(row) for row in accuracy.to_numpy()]
     outcomes = here.drop_duplicates("key")["outcome"].tolist()
     trained = int(findings.final(here)["trained"].sum())

@@ -16,7 +16,7 @@ import smalldocs.site
 
 from bnbook.errors import BookError
 from bnbook.site import offline
-from bnbook.site.notebooks import WORK, execute, is_executed, read_clean, stage, write
+from bnbook.site.notebooks import WORK, execute, is_executed, notebooks, read_clean, stage, write
 
 
 def render(root: Path, output: Path | None = None, workers: int | None = None) -> None:
@@ -29,15 +29,15 @@ def render(root: Path, output: Path | None = None, workers: int | None = None) -
     output = (output or root / "_site").absolute()
     _check_output(output)
     try:
-        chapters = stage(root)
-        execute([chapter for chapter in chapters if not is_executed(chapter)], workers)
-        for chapter in chapters:
-            _check_figures(chapter)
+        staged = stage(root)
+        execute([notebook for notebook in staged if not is_executed(notebook)], workers)
+        for notebook in staged:
+            _check_figures(notebook)
         quarto = shutil.which("quarto")
         book = root / WORK / "book"
         site = _render_with_quarto(quarto, book) if quarto else _render_with_smalldocs(book)
-        for chapter in chapters:
-            write(read_clean(root / "chapters" / chapter.name), site / "chapters" / chapter.name)
+        for notebook in (root / "chapters").glob("*.ipynb"):
+            write(read_clean(notebook), site / "chapters" / notebook.name)
         offline.mend(site)
         _publish(site, output)
     except OSError as error:
@@ -58,15 +58,15 @@ def _check_output(output: Path) -> None:
         raise BookError(f"{output} holds something else than a site: choose an empty folder")
 
 
-def _check_figures(chapter: Path) -> None:
-    for number, cell in enumerate(nbformat.read(chapter, as_version=4).cells, start=1):
+def _check_figures(notebook: Path) -> None:
+    for number, cell in enumerate(nbformat.read(notebook, as_version=4).cells, start=1):
         has_picture = any(
             kind.startswith("image/")
             for output in cell.get("outputs", ())
             for kind in _data(output)
         )
         if has_picture and not _options(cell).get("fig-alt"):
-            raise BookError(f"{chapter.name}, cell {number}: the figure needs a `#| fig-alt` line")
+            raise BookError(f"{notebook.name}, cell {number}: the figure needs a `#| fig-alt` line")
 
 
 def _render_with_quarto(quarto: str, book: Path) -> Path:
@@ -91,12 +91,12 @@ def _render_with_smalldocs(book: Path) -> Path:
     copy = book.parent / "smalldocs"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(book, copy, ignore=shutil.ignore_patterns("_site", ".quarto"))
-    for chapter in sorted((copy / "chapters").glob("*.ipynb")):
-        notebook = nbformat.read(chapter, as_version=4)
+    for path in notebooks(copy):
+        notebook = nbformat.read(path, as_version=4)
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 cell.outputs = [_picture_as_html(output, _options(cell)) for output in cell.outputs]
-        write(notebook, chapter)
+        write(notebook, path)
     try:
         return Path(smalldocs.site.build(copy, quiet=True).out)
     except (smalldocs.config.ConfigError, smalldocs.config.BuildError) as error:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import threading
@@ -24,23 +25,30 @@ from bnbook.errors import BookError
 Notebook = Any  # nbformat's NotebookNode, a dict with attributes, is untyped
 
 WORK = "_work"  # nbmake, which tests the staged chapters, skips any path with a `_build` in it
-PAGES = ("_quarto.yml", "styles.css", "index.qmd", "references.qmd", "data/digits.js")
+FILES = ("_quarto.yml", "styles.css", "data/digits.js")
 FOLDERS = ("fonts",)
+HOME = "index"
 # What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 5:
 # no chapter imports them, so working on the site does not execute the book again.
 DOORS = ("site", "cli.py")
 
 
 def stage(root: Path, work: Path | None = None) -> list[Path]:
-    """Copy the book's sources to `work`/book and return the staged chapters, in order.
+    """Copy the book's sources to `work`/book and return the staged notebooks, home page first.
 
-    A staged chapter whose digest still matches its source keeps its outputs; any other is
+    A staged notebook whose digest still matches its source keeps its outputs; any other is
     replaced by the source without outputs. Raises BookError if a source is missing or broken.
     """
     book = (work or root / WORK) / "book"
-    chapters = book / "chapters"
-    chapters.mkdir(parents=True, exist_ok=True)
-    for name in PAGES:
+    (book / "chapters").mkdir(parents=True, exist_ok=True)
+    pages = sorted(root.glob("*.qmd"))
+    sources = notebooks(root)
+    if not any(path.parent == root and path.stem == HOME for path in (*pages, *sources)):
+        raise BookError(f"{root / HOME}.ipynb is missing: run this in the folder of the book")
+    for old in {*book.glob("*.qmd"), *notebooks(book)}:
+        if not (root / old.relative_to(book)).is_file():
+            old.unlink()
+    for name in (*FILES, *(path.name for path in pages)):
         if not (root / name).is_file():
             raise BookError(f"{root / name} is missing: run this in the folder of the book")
         (book / name).parent.mkdir(exist_ok=True)
@@ -48,20 +56,35 @@ def stage(root: Path, work: Path | None = None) -> list[Path]:
     for name in FOLDERS:
         shutil.rmtree(book / name, ignore_errors=True)
         shutil.copytree(root / name, book / name)
-    sources = sorted((root / "chapters").glob("*.ipynb"))
-    for gone in {p.name for p in chapters.glob("*.ipynb")} - {p.name for p in sources}:
-        (chapters / gone).unlink()
     surroundings = _surroundings(root)
-    return [_stage_notebook(source, chapters / source.name, surroundings) for source in sources]
+    return [_stage_notebook(path, book / path.relative_to(root), surroundings) for path in sources]
+
+
+def notebooks(book: Path) -> list[Path]:
+    """List the notebooks of a book, home page first, then its chapters and other pages by name."""
+    return [*book.glob(f"{HOME}.ipynb"), *sorted((book / "chapters").glob("*.ipynb"))]
 
 
 def _stage_notebook(source: Path, target: Path, surroundings: str) -> Path:
     notebook = read_clean(source)
-    digest = hashlib.sha256((surroundings + nbformat.writes(notebook)).encode()).hexdigest()
+    texts = [surroundings, *map(nbformat.writes, (notebook, *_read_by(source, notebook)))]
+    digest = hashlib.sha256("".join(texts).encode()).hexdigest()
     if not (target.is_file() and _digest_of(target) == digest):
         notebook.metadata["bnbook"] = {"digest": digest}
         write(notebook, target)
     return target
+
+
+def _read_by(source: Path, notebook: Notebook) -> list[Notebook]:
+    """Read the notebooks that a notebook's outputs depend on, besides itself.
+
+    The home page counts the words of all chapters; others name in a `%run` line what they run.
+    """
+    if source.stem == HOME:
+        return [read_clean(path) for path in notebooks(source.parent) if path != source]
+    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+    names = re.findall(r"^\s*%run (\S+\.ipynb)$", code, re.MULTILINE)
+    return [read_clean(source.parent / name) for name in names]
 
 
 def read_clean(path: Path) -> Notebook:

@@ -76,7 +76,7 @@ def _edits(page: str, path: Path) -> Iterator[Edit]:
 def _download(name: str) -> str:
     return (
         '\n<p class="notebook-download"><a href="'
-        f'{name}" download="{name}">Download this chapter as a Jupyter notebook</a></p>\n'
+        f'{name}" download="{name}">Download this page as a Jupyter notebook</a></p>\n'
     )
 
 

@@ -4,7 +4,14 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bnbook.experiments import FEW_SEEDS, TUNING_SEEDS, Contrast, Experiment, best_lr, grid
+from bnbook.experiments.plan import (
+    FEW_SEEDS,
+    TUNING_SEEDS,
+    Experiment,
+    against,
+    best_lr,
+    grid,
+)
 from bnbook.run import Run
 
 RATES = (0.03, 0.1, 0.3, 1.0, 3.0)
@@ -62,5 +69,5 @@ OTHER_NORMS = Experiment(
     question="Which other normalizations are worth their time?",
     arms={arm: replace(_BASE, norms=(kind,) * 4) for arm, kind in NORMS.items()},
     plan=_plan,
-    contrasts=tuple(Contrast(arm, REFERENCE, "best") for arm in NORMS if arm != REFERENCE),
+    contrasts=against(REFERENCE, (arm for arm in NORMS if arm != REFERENCE), ["best"]),
 )

@@ -5,7 +5,7 @@ import pytest
 from tables import arranged, run_rows
 
 from bnbook import norms
-from bnbook.experiments_other_norms import (
+from bnbook.experiments.other_norms import (
     BATCH_SIZE_ARMS,
     NORMS,
     OTHER_BATCH_SIZES,

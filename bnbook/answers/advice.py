@@ -1,0 +1,252 @@
+"""What to do in one's own net: each line chosen by a rule on the records, with its number."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+import torch
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from bnbook import contents, experiments, findings, models, store, training
+from bnbook.answers import affine, learning_rate, lite
+from bnbook.answers.wording import list_of
+from bnbook.findings import Markdown
+from bnbook.run import Run
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A line of advice: what to do about a topic, the evidence, and the chapter that has it."""
+
+    topic: str
+    do: str
+    evidence: str
+    chapter: int
+
+    def __str__(self) -> str:
+        link = contents.find(self.chapter).link()
+        return f"## {self.topic}\n\n{self.do}\n\n*Evidence:* {self.evidence} ({link})"
+
+
+def bias(frame: pd.DataFrame) -> Advice | None:
+    """Whether to leave out biases before batch norm."""
+    plan = experiments.find("bias-removal")
+    contrasts = findings.contrasts(frame, plan.contrasts)
+    gap = findings.points(contrasts["mean"].abs().max())
+    kept, gone = (
+        models.parameter_count(training.build(plan.arms[arm]))
+        for arm in ("all biases", "no biases")
+    )
+    if (contrasts["finding"] == findings.EQUIVALENT).all():
+        do = (
+            "Leave out the bias of every layer that batch norm follows directly. Keep that of the "
+            "output layer, and those before norms that do not subtract the mean over the batch."
+        )
+    elif (contrasts["finding"] == findings.DIFFERENT).any():
+        do = "Keep the biases before batch norm until you know why leaving them out matters."
+    else:
+        return None
+    evidence = (
+        f"Without them, {kept - gone} parameters go, and the largest mean difference in test "
+        f"accuracy is {gap} ({findings.setting(frame)})."
+    )
+    return Advice("Bias", do, evidence, 1)
+
+
+def rate(frame: pd.DataFrame) -> Advice:
+    """Whether larger learning rates come with batch norm."""
+    half = {arm: findings.half_point(frame, arm) for arm in learning_rate.ARMS}
+    normed, plain = (half[arm] for arm in learning_rate.ARMS)
+    best, _, gain = learning_rate.gains(frame)
+    if plain.status == "never" or normed.low > plain.high:
+        do = "Look for the learning rate anew when you add batch norm, and look higher."
+    else:
+        do = (
+            "Look for the learning rate anew when you add batch norm; higher is not better as such."
+        )
+    at, plain_at = (best[arm] for arm in learning_rate.ARMS)
+    evidence = (
+        f"{learning_rate.limits(frame)} That is the learning rate at which half of the seeds still "
+        f"train. The best rates tried are {at:g} with and {plain_at:g} without"
+        + (
+            f"; going from this to that changes the test accuracy of the net with batch norm by "
+            f"{findings.points(*gain)}."
+            if at != plain_at
+            else "."
+        )
+    )
+    return Advice("Learning rate", do, evidence, 2)
+
+
+def tuning(halves: pd.DataFrame, fixed: pd.DataFrame) -> Advice | None:
+    """Whether variants need learning rates of their own before they are compared."""
+    moved = lite.changed(halves) + affine.changed(fixed)
+    if not moved:
+        return None
+    evidence = (
+        f"At one shared rate, {experiments.SHARED_LR:g}, we would have come to another conclusion "
+        f"about {list_of(moved)} than with each net at its own best."
+    )
+    return Advice(
+        "Comparisons", "Tune the learning rate of each variant before you compare.", evidence, 4
+    )
+
+
+def layers(frame: pd.DataFrame) -> Advice:
+    """Where to put the norms."""
+    contrasts = findings.contrasts(frame, experiments.find("per-layer").contrasts)
+    slots = dict(zip(("234", "134", "124", "123"), models.LENET_LAYERS, strict=False))
+    costs = contrasts[(contrasts["finding"] == findings.DIFFERENT) & (contrasts["mean"] < 0)]
+    missed = [slots[arm] for arm in slots if arm in set(costs["a"])]
+    if len(missed) == len(slots):
+        do = "Put batch norm after every hidden layer."
+    elif missed:
+        do = f"Put batch norm after every hidden layer, and after {list_of(missed)} in any case."
+    else:
+        do = "Where batch norm is a burden, take out one: the others make up for it."
+    most: Any = contrasts.iloc[int(contrasts["mean"].argmin())]
+    evidence = (
+        f"The dearest to take out is that after {slots[most['a']]}, at learning rate {most['lr']}: "
+        f"{findings.as_points(most)} of test accuracy ({findings.setting(frame)})."
+    )
+    return Advice("Where", do, evidence, 3)
+
+
+def halves(frame: pd.DataFrame) -> Advice | None:
+    """Whether half of batch norm is enough."""
+    contrasts = findings.contrasts(frame, experiments.find("lite").contrasts)
+    own = contrasts[(contrasts["lr"] == "own best") & (contrasts["a"] != "none")]
+    rows: Any = own.to_dict("records")
+    said = list_of(f"{findings.as_points(row)} with {row['a']}" for row in rows)
+    if all(row["finding"] == findings.DIFFERENT and row["mean"] < 0 for row in rows):
+        do = "Keep both halves: subtract the mean and divide by the deviation."
+    elif equal := [row["a"] for row in rows if row["finding"] == findings.EQUIVALENT]:
+        do = f"Half of it may do: try {list_of(equal)} norm."
+    else:
+        return None
+    evidence = f"Each at its own best rate, the test accuracy changes by {said}."
+    return Advice("Half a norm", do, evidence, 4)
+
+
+def evaluation(frame: pd.DataFrame) -> Advice:
+    """Whether running statistics are good enough to compare nets by."""
+    noise: Any = findings.evaluation_noise(frame[frame["arm"] == learning_rate.WITH]).iloc[0]
+    if noise["typical"] > experiments.MARGIN:
+        do = (
+            "Re-estimate the statistics over training data before you compare or report "
+            "accuracies, and never trust one evaluation with running ones."
+        )
+    else:
+        do = "Evaluate with running statistics; re-estimated ones say the same."
+    evidence = (
+        f"Over {noise['n']:,} evaluations, the accuracy with running statistics is off by "
+        f"{100 * noise['typical']:.1f} points on average and by {100 * noise['largest']:.1f} at "
+        "worst, against the same weights with re-estimated ones."
+    )
+    return Advice("Evaluation", do, evidence, 1)
+
+
+def freezing(frame: pd.DataFrame) -> Advice | None:
+    """Whether gamma and beta may be held fixed."""
+    contrasts = findings.contrasts(frame, experiments.find("affine").contrasts)
+    both: Any = contrasts[contrasts["a"] == affine.BOTH].to_dict("records")
+    rows = {row["lr"]: row for row in both}
+    own, shared = rows["own best"], rows[f"{experiments.SHARED_LR:g}"]
+    if own["finding"] == findings.DIFFERENT and own["mean"] < 0:
+        do = "Let gamma and beta learn."
+    elif own["finding"] == findings.EQUIVALENT:
+        do = "You may hold gamma and beta fixed."
+    else:
+        return None
+    evidence = (
+        f"Holding both fixed changes the test accuracy by {findings.as_points(own)} with each net "
+        f"at its own best learning rate, and by {findings.as_points(shared)} at {shared['lr']}."
+    )
+    after = " Whatever you freeze, freeze it before the optimizer's first step."
+    return Advice("Freezing", do + after, evidence, 5)
+
+
+def small_batches(frame: pd.DataFrame) -> Advice | None:
+    """Whether small batches spoil batch norm, each batch size at its own best learning rate."""
+    normed = frame[frame["arm"] == learning_rate.WITH]
+    small, usual = int(normed["batch_size"].min()), Run().batch_size
+    means = findings.summary(normed, ["batch_size", "lr"])
+    ends = findings.final(normed)
+
+    def at_best(size: int) -> tuple[float, pd.DataFrame]:
+        mine = means[means["batch_size"] == size]
+        best = float(mine["lr"].iloc[int(mine["mean"].argmax())])
+        chosen = ends[(ends["batch_size"] == size) & (ends["lr"] == best)]
+        return best, chosen.set_index("seed")
+
+    (lr, few), (usual_lr, many) = at_best(small), at_best(usual)
+    gap = findings.interval((few["test_accuracy"] - many["test_accuracy"]).dropna())
+    if gap.low > -experiments.MARGIN:
+        do = f"Batches of {small} are large enough for batch norm, at a learning rate of their own."
+    elif gap.high < 0:
+        do = f"Do not go down to batches of {small} without need."
+    else:
+        return None
+    off = {
+        size: 100 * float((part["val_accuracy_running"] - part["val_accuracy"]).abs().mean())
+        for size, part in ((small, few), (usual, many))
+    }
+    evidence = (
+        f"Batches of {small} at {lr:g} minus batches of {usual} at {usual_lr:g}: "
+        f"{findings.points(*gap)} of test accuracy ({findings.setting(normed)}). With running "
+        f"statistics the end is off by {off[small]:.1f} points on average with batches of {small}, "
+        f"and by {off[usual]:.1f} with {usual}."
+    )
+    return Advice("Small batches", do, evidence, 2)
+
+
+@torch.no_grad()
+def folding() -> Advice:
+    """Whether batch norm can be merged into the layer before it, once training is over."""
+    net = training.build(experiments.find("bias-removal").arms["all biases"])
+    images = torch.rand(512, 1, 28, 28, generator=torch.Generator().manual_seed(0))
+    net(images)  # so that there are statistics to fold
+    wanted = net.eval()(images)
+    before = models.parameter_count(net)
+    for slot, name in enumerate(models.LENET_LAYERS[:-1], start=1):
+        layer, norm = getattr(net, name), getattr(net, f"norm{slot}")
+        fuse: Any = fuse_conv_bn_eval if isinstance(layer, nn.Conv2d) else fuse_linear_bn_eval
+        setattr(net, name, fuse(layer, norm))
+        setattr(net, f"norm{slot}", nn.Identity())
+    error = float((net(images) - wanted).abs().max() / wanted.abs().max())
+    evidence = (
+        f"`torch.nn.utils.fusion` turns our net into one of {models.parameter_count(net):,} "
+        f"parameters instead of {before:,}, without a norm; its outputs differ by {error:.0e} of "
+        "the largest, which is rounding."
+    )
+    return Advice("Folding", "Fold batch norm away before you deploy the net.", evidence, 1)
+
+
+#: Each rule with the experiments whose records it reads, in the order of the page.
+RULES: Final[Sequence[tuple[Callable[..., Advice | None], tuple[str, ...]]]] = (
+    (bias, ("bias-removal",)),
+    (layers, ("per-layer",)),
+    (halves, ("lite",)),
+    (rate, ("learning-rate",)),
+    (small_batches, ("learning-rate-grid",)),
+    (freezing, ("affine",)),
+    (evaluation, ("learning-rate",)),
+    (tuning, ("lite", "affine")),
+    (folding, ()),
+)
+
+
+def advice() -> Markdown:
+    """Write every line of advice that the records decide, each under a heading.
+
+    A rule whose experiments are not recorded yet is left out, and so is one that the evidence
+    leaves undecided. Raises BookError where records are damaged or stale.
+    """
+    lines = [
+        rule(*map(findings.load, names))
+        for rule, names in RULES
+        if all(store.table_path(name).exists() for name in names)
+    ]
+    return Markdown("\n\n".join(str(line) for line in lines if line))

@@ -1,0 +1,134 @@
+"""What an experiment is: a named set of runs, with the comparisons stated beforehand."""
+
+import itertools
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from bnbook.errors import BookError
+from bnbook.run import Run
+
+BATCH_NORM = ("batch",) * 4
+#: Seeds of the recorded comparisons; no trial run has used them.
+SEEDS = tuple(range(10, 20))
+#: Curves and maps that no primary contrast of ten seeds rests on.
+FEW_SEEDS = SEEDS[:5]
+#: Tuning has seeds of its own, so that the winner is compared on fresh ones.
+TUNING_SEEDS = (100, 101)
+TUNING_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+SHARED_LR = 0.1
+
+#: Differences below this (0.2 percentage points of accuracy) count as none.
+MARGIN = 0.002
+
+
+@dataclass(frozen=True)
+class Contrast:
+    """A primary comparison: `outcome` of arm `a` minus that of arm `b`, paired by seed.
+
+    `lr` is the learning rate of both, or "best" for each arm's own.
+    """
+
+    a: str
+    b: str
+    lr: float | str
+    outcome: str = "test_accuracy"
+    margin: float = MARGIN
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """A named set of runs: variants ("arms") of one base run, and the contrasts between them.
+
+    `plan(experiment, frame)` lists the runs that can be named so far; `frame` holds what is
+    already recorded, from which tuning reads its winners.
+    """
+
+    name: str
+    chapter: int
+    question: str
+    arms: dict[str, Run]
+    plan: Callable[["Experiment", pd.DataFrame], list[Run]]
+    contrasts: tuple[Contrast, ...] = ()
+
+    def runs(self, frame: pd.DataFrame) -> list[Run]:
+        """List the runs that can be named now, without repetition.
+
+        `frame` is `store.read`'s table of this experiment with an `arm` column; it may be empty.
+        """
+        return list(dict.fromkeys(self.plan(self, frame)))
+
+    def arm_of(self, run: Run) -> str:
+        """Name the arm that `run` belongs to. Raises BookError if it belongs to none."""
+        for name, base in self.arms.items():
+            if run == replace(base, lr=run.lr, batch_size=run.batch_size, seed=run.seed):
+                return name
+        raise BookError(f"run {run.key} belongs to no arm of {self.name}: its records are stale")
+
+
+def best_lr(frame: pd.DataFrame, arm: str) -> float:
+    """Learning rate with the highest mean validation accuracy of `arm` over the tuning seeds.
+
+    A rate at which a tuning run failed (collapsed or non-finite) is passed over, unless all did;
+    of equals the smaller wins. `frame` has one row per run and epoch. Raises BookError where the
+    tuning runs are missing.
+    """
+    tuning = frame[(frame["arm"] == arm) & frame["seed"].isin(TUNING_SEEDS)]
+    if tuning.empty:
+        raise BookError(f"no tuning runs of arm {arm!r} are recorded: run the sweep to its end")
+    final = tuning.loc[tuning.groupby("key")["epoch"].idxmax()]
+    broke = final["outcome"].isin(["collapsed", "non-finite"]).groupby(final["lr"]).any()
+    means = final.groupby("lr")["val_accuracy"].mean()
+    sound = means[~broke] if not broke.all() else means
+    return float(sound.index[int(sound.argmax())])
+
+
+def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> list[Run]:
+    """Cross arms with learning rates and seeds; seeds vary slowest, so pairs are near in time."""
+    return [replace(arm, lr=lr, seed=seed) for seed, lr, arm in itertools.product(seeds, lrs, arms)]
+
+
+def tuned(
+    experiment: Experiment,
+    frame: pd.DataFrame,
+    lrs: Iterable[float] | None = None,
+    seeds: Iterable[int] | None = None,
+) -> list[Run]:
+    """Tune every arm, then run fresh seeds at the shared rate and at each arm's own best.
+
+    Over `TUNING_LRS` and with `SEEDS`, unless others are given.
+    """
+    arms = experiment.arms
+    lrs, seeds = list(lrs or TUNING_LRS), list(seeds or SEEDS)
+    tuning = grid(arms.values(), lrs, TUNING_SEEDS)
+    own_best: list[Run] = []
+    recorded = set(frame["key"]) if len(frame) else set()
+    for name, arm in arms.items():
+        if all(run.key in recorded for run in grid([arm], lrs, TUNING_SEEDS)):
+            own_best += grid([arm], [best_lr(frame, name)], seeds)
+    return tuning + grid(arms.values(), [SHARED_LR], seeds) + own_best
+
+
+def subset_name(slots: Iterable[int]) -> str:
+    """Name the subset of norm slots (1 to 4) that hold batch norm: "124", or "none"."""
+    return "".join(map(str, sorted(slots))) or "none"
+
+
+def subsets(base: Run) -> dict[str, Run]:
+    """Vary `base` over all sixteen subsets of slots with batch norm, by `subset_name`."""
+    slots = (1, 2, 3, 4)
+    subsets = itertools.chain.from_iterable(itertools.combinations(slots, k) for k in range(5))
+    return {
+        subset_name(held): replace(
+            base, norms=tuple("batch" if s in held else "none" for s in slots)
+        )
+        for held in subsets
+    }
+
+
+def against(
+    reference: str, others: Iterable[str], lrs: Iterable[float | str]
+) -> tuple[Contrast, ...]:
+    """Compare each of `others` with `reference`, at each of `lrs`."""
+    return tuple(Contrast(other, reference, lr) for lr in lrs for other in others)

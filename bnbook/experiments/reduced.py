@@ -1,0 +1,56 @@
+"""Chapters 2 to 5 at a reduced size: their records on all images are still to come.
+
+Each of these stands in for the experiment of the same name in `exercises`; when that one is
+recorded, it goes.
+"""
+
+from dataclasses import replace
+from functools import partial
+
+import pandas as pd
+
+from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.plan import Experiment, grid, tuned
+from bnbook.run import Run
+
+_SEEDS = (0, 1, 2, 3, 4)
+_RATES = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
+_TUNING_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+#: Long enough for the net without batch norm to leave its first plateau at some learning rate.
+_LONG = Run(epochs=30, eval_epochs=(1, 2, 3, 4, 5, 10, 20, 30))
+
+_FULL_SIZE = {experiment.name: experiment for experiment in EXERCISES}
+
+
+def _smaller(name: str, base: Run) -> dict[str, Run]:
+    """Take over the arms of the full-size experiment `name`, each at the size of `base`."""
+    return {
+        arm: replace(
+            run,
+            train_size=base.train_size,
+            epochs=base.epochs,
+            eval_epochs=base.eval_epochs,
+        )
+        for arm, run in _FULL_SIZE[name].arms.items()
+    }
+
+
+def _rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), _RATES, _SEEDS)
+
+
+def _layers(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), LAYER_LRS, _SEEDS)
+
+
+_tuned = partial(tuned, lrs=_TUNING_LRS, seeds=_SEEDS)
+
+REDUCED = tuple(
+    replace(_FULL_SIZE[name], arms=_smaller(name, base), plan=plan)
+    for name, base, plan in (
+        ("learning-rate", _LONG, _rates),
+        ("per-layer", Run(), _layers),
+        ("lite", Run(), _tuned),
+        ("affine", Run(), _tuned),
+    )
+)

@@ -1,0 +1,103 @@
+"""All records together: how many runs, how much training, on what, when, and how large."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from bnbook import experiments, store
+from bnbook.findings.verdicts import Markdown, table
+
+#: What identifies a run, and what its last row says of it.
+_KEPT = ["key", "outcome", "machine", "torch", "date", "step", "batch_size", "seconds", "seed"]
+
+
+def recorded() -> pd.DataFrame:
+    """List the recorded runs of every experiment: one row per experiment and run.
+
+    Columns: `experiment`, `key`, `outcome`, `machine`, `torch`, `date`, `step` (the last),
+    `batch_size`, `seconds` (of training) and `seed`. A run that several experiments share has the
+    same `key` in each. Raises BookError where a table is damaged.
+    """
+    parts = []
+    for name in experiments.EXPERIMENTS:
+        if store.table_path(name).exists():
+            rows = store.read(name)
+            ends = rows.loc[rows.groupby("key")["epoch"].idxmax(), _KEPT]
+            parts.append(ends.assign(experiment=name))
+    return pd.concat(parts, ignore_index=True)
+
+
+def by_experiment(runs: pd.DataFrame) -> Markdown:
+    """Show what each experiment asks, and the size of its records; `runs` as from `recorded`."""
+    rows = []
+    for name, experiment in experiments.EXPERIMENTS.items():
+        mine = runs[runs["experiment"] == name]
+        row: dict[str, Any] = {"Experiment": f"`{name}`", "It asks": experiment.question}
+        if mine.empty:
+            row |= {"Runs": "not recorded yet", "Seeds": "–", "Hours": "–", "kB": "–"}
+        else:
+            row |= {
+                "Runs": f"{len(mine):,}",
+                "Seeds": mine["seed"].nunique(),
+                "Hours": f"{mine['seconds'].sum() / 3600:.1f}",
+                "kB": f"{store.table_path(name).stat().st_size / 1000:,.0f}",
+            }
+        rows.append(row)
+    return table(pd.DataFrame(rows))
+
+
+def total(runs: pd.DataFrame) -> Markdown:
+    """Sum up the distinct runs of `recorded` in a sentence or two."""
+    distinct = runs.drop_duplicates("key")
+    size = sum(path.stat().st_size for path in store.results_folder().iterdir())
+    shared = len(runs) - len(distinct)
+    return Markdown(
+        f"{len(distinct):,} networks were trained, in {distinct['step'].sum() / 1e6:.1f} million "
+        f"steps that saw {(distinct['step'] * distinct['batch_size']).sum() / 1e6:,.0f} million "
+        f"images. One core would have taken {distinct['seconds'].sum() / 3600:.1f} hours for the "
+        "training alone. "
+        + (f"{shared:,} runs serve more than one experiment; they were made once. " * bool(shared))
+        + f"All records together take {size / 1e6:.1f} MB."
+    )
+
+
+def machines(runs: pd.DataFrame) -> Markdown:
+    """Show on what, with which PyTorch and when the distinct runs of `recorded` were made."""
+    groups = runs.drop_duplicates("key").groupby(["machine", "torch"], sort=False)
+    return table(
+        pd.DataFrame(
+            {
+                "Processor, and the instructions that PyTorch uses": machine,
+                "PyTorch": torch,
+                "Days": _days(sorted(part["date"].unique())),
+                "Runs": f"{len(part):,}",
+            }
+            for (machine, torch), part in groups
+        )
+    )
+
+
+def _days(dates: Sequence[str]) -> str:
+    return dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+
+
+def packages(runs: pd.DataFrame) -> Markdown:
+    """Name the versions that every experiment's provenance states, as a sentence."""
+    found = [store.read_provenance(name) for name in runs["experiment"].unique()]
+    versions: dict[str, set[str]] = {"Python": {one["python"] for one in found}}
+    for one in found:
+        for package, version in one["packages"].items():
+            versions.setdefault(package, set()).add(version)
+    said = (f"{name} {' and '.join(sorted(those))}" for name, those in versions.items())
+    return Markdown(f"Recorded with {', '.join(said)}.")
+
+
+def endings(runs: pd.DataFrame) -> Markdown:
+    """Count how the distinct runs of `recorded` ended."""
+    counts = runs.drop_duplicates("key")["outcome"].value_counts()
+    return table(
+        pd.DataFrame({"How it ended": outcome, "Runs": f"{n:,}"} for outcome, n in counts.items())
+    )

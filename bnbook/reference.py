@@ -1,0 +1,100 @@
+"""The package's public names as Markdown, read from its sources when the page is built."""
+
+import ast
+import importlib
+import inspect
+import re
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType, ModuleType
+from typing import Any, Final
+
+from bnbook.errors import BookError
+from bnbook.findings import Markdown
+
+#: The house: which modules stand on which floor. A module imports from its own or from below.
+FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
+    {
+        0: ("data", "norms", "models", "streams", "claims", "errors"),
+        1: ("run", "training"),
+        2: ("experiments", "store", "cluster", "sweep", "timings"),
+        3: ("findings", "answers", "contents", "verify"),
+        4: ("figures", "lab", "reference"),
+        5: ("site", "cli"),
+    }
+)
+#: Signatures longer than this get a line for each argument.
+WIDTH: Final = 88
+
+
+def floor(number: int) -> Markdown:
+    """Document the modules of a floor: signatures as written, docstrings as they are.
+
+    Raises BookError for a floor that the house does not have.
+    """
+    if number not in FLOORS:
+        raise BookError(f"no floor {number}; there are: {', '.join(map(str, FLOORS))}")
+    return Markdown("\n\n".join(_module(f"bnbook.{name}") for name in FLOORS[number]))
+
+
+def _module(name: str, level: str = "###") -> str:
+    module = importlib.import_module(name)
+    parts = [f"{level} {name}", _prose(module.__doc__)]
+    for thing in _public(module):
+        if inspect.ismodule(thing):
+            parts.append(_module(thing.__name__, f"{level}#"))
+        else:
+            parts += _entry(thing)
+    return "\n\n".join(parts)
+
+
+def _public(module: ModuleType) -> Iterator[Any]:
+    """Yield what a module offers: its `__all__`, or the functions and classes it defines itself."""
+    chosen = getattr(module, "__all__", None)
+    for name in list(vars(module)) if chosen is None else chosen:
+        value = inspect.unwrap(getattr(module, name))
+        if inspect.isroutine(value) or inspect.isclass(value):
+            wanted = chosen or (value.__module__ == module.__name__ and not name.startswith("_"))
+        else:
+            wanted = chosen and inspect.ismodule(value)
+        if wanted:
+            yield value
+
+
+def _entry(thing: Any) -> Iterator[str]:
+    """Yield the signature and the docstring of a function, or of a class and its methods."""
+    source = inspect.cleandoc("\n" + inspect.getsource(thing))
+    node: Any = ast.parse(source).body[0]
+    if isinstance(node, ast.FunctionDef):
+        yield from _function(node)
+        return
+    lines = source.splitlines()
+    fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
+    bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
+    body = [line for one in fields for line in lines[one.lineno - 1 : one.end_lineno]]
+    yield _code("\n".join([f"class {node.name}{bases}", *body]))
+    yield _prose(ast.get_docstring(node))
+    for one in node.body:
+        if isinstance(one, ast.FunctionDef) and not one.name.startswith("_"):
+            yield from _function(one, prefix=f"{node.name}.")
+
+
+def _function(node: ast.FunctionDef, prefix: str = "") -> Iterator[str]:
+    returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
+    arguments = re.sub(r"(?<=\S)=(?=\S)", " = ", ast.unparse(node.args))
+    if len(prefix + node.name + arguments + returns) > WIDTH:
+        # Only a comma outside brackets parts two arguments.
+        arguments = "\n    " + re.sub(r", (?![^\[(]*[\])])", ",\n    ", arguments) + ",\n"
+    is_property = "property" in map(ast.unparse, node.decorator_list)
+    yield _code(f"{prefix}{node.name}" + ("" if is_property else f"({arguments})") + returns)
+    yield _prose(ast.get_docstring(node))
+
+
+def _code(text: str) -> str:
+    return f"```python\n{text}\n```"
+
+
+def _prose(text: str | None) -> str:
+    """Keep what would be markup in plain text from becoming it, but for `code`."""
+    parts = re.split(r"(`[^`]*`)", inspect.cleandoc(text or ""))
+    parts[::2] = [re.sub(r"([*_$<\\|#~^])", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)

@@ -1,0 +1,194 @@
+"""Sweeps on a real Dask cluster: a scheduler and two workers on this machine."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import distributed
+import pytest
+
+from bnbook import cli, cluster, data, store, sweep
+from bnbook.errors import BookError
+from bnbook.experiments import Experiment, grid
+from bnbook.run import Run
+
+TINY = Run(epochs=2, train_size=1024, lr=0.5)
+ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
+
+#: The command of a user, with an experiment that is done in seconds.
+COMMAND = """
+import sys
+from bnbook import cli, experiments
+sys.path.insert(0, sys.argv[1])
+from test_cluster import tiny
+experiments.EXPERIMENTS["tiny"] = tiny(*range(int(sys.argv[3])))
+sys.exit(cli.main(["sweep", "tiny", "--scheduler", sys.argv[2]]))
+"""
+
+
+def tiny(*seeds):
+    return Experiment(
+        "tiny", 0, "Does it work?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], seeds)
+    )
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Give the test a data folder of its own, with the real MNIST and no records."""
+    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
+    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def started():
+    """Start processes that end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(*command, **options):
+            process = subprocess.Popen(
+                [sys.executable, *command],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                **options,
+            )
+            stack.callback(process.communicate)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+@pytest.fixture
+def address():
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return f"tcp://127.0.0.1:{one.getsockname()[1]}"
+
+
+def start_scheduler(started, address):
+    port = address.rpartition(":")[2]
+    where = ("--host", "127.0.0.1", "--port", port, "--dashboard-address", "127.0.0.1:0")
+    return started("-m", "distributed.cli.dask_scheduler", *where)
+
+
+def start_worker(started, address):
+    alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
+    return started("-m", "distributed.cli.dask_worker", address, *alone)
+
+
+def command(started, address, seeds):
+    return started("-c", COMMAND, str(Path(__file__).parent), address, str(seeds))
+
+
+def wait_for(condition, seconds=120):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def spooled():
+    return list(store.spool_folder().glob("*.json")) if store.spool_folder().exists() else []
+
+
+def comparable(record):
+    """What must not depend on where a run was made."""
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in record["rows"]]
+    return record["outcome"], record["machine"], json.dumps(rows)  # as text, NaN equals NaN
+
+
+def test_a_cluster_records_what_this_machine_records_alone(folder, started, address):
+    start_scheduler(started, address)
+    workers = [start_worker(started, address) for _ in range(2)]
+    process = command(started, address, 4)
+    with distributed.Client(address, timeout=60, set_as_default=False) as client:
+        wait_for(spooled)
+        held = client.run(
+            lambda dask_worker: [type(value).__name__ for value in dask_worker.data.values()]
+        )
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "Dask's dashboard: http://127.0.0.1:" in output
+    assert "tiny: 8 new runs" in output
+    assert len(held) == len(workers)
+    assert all(kinds.count("Splits") == 1 for kinds in held.values()), "data go to a worker once"
+    there = store.recorded("tiny")
+    store.table_path("tiny").unlink()
+    assert sweep.sweep(tiny(0), workers=1) == 2
+    for key, record in store.recorded("tiny").items():
+        assert comparable(record) == comparable(there[key])
+
+
+def test_no_run_is_lost_or_doubled_when_a_worker_is_killed(folder, started, address):
+    start_scheduler(started, address)
+    doomed, _ = (start_worker(started, address) for _ in range(2))
+    process = command(started, address, 4)
+    wait_for(spooled)
+    doomed.send_signal(signal.SIGKILL)
+    output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert "tiny: 8 new runs" in output
+    assert store.read("tiny")["key"].nunique() == 8
+    assert not store.read("tiny").duplicated(["key", "epoch"]).any()
+
+
+def test_a_sweep_whose_scheduler_died_goes_on_when_it_is_back(folder, started, address):
+    scheduler, worker = start_scheduler(started, address), start_worker(started, address)
+    process = command(started, address, 6)
+    wait_for(spooled)
+    scheduler.send_signal(signal.SIGKILL)
+    worker.send_signal(signal.SIGKILL)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 2
+    assert errors.strip().splitlines()[-1].startswith("bnbook: the connection to the scheduler at")
+    assert "Traceback" not in errors
+    before = store.read("tiny")
+    finished = before["key"].nunique()
+    assert 1 <= finished < 12
+
+    start_scheduler(started, address)
+    start_worker(started, address)
+    output, errors = command(started, address, 6).communicate()
+    assert f"tiny: {12 - finished} new runs" in output, errors
+    after = store.read("tiny")
+    assert after["key"].nunique() == 12
+    kept = after[after["key"].isin(before["key"])]
+    assert sorted(kept["seconds"]) == sorted(before["seconds"])  # not run again
+
+
+def test_a_scheduler_that_is_not_there_is_named_within_seconds(folder, address, capsys):
+    start = time.monotonic()
+    assert cli.main(["sweep", "browser-lab", "--scheduler", address]) == 2
+    assert time.monotonic() - start < 30
+    (line,) = capsys.readouterr().err.strip().splitlines()[-1:]
+    assert line.startswith(f"bnbook: no scheduler at {address}")
+    assert "dask scheduler" in line
+
+
+@pytest.mark.parametrize("nonsense", ["nonsense", "tcp://", "http://127.0.0.1:1", "tcp://a b:1"])
+def test_an_address_that_cannot_be_one_is_named(folder, nonsense, monkeypatch):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
+    with pytest.raises(BookError, match="no scheduler at"):
+        sweep.sweep(tiny(0), scheduler=nonsense)
+
+
+def test_a_scheduler_without_workers_is_named(folder, started, address, monkeypatch):
+    monkeypatch.setattr(cluster, "WORKER_SECONDS", 1)
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 60)
+    start_scheduler(started, address)
+    with pytest.raises(BookError, match="has no workers: start some with `dask worker"):
+        sweep.sweep(tiny(0), scheduler=address)
+
+
+def test_without_dask_the_message_says_how_to_get_it(folder, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(BookError, match=r"pip install 'bnbook\[cluster\]'"):
+        sweep.sweep(tiny(0), scheduler="tcp://127.0.0.1:1")

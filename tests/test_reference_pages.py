@@ -1,0 +1,206 @@
+"""The pages to look things up: advice, how the results were made, the package's functions."""
+
+import inspect
+
+import pandas as pd
+import pytest
+from tables import FIVE, by_layer, over_rates, run_rows, table, tuned
+
+import bnbook.run
+from bnbook import experiments, findings, norms, reference, store
+from bnbook.answers import advice
+from bnbook.errors import BookError
+from bnbook.findings import ledger
+from bnbook.run import Run
+
+ARMS = list(experiments.find("bias-removal").arms)[:4]
+ALL = dict.fromkeys((0.05, 0.5, 4.0), (5, 5))
+NONE = dict.fromkeys(ALL, (0, 5))
+
+# Advice
+
+
+def test_without_records_only_the_advice_that_needs_none_is_given(monkeypatch, tmp_path):
+    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    said = str(advice.advice())
+    assert said.startswith("## Folding")
+    assert said.count("## ") == 1
+
+
+def test_every_rule_reads_experiments_that_exist_and_points_to_a_chapter():
+    for rule, names in advice.RULES:
+        assert len(names) == len(inspect.signature(rule).parameters)
+        for name in names:
+            experiments.find(name)
+    assert "(01-bias-removal.ipynb)" in str(advice.folding())
+
+
+@pytest.mark.parametrize(
+    ("shift", "start"), [(0.0, "Leave out the bias"), (-0.02, "Keep the biases")]
+)
+def test_the_advice_on_biases_follows_the_records(shift, start):
+    values = {arm: list(FIVE) for arm in ARMS}
+    values["no biases"] = [value + shift for value in FIVE]
+    assert advice.bias(table(values, lr=0.1)).do.startswith(start)
+
+
+def test_the_advice_on_biases_is_withheld_where_the_records_decide_nothing():
+    values = {arm: [0.95, 0.97, 0.99] for arm in ARMS}
+    values["no biases"] = [0.97, 0.99, 0.95]
+    assert advice.bias(table(values, lr=0.1)) is None
+
+
+@pytest.mark.parametrize(("plain", "words"), [(NONE, "look higher"), (ALL, "is not better")])
+def test_the_advice_on_the_learning_rate_follows_the_half_points(plain, words):
+    assert words in advice.rate(over_rates(ALL, plain)).do
+
+
+@pytest.mark.parametrize(
+    ("worth", "words"),
+    [
+        ({0: 0.9, 1: 0.9, 2: 0.9, 3: 0.9}, "after every hidden layer."),
+        ({0: 0.9, 1: 0.0, 2: 0.0, 3: 0.0}, "and after conv1 in any case"),
+        ({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}, "take out one"),
+    ],
+)
+def test_the_advice_on_where_to_put_norms_follows_what_is_missed(worth, words):
+    assert words in advice.layers(by_layer(worth)).do
+
+
+@pytest.mark.parametrize(
+    ("both", "start"), [((0.93, 0.95), "Let gamma"), ((0.97, 0.98), "You may hold")]
+)
+def test_the_advice_on_freezing_follows_what_it_costs(both, start):
+    fixed = {"gamma fixed": (0.93, 0.97), "beta fixed": (0.96, 0.97), "both fixed": both}
+    frame = tuned({"both learned": (0.97, 0.98), **fixed})
+    assert advice.freezing(frame).do.startswith(start)
+
+
+@pytest.mark.parametrize(
+    ("mean_only", "start"),
+    [((0.9, 0.95), "Keep both halves"), ((0.97, 0.98), "Half of it may do: try mean-only")],
+)
+def test_the_advice_on_halves_follows_what_they_reach(mean_only, start):
+    arms = {"full": (0.97, 0.98), "mean-only": mean_only, "variance-only": (0.92, 0.93)}
+    frame = tuned(arms | {"none": (0.1, 0.1)})
+    assert advice.halves(frame).do.startswith(start)
+
+
+@pytest.mark.parametrize(("gap", "start"), [(0.05, "Re-estimate"), (0.0, "Evaluate with running")])
+def test_the_advice_on_evaluation_follows_the_noise_of_running_statistics(gap, start):
+    frame = over_rates(ALL, ALL)
+    frame["val_accuracy_running"] = frame["val_accuracy"] - gap
+    assert advice.evaluation(frame).do.startswith(start)
+
+
+def grid(reached):
+    """With batch norm at two learning rates: {batch size: mean final accuracy}."""
+    rows = []
+    for size, final in reached.items():
+        for lr, lost in ((0.1, 0.05), (1.0, 0.0)):
+            for seed, noise in enumerate(FIVE):
+                run = Run(norms=("batch",) * 4, lr=lr, seed=seed, batch_size=size, epochs=1)
+                rows += run_rows(
+                    run, "with BN", [0.1, final - lost + noise - 0.972 + size * seed * 1e-7]
+                )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize(
+    ("small", "start"),
+    [(0.94, "Do not go down to batches of 16"), (0.97, "Batches of 16 are large enough")],
+)
+def test_the_advice_on_small_batches_follows_what_they_cost(small, start):
+    found = advice.small_batches(grid({16: small, 128: 0.97}))
+    assert found.do.startswith(start)
+    assert "Batches of 16 at 1 minus batches of 128 at 1" in found.evidence
+
+
+# How the results were made
+
+
+@pytest.fixture
+def records(monkeypatch, tmp_path):
+    """Two experiments with three runs each, of which they share two."""
+    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    provenance = {"python": "3.11", "packages": {"torch": "2.15.0"}}
+
+    def record(seed):
+        rows = [
+            {"epoch": e, "step": 78 * e, "seconds": 10.0 * e, "val_correct": 9, "val_images": 10}
+            for e in (0, 1)
+        ]
+        where = {"machine": "Abacus", "torch": "2.15.0", "date": f"2026-01-0{seed + 1}"}
+        run = Run(seed=seed)
+        return {"key": run.key, "run": run.changes(), "outcome": "trained", **where, "rows": rows}
+
+    store.merge("lite", map(record, (0, 1, 2)), provenance)
+    store.merge("affine", map(record, (1, 2, 3)), provenance | {"python": "3.12"})
+
+
+def test_a_run_that_two_experiments_share_is_counted_once_in_the_total(records):
+    runs = ledger.recorded()
+    assert len(runs) == 6
+    said = str(ledger.total(runs))
+    assert said.startswith("4 networks were trained")
+    assert "2 runs serve more than one experiment" in said
+    assert "| trained | 4 |" in str(ledger.endings(runs))
+
+
+def test_the_ledger_names_what_is_recorded_and_what_is_not(records):
+    said = str(ledger.by_experiment(ledger.recorded()))
+    for name, experiment in experiments.EXPERIMENTS.items():
+        assert f"| `{name}` | {experiment.question} |" in said
+    assert said.count("not recorded yet") == len(experiments.EXPERIMENTS) - 2
+
+
+def test_the_ledger_has_machines_days_and_versions(records):
+    runs = ledger.recorded()
+    assert "| Abacus | 2.15.0 | 2026-01-01 to 2026-01-04 | 4 |" in str(ledger.machines(runs))
+    assert str(ledger.packages(runs)) == "Recorded with Python 3.11 and 3.12, torch 2.15.0."
+
+
+# The package's functions
+
+
+def test_a_functions_page_has_its_signature_and_its_docstring():
+    said = str(reference.floor(1))
+    assert "### bnbook.run" in said
+    assert 'class Run\n    dataset: str = "mnist"  # a name in data.NAMES' in said
+    assert inspect.getdoc(bnbook.run.Run.evaluates) in said
+    assert "_check_choice" not in said
+
+
+def test_names_of_a_package_come_from_its_list():
+    said = str(reference.floor(3))
+    for name in findings.__all__:
+        if inspect.isroutine(getattr(findings, name)):
+            assert f"\n{name}(" in said, name
+    assert "#### bnbook.answers.advice" in said
+
+
+def test_markup_in_a_docstring_stays_text():
+    said = reference._prose("y_1 * x_2 < `a_b`\n\nmore $")
+    assert said == "y\\_1 \\* x\\_2 \\< `a_b`\n\nmore \\$"
+
+
+def test_every_documented_name_has_a_docstring():
+    for number in reference.FLOORS:
+        if number < 5:
+            blocks = str(reference.floor(number)).split("```")
+            for code, text in zip(blocks[1::2], blocks[2::2], strict=True):
+                assert text.strip(), code
+
+
+def test_a_long_signature_has_a_line_for_each_argument():
+    said = str(reference.floor(1))
+    assert "train(\n    run: Run,\n    splits: data.Splits | None = None,\n" in said
+
+
+def test_a_floor_that_is_not_there_is_named():
+    with pytest.raises(BookError, match="no floor 9; there are: 0, 1"):
+        reference.floor(9)
+
+
+def test_layers_that_a_net_is_made_of_are_documented():
+    assert f"class {norms.BatchNorm2d.__name__}" in str(reference.floor(0))
