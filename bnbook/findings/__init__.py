@@ -69,6 +69,7 @@ from bnbook.findings.statistics import (
     summary,
     tuning,
 )
+from bnbook.findings.timings import median_interval, medians, relative
 from bnbook.findings.training_share import HalfPoint, half_point, share_trained
 from bnbook.findings.verdicts import (
     NOT_REPRODUCED,
@@ -148,6 +149,8 @@ __all__ = [
     "looks",
     "magnitudes",
     "on_the_way",
+    "median_interval",
+    "medians",
     "outcomes",
     "p_value",
     "paired",
@@ -159,6 +162,7 @@ __all__ = [
     "published",
     "ratio_table",
     "ratios",
+    "relative",
     "relative_magnitudes",
     "setting",
     "shapley",
