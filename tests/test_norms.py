@@ -70,7 +70,7 @@ def test_closed_form_gradient_is_the_numeric_one(shape, seed, kind):
     x = draw(shape, seed).double().requires_grad_()
 
     def transform(x, weight, bias):
-        return norms._BatchTransform.apply(
+        return norms.batch._BatchTransform.apply(
             x, weight, bias, layer.uses_mean, layer.uses_var, layer.eps
         )[0]
 

@@ -1,16 +1,21 @@
 """The labs' presets: each begins where it can train and where a band is recorded."""
 
 import dataclasses
+import json
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
 
+import bnbook
 from bnbook import experiments, models, norms
 from bnbook.errors import BookError
 from bnbook.lab import presets
 from bnbook.run import Run
 
+PACKAGE = Path(bnbook.__file__).parent
 PRESETS = list(presets.PRESETS.values())
 each = pytest.mark.parametrize("preset", PRESETS, ids=lambda preset: preset.name)
 
@@ -64,8 +69,11 @@ def test_a_lab_begins_where_its_controls_can_stand(preset):
         assert all(set(net.run.norms) <= {"batch", "none"} for net in preset.nets)
 
 
-def test_the_word_lists_name_everything_a_run_can_be():
-    assert set(presets.NORMS) == set(norms.KINDS)
+def test_the_word_lists_name_everything_that_a_lab_can_train():
+    engine = (PACKAGE / "lab/engine/engine.js").read_text()
+    trained_on_the_page = re.search(r"^const NORMS = (\[.*\]);$", engine, re.MULTILINE)[1]
+    assert set(presets.NORMS) == set(json.loads(trained_on_the_page))
+    assert set(presets.NORMS) <= set(norms.KINDS)
     assert set(presets.AFFINE) == set(models.AFFINE)
     assert set(presets.ACTIVATIONS) == set(models.ACTIVATIONS)
     assert len(set(presets.BIASES)) == len(set(presets.BIASES.values())) == 4

@@ -128,7 +128,7 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"dataset": "imagenet"}, "unknown dataset 'imagenet'; known: mnist"),
         ({"model": "vgg"}, "unknown model 'vgg'; known: lenet"),
         ({"norms": ("batch",) * 3}, "norms: 3 given, but lenet has 4 slots"),
-        ({"norms": ("layer",) * 4}, "unknown norm 'layer'; known: none, batch, mean, variance"),
+        ({"norms": ("weight",) * 4}, "unknown norm 'weight'; known: none, batch, mean, variance"),
         ({"affine": "gama"}, "unknown affine 'gama'"),
         ({"activation": "tanh"}, "unknown activation 'tanh'"),
         ({"conv_bias": 1}, "conv_bias is 1; it must be true or false"),

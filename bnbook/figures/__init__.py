@@ -14,6 +14,7 @@ from bnbook.figures.comparisons import (
     share_map,
     two_rates,
 )
+from bnbook.figures.costs import cost_map, sizes
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
@@ -24,6 +25,7 @@ __all__ = [
     "affine_histograms",
     "contrast_name",
     "contributions",
+    "cost_map",
     "curves",
     "dots",
     "forest",
@@ -32,6 +34,7 @@ __all__ = [
     "magnitudes",
     "share",
     "share_map",
+    "sizes",
     "subsets",
     "theme",
     "two_rates",

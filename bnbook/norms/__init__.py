@@ -1,0 +1,113 @@
+"""Normalization layers, and the re-estimation of their statistics.
+
+All layers see features in dimension 1: `(batch, features)` after a linear layer,
+`(batch, channels, height, width)` after a convolution, where one channel is one feature. Each has
+a gamma and a beta per feature. Those of chapters 1 to 5 are in `batch`; the others are chapter 7's.
+"""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from bnbook.norms.base import FeatureNorm, RunningNorm
+from bnbook.norms.batch import BatchNorm1d, BatchNorm2d, MeanNorm, VarianceNorm
+from bnbook.norms.integral import IntegralNorm
+from bnbook.norms.projections import ConeNorm, SphereNorm, SymmetricNorm
+from bnbook.norms.sparse import SparseNorm
+from bnbook.norms.whitening import (
+    BlockNorm,
+    MonarchNorm,
+    NewtonNorm,
+    PCANorm,
+    WhiteningNorm,
+    block_size,
+)
+
+__all__ = [
+    "KINDS",
+    "BatchNorm1d",
+    "BatchNorm2d",
+    "BlockNorm",
+    "ConeNorm",
+    "FeatureNorm",
+    "IntegralNorm",
+    "MeanNorm",
+    "MonarchNorm",
+    "NewtonNorm",
+    "PCANorm",
+    "RunningNorm",
+    "SparseNorm",
+    "SphereNorm",
+    "SymmetricNorm",
+    "VarianceNorm",
+    "WhiteningNorm",
+    "build",
+    "reestimate",
+]
+
+
+#: What is made for a number of features, whatever the dimensions.
+_LAYERS: dict[str, type[FeatureNorm]] = {
+    "mean": MeanNorm,
+    "variance": VarianceNorm,
+    "integral": IntegralNorm,
+    "zca": WhiteningNorm,
+    "newton": NewtonNorm,
+    "pca": PCANorm,
+    "block": BlockNorm,
+    "monarch": MonarchNorm,
+    "sparse": SparseNorm,
+    "sphere": SphereNorm,
+    "cone": ConeNorm,
+    "symmetric": SymmetricNorm,
+}
+
+#: The norms a slot may hold.
+KINDS = ("none", "batch", *_LAYERS, "layer", "group", "instance")
+
+
+def build(kind: str, num_features: int, dims: int) -> nn.Module:
+    """Build the norm called `kind` (one of `KINDS`) for tensors of `dims` dimensions, 2 or 4.
+
+    "layer", "group" and "instance" are torch's own modules (Ba, Kiros & Hinton 2016; Wu & He
+    2018; Ulyanov, Vedaldi & Lempitsky 2016), with gamma and beta per feature as all others. Layer
+    norm goes over a sample's channels and positions together; groups are of
+    `whitening.block_size` features. An instance norm sees one feature of one sample: after a
+    linear layer that is a single value, so that slot stays empty.
+    """
+    if kind == "none" or (kind == "instance" and dims == 2):
+        return nn.Identity()
+    if kind == "batch":
+        return BatchNorm1d(num_features) if dims == 2 else BatchNorm2d(num_features)
+    if kind == "layer":
+        return nn.GroupNorm(1, num_features)
+    if kind == "group":
+        return nn.GroupNorm(num_features // block_size(num_features), num_features)
+    if kind == "instance":
+        return nn.InstanceNorm2d(num_features, affine=True)
+    return _LAYERS[kind](num_features)
+
+
+def reestimate(net: nn.Module, inputs: Tensor, batch_size: int = 1000) -> nn.Module:
+    """Return a copy of `net` in eval mode whose statistics are those of `inputs`.
+
+    The population statistics of Ioffe & Szegedy (2015), algorithm 2 ("PreciseBN" in Wu & Johnson
+    2021): on the copy, reset every norm, then average the batch statistics of train-mode passes
+    over `inputs` `(n, channels, height, width)` in batches of `batch_size`; a last, smaller batch
+    is left out. Dropout is off. `net` itself is not touched. A net whose norms keep no statistics
+    is only copied.
+    """
+    net = copy.deepcopy(net).eval()
+    norms = [m for m in net.modules() if isinstance(m, RunningNorm)]
+    if not norms:
+        return net
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    size = min(batch_size, len(inputs))
+    with torch.no_grad():
+        for start in range(0, len(inputs) - size + 1, size):
+            net(inputs[start : start + size])
+    return net.eval()

@@ -1,0 +1,206 @@
+"""What holds for every norm that a slot may hold."""
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from bnbook import data, models, norms, training
+from bnbook.run import Run
+
+SHAPES = [(40, 12), (10, 12, 4, 3)]
+KINDS = [kind for kind in norms.KINDS if kind != "none"]
+RUNNING = [kind for kind in KINDS if isinstance(norms.build(kind, 6, 2), norms.RunningNorm)]
+each = pytest.mark.parametrize("kind", KINDS)
+both = pytest.mark.parametrize("shape", SHAPES, ids=["linear", "convolution"])
+
+
+def draw(shape, seed=0):
+    """Values with correlated features of different sizes and means."""
+    generator = torch.Generator().manual_seed(seed)
+    mixed = torch.randn(shape[1], shape[1], generator=generator).double()
+    x = torch.randn(shape, generator=generator).double()
+    return torch.einsum("fg,ng...->nf...", mixed, x) + 2
+
+
+def randomized(kind, shape):
+    layer = norms.build(kind, shape[1], len(shape)).double()
+    generator = torch.Generator().manual_seed(1)
+    for parameter in layer.parameters():
+        nn.init.uniform_(parameter, 0.5, 2, generator=generator)
+    return layer
+
+
+def test_the_kinds_of_the_first_chapters_come_first():
+    assert norms.KINDS[:4] == ("none", "batch", "mean", "variance")
+    assert len(set(norms.KINDS)) == len(norms.KINDS)
+
+
+@each
+@both
+def test_gamma_and_beta_are_one_per_feature_and_come_last(kind, shape):
+    layer = norms.build(kind, shape[1], len(shape)).double()
+    if kind == "instance" and len(shape) == 2:
+        assert isinstance(layer, nn.Identity)
+        return
+    assert [p.shape for p in layer.parameters()] == [(shape[1],)] * 2
+    x = draw(shape)
+    plain = layer(x)
+    layer.weight.data *= torch.arange(1.0, 13)
+    layer.bias.data += torch.arange(12.0)
+    assert plain.shape == x.shape
+    form = (1, 12, 1, 1)[: len(shape)]
+    scaled = layer.weight.view(form) * plain + layer.bias.view(form)
+    torch.testing.assert_close(layer(x), scaled)
+
+
+@each
+@both
+def test_the_gradient_is_the_numeric_one(kind, shape):
+    layer = randomized(kind, shape)
+    x = draw(shape).requires_grad_()
+    parameters = list(layer.parameters())
+
+    def transform(x, *_):
+        return layer(x)
+
+    torch.autograd.gradcheck(transform, (x, *parameters), atol=1e-4, fast_mode=True)
+
+
+@pytest.mark.parametrize("kind", RUNNING)
+@both
+def test_statistics_of_one_batch_give_in_eval_what_training_gave(kind, shape):
+    layer = randomized(kind, (4000, *shape[1:]))
+    layer.eps = 0.0 if kind != "pca" else layer.eps
+    x = draw((4000, *shape[1:]))
+    trained = layer(x)
+    precise = norms.reestimate(layer, x, batch_size=4000)
+    # The stored variance is the unbiased one: n / (n - 1) times that of the batch.
+    torch.testing.assert_close(precise(x), trained, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", RUNNING)
+@both
+def test_reestimation_forgets_everything_and_averages_over_the_batches(kind, shape):
+    layer, x = randomized(kind, shape), draw((120, *shape[1:]))
+    batches = x.split(40)
+    averages = {}
+    for batch in batches:
+        one = copy.deepcopy(layer)
+        one.momentum = 1.0
+        one(batch)
+        for name, value in one.named_buffers():
+            averages[name] = averages.get(name, 0) + value / len(batches)
+    for name, buffer in layer.named_buffers():
+        if name != "num_batches_tracked":
+            buffer.fill_(torch.nan)
+    precise = norms.reestimate(layer, x, batch_size=40)
+    for name, value in precise.named_buffers():
+        if name != "num_batches_tracked":
+            torch.testing.assert_close(value, averages[name])
+    assert all(b.isnan().all() for n, b in layer.named_buffers() if n != "num_batches_tracked")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind not in RUNNING])
+def test_without_statistics_eval_is_training_and_reestimation_looks_at_no_image(kind):
+    layer, x = randomized(kind, SHAPES[1]), draw(SHAPES[1])
+    trained = layer(x)
+    assert torch.equal(layer.eval()(x), trained)
+    torch.testing.assert_close(layer.train()(x[:1]), trained[:1])  # samples do not see each other
+    precise = norms.reestimate(layer, torch.zeros(0))
+    assert not precise.training
+    assert precise is not layer
+
+
+@pytest.mark.parametrize("kind", RUNNING)
+@both
+def test_a_momentum_of_one_keeps_the_last_batch(kind, shape):
+    layer = randomized(kind, shape)
+    layer.momentum = 1.0
+    layer(draw(shape, 1))
+    layer(draw(shape, 2))
+    other = randomized(kind, shape)
+    other.momentum = 1.0
+    other(draw(shape, 2))
+    for name, value in other.named_buffers():
+        if name != "num_batches_tracked":
+            assert torch.equal(value, layer.get_buffer(name))
+
+
+@each
+@both
+def test_no_number_in_gives_no_number_out_and_no_error(kind, shape):
+    x = draw(shape)
+    x[0] = torch.nan
+    layer = norms.build(kind, shape[1], len(shape)).double()
+    assert layer(x).isnan().any()
+    assert layer.eval()(x).isnan().any()
+
+
+@each
+def test_a_feature_that_never_changes_gives_beta(kind):
+    x = draw((64, 12, 4, 3))
+    x[:, 3] = 5.0
+    x.requires_grad_()
+    layer = randomized(kind, x.shape)
+    y = layer(x)
+    (y * draw(x.shape, 3)).sum().backward()
+    assert x.grad.isfinite().all()
+    if kind not in ("mean", "variance", "pca", "sphere", "cone", "layer", "group"):
+        torch.testing.assert_close(y[:, 3], layer.bias[3].expand_as(y[:, 3]))
+
+
+@pytest.mark.parametrize("kind", RUNNING)
+def test_a_shape_that_cannot_be_normalized_is_named(kind):
+    one = [(1, 12)] if kind != "mean" else []  # a mean needs one value only
+    layer = norms.build(kind, 12, 2)
+    for shape in [(6, 11), (6, 12, 3), *one]:
+        with pytest.raises(ValueError, match=r"shape \("):
+            layer(torch.zeros(shape))
+
+
+def test_the_reference_points_are_what_their_papers_say():
+    x = draw((5, 16, 4, 3))
+
+    def standardized(x, dims):
+        return (x - x.mean(dims, keepdim=True)) / x.std(dims, correction=0, keepdim=True)
+
+    grouped = standardized(x.view(5, 2, 8, 4, 3), (2, 3, 4)).view(x.shape)
+    for kind, expected in {
+        "layer": standardized(x, (1, 2, 3)),
+        "group": grouped,
+        "instance": standardized(x, (2, 3)),
+    }.items():
+        found = norms.build(kind, 16, 4).double()(x)
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    flat = x[..., 0, 0]
+    found = norms.build("layer", 16, 2).double()(flat)
+    torch.testing.assert_close(found, nn.LayerNorm(16).double()(flat))
+
+
+@pytest.mark.parametrize("kind", norms.KINDS)
+def test_a_net_with_the_norm_trains_and_is_evaluated(kind):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (64, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    part = data.Images(images, torch.arange(64) % 10)
+    run = Run(norms=(kind,) * 4, train_size=64, batch_size=32, epochs=1, lr=0.01)
+    last = training.train(run, data.Splits(part, part, part)).rows[-1]
+    assert last["val_loss"] < 10
+    keeps = kind in RUNNING
+    assert last["test_correct"] == last["test_correct_running"] or keeps
+
+
+@pytest.mark.parametrize("features", [1, 2, 6, 7, 11, 16, 84, 120, 256])
+@each
+def test_any_number_of_features_can_be_normalized(kind, features):
+    for shape in [(300, features), (20, features, 3, 5)]:
+        y = norms.build(kind, features, len(shape))(draw(shape).float())
+        assert y.shape == shape
+        assert y.isfinite().all()
+
+
+def test_a_model_holds_the_norms_it_names():
+    net = models.lenet(("zca", "monarch", "integral", "instance"))
+    named = [type(getattr(net, f"norm{slot}")).__name__ for slot in (1, 2, 3, 4)]
+    assert named == ["WhiteningNorm", "MonarchNorm", "IntegralNorm", "Identity"]
