@@ -2,18 +2,16 @@
 
 `norm-steps`: seconds of a training step of LeNet with the norm in all four slots.
 `norm-widths`: seconds of one norm, forward and backward, against the number of features.
-One thread. Kinds take turns in an order of their own every time, so that a busy moment of the
-machine hits all of them, and ratios are taken within a turn.
+One thread. Kinds take turns, and ratios are taken within a turn.
 """
 
-import random
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch.nn.functional import cross_entropy
 
+from benchmarks.turns import in_turns, timed
 from bnbook import data, norms, timings, training
 from bnbook.run import Run
 
@@ -37,31 +35,20 @@ def main() -> None:
 
 def step_rows(kinds: Sequence[str], turns: int, steps: int) -> list[dict[str, Any]]:
     """Time `steps` training steps of each of `kinds` in each of `turns`; seconds of one step."""
-    work = {kind: _steps(kind, steps) for kind in kinds}
+    work = {kind: timed(_steps(kind, steps)) for kind in kinds}
     return [
         {"kind": kind, "batch_size": BATCH_SIZE, "turn": turn, "seconds": seconds / steps}
-        for turn, kind, seconds in _in_turns(work, turns)
+        for turn, kind, seconds in in_turns(work, turns)
     ]
 
 
 def width_rows(kinds: Sequence[str], widths: Sequence[int], turns: int) -> list[dict[str, Any]]:
     """Time one pass, forward and backward, of each kind at each width in each of `turns`."""
-    work = {(kind, width): _pass(kind, width) for width in widths for kind in kinds}
+    work = {(kind, width): timed(_pass(kind, width)) for width in widths for kind in kinds}
     return [
         {"kind": kind, "width": width, "samples": SAMPLES, "turn": turn, "seconds": seconds}
-        for turn, (kind, width), seconds in _in_turns(work, turns)
+        for turn, (kind, width), seconds in in_turns(work, turns)
     ]
-
-
-def _in_turns(work: dict[Any, Callable[[], None]], turns: int) -> Iterator[tuple[int, Any, float]]:
-    """Yield turn, name and seconds of each piece of work."""
-    order = random.Random(0)
-    for turn in range(-1, turns):  # the first turn warms up
-        for name in order.sample(list(work), len(work)):
-            start = time.perf_counter()
-            work[name]()
-            if turn >= 0:
-                yield turn, name, time.perf_counter() - start
 
 
 def _steps(kind: str, steps: int) -> Callable[[], None]:
