@@ -4,6 +4,7 @@
 source timed such a net with and without batch norm.
 """
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,7 @@ class NumpyMLP:
         self.normed = normed
         self.parameters: dict[str, Array] = {}
         self.running: dict[int, tuple[Array, Array]] = {}  # mean and variance
-        for i, (before, after) in enumerate(zip(SIZES, SIZES[1:], strict=False), start=1):
+        for i, (before, after) in enumerate(pairwise(SIZES), start=1):
             draws = random.normal(size=(before, after))
             self.parameters[f"W{i}"] = draws * np.sqrt(2 / before)
             self.parameters[f"b{i}"] = np.zeros(after)

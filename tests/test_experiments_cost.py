@@ -1,6 +1,7 @@
 """Chapter 12's experiment."""
 
 from dataclasses import fields
+from itertools import pairwise
 
 import pandas as pd
 import pytest
@@ -77,5 +78,5 @@ def test_where_no_rate_gets_there_the_highest_end_counts():
 def test_evaluations_lie_at_most_a_quarter_of_the_way_apart(arm):
     run = TIME_TO_ACCURACY.arms[arm]
     steps = [cost.STEPS * epoch for epoch in (*run.eval_epochs, run.epochs) if epoch >= 4]
-    assert all(b / a <= 1.4 for a, b in zip(steps, steps[1:], strict=False))
-    assert TARGETS == tuple(sorted(TARGETS))
+    assert all(b / a <= 1.4 for a, b in pairwise(steps))
+    assert sorted(TARGETS) == list(TARGETS)
