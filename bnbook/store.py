@@ -55,6 +55,10 @@ SCHEMA = pa.schema(
         ("gamma", pa.list_(_NUMBERS)),
         ("beta", pa.list_(_NUMBERS)),
         ("first_losses", pa.list_(pa.float64())),
+        # Of runs with `record_fit` alone; older tables lack the columns.
+        ("train_correct", pa.int32()),
+        ("train_images", pa.int32()),
+        ("weight_norm", _NUMBERS),
     ],
     metadata={"bnbook_schema": str(SCHEMA_VERSION)},
 )
@@ -156,7 +160,8 @@ def read(name: str) -> pd.DataFrame:
     """Read an experiment's table: one row per run and evaluated epoch.
 
     Columns: `SCHEMA`'s, every field of `Run` (`norms` joined by commas) and the accuracies
-    `val_accuracy`, `test_accuracy` (re-estimated statistics) and `…_running`, as fractions.
+    `val_accuracy`, `test_accuracy` (re-estimated statistics), `…_running` and `train_accuracy`
+    (re-estimated; NaN in runs without `record_fit`), as fractions.
     Raises BookError where the table is missing or damaged.
     """
     if not table_path(name).exists():
@@ -175,6 +180,7 @@ def to_frame(table: pa.Table) -> pd.DataFrame:
         for kind in ("", "_running"):
             correct = frame[f"{part}_correct{kind}"]
             frame[f"{part}_accuracy{kind}"] = correct / frame[f"{part}_images"]
+    frame["train_accuracy"] = frame["train_correct"] / frame["train_images"]
     return frame
 
 
@@ -246,7 +252,8 @@ def _read_table(name: str) -> pa.Table:
             f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
             f"update bnbook, or delete the file and run `bnbook sweep {name}`"
         )
-    return table
+    # Columns that came later are missing in older tables: there they are empty.
+    return pa.concat_tables([SCHEMA.empty_table(), table], promote_options="default")
 
 
 def _damaged(path: Path, error: Exception, name: str) -> BookError:

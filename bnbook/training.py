@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnbook import data, models, norms, streams
+from bnbook import data, inputs, models, norms, optimizers, streams
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -37,7 +37,9 @@ class History:
 
     `rows` hold epoch, step, train_loss (mean over the epoch's steps), val_loss, counts of correct
     images (`val_correct`, `test_correct` with re-estimated statistics, `…_running` with the
-    running ones; test only in the last row), seconds of training so far, and the probes.
+    running ones; test only in the last row), seconds of training so far, and the probes. With
+    `record_fit` also `train_correct` of the first `train_images` training images (re-estimated)
+    and `weight_norm`, the l2 norm of the weights of each layer in `models.weighted`.
     `outcome`: "trained", "not yet trained", "collapsed" or "non-finite".
     """
 
@@ -50,7 +52,7 @@ class History:
 
 @dataclass(frozen=True)
 class _Tensors:
-    """The splits of one data set as float images on the device."""
+    """The splits of one data set as float images on the device, transformed."""
 
     train: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
@@ -58,27 +60,48 @@ class _Tensors:
 
 
 class _Session:
-    """A net in training: it, its optimizer and its batch order."""
+    """A net in training: it, its optimizer and its batches."""
 
     def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
         self.images, self.labels = train_set
+        self.record_fit = run.record_fit
         self.net = build(run, tuple(self.images.shape[1:])).to(self.images.device)
+        self.partial = models.freeze(self.net, run.trainable, run.seed)
         learned = [p for p in self.net.parameters() if p.requires_grad]
-        self.optimizer = torch.optim.SGD(learned, lr=run.lr)
-        self.order = streams.stream(run.seed, 0, "order")
-        self.batch_size = run.batch_size
-        self.steps_per_epoch = len(self.labels) // run.batch_size
+        self.optimizer = optimizers.build(
+            run.optimizer, learned, run.lr, run.momentum, run.weight_decay
+        )
+        self.steps_per_epoch = run.epoch_steps or len(self.labels) // run.batch_size
+        steps = run.epochs * self.steps_per_epoch
+        self.schedule = optimizers.schedule(run.schedule, self.optimizer, steps)
+        self.batches = self._batches(run)
 
     def epoch(self) -> Iterator[Tensor]:
-        """Pass once over the images in a fresh order; yield the loss of each step."""
+        """Train for one epoch; yield the loss of each step."""
         self.net.train()
-        shuffled = torch.randperm(len(self.labels), generator=self.order).to(self.labels.device)
-        for batch in shuffled.split(self.batch_size)[: self.steps_per_epoch]:
-            loss = functional.cross_entropy(self.net(self.images[batch]), self.labels[batch])
+        for images, labels in itertools.islice(self.batches, self.steps_per_epoch):
+            loss = functional.cross_entropy(self.net(images), labels)
             self.optimizer.zero_grad()
             loss.backward()
             self.optimizer.step()
+            for weight in self.partial:
+                weight.restore()
+            if self.schedule:
+                self.schedule.step()
             yield loss.detach()
+
+    def _batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pass over the images again and again, each time in a fresh order."""
+        order = streams.stream(run.seed, 0, "order")
+        augmenting = streams.stream(run.seed, 0, "augmentation")
+        n = len(self.labels)
+        while True:
+            shuffled = torch.randperm(n, generator=order).to(self.labels.device)
+            for batch in shuffled.split(run.batch_size)[: n // run.batch_size]:
+                images = self.images[batch]
+                if run.augmentation == "crop+flip":
+                    images = inputs.crop_and_flip(images, augmenting)
+                yield images, self.labels[batch]
 
 
 def train(
@@ -138,17 +161,9 @@ def first_losses(run: Run, splits: data.Splits | None = None) -> list[float]:
 
 def build(run: Run, input_shape: tuple[int, ...] = (1, 28, 28)) -> nn.Sequential:
     """Build the net of `run` with its initial weights, on the CPU."""
-    channels, height, width = input_shape
-    net = models.lenet(
-        slots=run.norms,
-        affine=run.affine,
-        conv_bias=run.conv_bias,
-        linear_bias=run.linear_bias,
-        activation=run.activation,
-        padding=run.padding,
-        input_shape=(channels, height, width),
-    )
-    models.initialize(net, run.seed)
+    options = {name: getattr(run, name) for name in models.OPTIONS[run.model]}
+    net = models.MODELS[run.model](slots=run.norms, input_shape=input_shape, **options)
+    models.initialize(net, run.seed, run.init, run.init_scale)
     return net
 
 
@@ -193,31 +208,30 @@ def count_correct(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[int, 
 def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
     """Measure one train-mode pass, forward and backward, on a copy of `net`.
 
-    Mean squares right before each norm slot, after it, and after the activation (one number per
-    slot); l2 norms of the weight gradients (one per layer with weights).
+    Mean squares right before each norm slot and after it (one number for each in
+    `models.norm_slots`), and after each activation (`models.activations`); l2 norms of the weight
+    gradients, of frozen weights too (one for each layer in `models.weighted`). Dropout is off.
     """
     net = copy.deepcopy(net).train()
-    seen: dict[str, float] = {}
+    for module in net.modules():
+        if isinstance(module, models.Dropout):
+            module.eval()
+    seen: dict[nn.Module, tuple[float, float]] = {}
 
-    def record(name: str) -> Callable[..., None]:
-        def hook(_: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-            seen[f"{name} in"] = float(inputs[0].detach().square().mean())
-            seen[f"{name} out"] = float(output.detach().square().mean())
+    def record(module: nn.Module, entering: tuple[Tensor, ...], leaving: Tensor) -> None:
+        squares = [float(x.detach().square().mean()) for x in (entering[0], leaving)]
+        seen[module] = squares[0], squares[1]
 
-        return hook
-
-    modules = dict(net.named_children())
-    slots = range(1, len(models.LENET_LAYERS))
-    for slot in slots:
-        for name in (f"norm{slot}", f"act{slot}"):
-            modules[name].register_forward_hook(record(name))
+    slots, activations = models.norm_slots(net).values(), models.activations(net).values()
+    for module in (*slots, *activations):
+        module.register_forward_hook(record)
+    weights = [layer.weight.requires_grad_() for layer in models.weighted(net).values()]
     functional.cross_entropy(net(images), labels).backward()
-    weights = [modules[name].weight for name in models.LENET_LAYERS]
     return {
-        "square_before": [seen[f"norm{s} in"] for s in slots],
-        "square_normed": [seen[f"norm{s} out"] for s in slots],
-        "square_activated": [seen[f"act{s} out"] for s in slots],
-        "gradient_norm": [float(w.grad.norm()) for w in weights if isinstance(w.grad, Tensor)],
+        "square_before": [seen[norm][0] for norm in slots],
+        "square_normed": [seen[norm][1] for norm in slots],
+        "square_activated": [seen[activation][1] for activation in activations],
+        "gradient_norm": [float(w.grad.norm()) for w in weights if w.grad is not None],
     }
 
 
@@ -229,22 +243,26 @@ def _tensors(run: Run, splits: data.Splits, device: str) -> _Tensors:
             f"{run.dataset}; take fewer"
         )
 
-    def on_device(part: data.Images, n: int | None = None) -> tuple[Tensor, Tensor]:
-        return data.to_float(part.images[:n]).to(device), part.labels[:n].to(device)
+    train_images = data.to_float(splits.train.images[: run.train_size])
+    transform = inputs.transform(run.input_transform, train_images)
+
+    def on_device(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        return transform(images).to(device), labels.to(device)
 
     return _Tensors(
-        on_device(splits.train, run.train_size),
-        on_device(splits.validation),
-        on_device(splits.test),
+        on_device(train_images, splits.train.labels[: run.train_size]),
+        *(on_device(data.to_float(p.images), p.labels) for p in (splits.validation, splits.test)),
     )
 
 
 def _observe(
     session: _Session, tensors: _Tensors, epoch: int, losses: list[float], seconds: float
 ) -> Row:
-    correct, running, loss = _evaluate(session.net, tensors, tensors.validation)
+    net = session.net
+    precise = _reestimated(net, tensors)
+    correct, running, loss = _evaluate(net, precise, tensors.validation)
     images, labels = tensors.train
-    return {
+    row = {
         "epoch": epoch,
         "step": epoch * session.steps_per_epoch,
         "train_loss": sum(losses) / len(losses) if losses else math.nan,
@@ -253,25 +271,36 @@ def _observe(
         "val_correct_running": running,
         "val_images": len(tensors.validation[1]),
         "seconds": seconds,
-        **probe(session.net, images[:PROBE_SIZE], labels[:PROBE_SIZE]),
+        **probe(net, images[:PROBE_SIZE], labels[:PROBE_SIZE]),
     }
+    if session.record_fit:
+        part = images[:REESTIMATE_SIZE], labels[:REESTIMATE_SIZE]
+        row["train_correct"] = count_correct(precise, *part)[0]
+        row["train_images"] = len(part[1])
+        row["weight_norm"] = [
+            float(layer.weight.detach().norm()) for layer in models.weighted(net).values()
+        ]
+    return row
+
+
+def _reestimated(net: nn.Module, tensors: _Tensors) -> nn.Module:
+    """Return `net` with re-estimated statistics: a copy, or itself where there are none."""
+    if not any(isinstance(m, norms.FeatureNorm) for m in net.modules()):
+        return net
+    return norms.reestimate(net, tensors.train[0][:REESTIMATE_SIZE])
 
 
 def _evaluate(
-    net: nn.Module, tensors: _Tensors, part: tuple[Tensor, Tensor]
+    net: nn.Module, precise: nn.Module, part: tuple[Tensor, Tensor]
 ) -> tuple[int, int, float]:
     """Count right answers with re-estimated and with running statistics; loss of the former."""
-    if not any(isinstance(m, norms.FeatureNorm) for m in net.modules()):
-        correct, loss = count_correct(net, *part)
-        return correct, correct, loss
-    running, _ = count_correct(net, *part)
-    precise = norms.reestimate(net, tensors.train[0][:REESTIMATE_SIZE])
     correct, loss = count_correct(precise, *part)
+    running = correct if precise is net else count_correct(net, *part)[0]
     return correct, running, loss
 
 
 def _test(net: nn.Module, tensors: _Tensors) -> Row:
-    correct, running, _ = _evaluate(net, tensors, tensors.test)
+    correct, running, _ = _evaluate(net, _reestimated(net, tensors), tensors.test)
     return {
         "test_correct": correct,
         "test_correct_running": running,
@@ -280,9 +309,8 @@ def _test(net: nn.Module, tensors: _Tensors) -> Row:
 
 
 def _affine(net: nn.Module) -> Row:
-    """List gamma and beta of each slot; empty where a slot has none."""
-    modules = dict(net.named_children())
-    slots = [modules[f"norm{i}"] for i in range(1, len(models.LENET_LAYERS))]
+    """List gamma and beta of each of `models.norm_slots`; empty where a slot has none."""
+    slots = models.norm_slots(net).values()
     learned = [m if isinstance(m, norms.FeatureNorm) else None for m in slots]
     return {
         "gamma": [m.weight.tolist() if m and m.weight is not None else [] for m in learned],

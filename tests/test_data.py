@@ -1,6 +1,7 @@
 import dataclasses
 import gzip
 import hashlib
+import io
 import pickle
 import tarfile
 from concurrent.futures import ThreadPoolExecutor
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
+from PIL import Image
 from torchvision.datasets import CIFAR10, SVHN, FashionMNIST
 
 from bnbook import data
+from bnbook.data import catalog
 from bnbook.errors import BookError
 
 RAW = data.bundled_folder() / "MNIST/raw"
@@ -68,7 +71,7 @@ def tiny_mnist(tmp_path, monkeypatch):
             (raw / f"{name}.gz").write_bytes(gzip.compress((raw / name).read_bytes()))
             (raw / name).unlink()
     monkeypatch.setenv("BNBOOK_DATA", str(tmp_path / "bundled"))
-    monkeypatch.setattr(data, "MNIST_MD5", sums)
+    monkeypatch.setattr(catalog, "MNIST_MD5", sums)
     return raw, arrays
 
 
@@ -76,7 +79,7 @@ def tiny_mnist(tmp_path, monkeypatch):
 
 
 def test_bundled_mnist_is_the_original():
-    for name, expected in data.MNIST_MD5.items():
+    for name, expected in catalog.MNIST_MD5.items():
         content = gzip.decompress((RAW / f"{name}.gz").read_bytes())
         assert hashlib.md5(content).hexdigest() == expected
 
@@ -173,7 +176,7 @@ def test_a_damaged_cached_mnist_heals_from_the_bundled_one(cache, harm):
         victim.write_bytes(content if harm == "flip" else content[: len(content) // 2])
     after = data.load("mnist")
     assert after.train_images.equal(before.train_images)
-    assert md5(victim) == data.MNIST_MD5[victim.name]
+    assert md5(victim) == catalog.MNIST_MD5[victim.name]
 
 
 @pytest.mark.parametrize(
@@ -430,6 +433,89 @@ def test_without_a_network_we_say_what_to_get_and_where_to_put_it(cache, name, a
     assert archive in message
     assert str(cache / place) in message
     assert "\n" not in message
+
+
+# CIFAR-10 as JPEG images, in a file that the user names
+
+
+@pytest.fixture
+def tiny_jpegs(cache, tmp_path, monkeypatch):
+    """Write 30 and 20 images of one colour each, which JPEG keeps, and name the file."""
+    arrays, colours = {}, {}
+    for part, n in (("train", 30), ("test", 20)):
+        pixels, labels = tiny(n, (1, 1, 3), n)
+        encoded = []
+        for pixel in pixels:
+            buffer = io.BytesIO()
+            Image.fromarray(np.tile(pixel, (32, 32, 1))).save(buffer, "JPEG", quality=95)
+            encoded.append(np.frombuffer(buffer.getvalue(), np.uint8))
+        arrays[f"{part}_jpeg"] = np.concatenate(encoded)
+        arrays[f"{part}_length"] = np.array([len(e) for e in encoded], np.int32)
+        arrays[f"{part}_label"] = labels.astype(np.uint8)
+        colours[part] = pixels[:, 0, 0], labels
+    named = tmp_path / "images.npz"
+    np.savez(named, **arrays)
+    monkeypatch.setenv("BNBOOK_CIFAR10_JPEG", str(named))
+    return named, arrays, colours
+
+
+def test_jpeg_images_are_decoded_in_their_order_with_their_labels(tiny_jpegs):
+    loaded = data.load("cifar10-jpeg")
+    for part in ("train", "test"):
+        colours, labels = tiny_jpegs[2][part]
+        images = getattr(loaded, f"{part}_images").int()
+        assert images.shape == (len(labels), 3, 32, 32)
+        assert (images - torch.from_numpy(colours).int()[:, :, None, None]).abs().max() <= 4
+        assert (getattr(loaded, f"{part}_labels").numpy() == labels).all()
+    assert loaded.classes[3] == "cat"
+
+
+def test_jpeg_images_are_decoded_once(tiny_jpegs, monkeypatch):
+    first = data.load("cifar10-jpeg")
+    tiny_jpegs[0].unlink()
+    monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
+    assert data.load("cifar10-jpeg").train_images.equal(first.train_images)
+
+
+def test_an_unnamed_file_of_jpeg_images_says_how_to_name_it(cache):
+    with pytest.raises(BookError, match=r"name the file .* BNBOOK_CIFAR10_JPEG$") as error:
+        data.load("cifar10-jpeg")
+    assert "\n" not in str(error.value)
+
+
+def altered(**changes):
+    return lambda path, arrays: np.savez(path, **{**arrays, **changes})
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda path, _: path.unlink(), "No such file"),
+        (lambda path, _: path.write_bytes(path.read_bytes()[:-500]), "not a zip file"),
+        (lambda path, _: path.write_bytes(b""), "No data left"),
+        (lambda path, _: path.write_bytes(b"%PDF-1.4"), "pickle"),
+        (lambda path, arrays: np.savez(path, train_jpeg=arrays["train_jpeg"]), "train_length"),
+        (altered(test_length=np.array([5])), "bytes instead of 5"),
+        (altered(test_jpeg=np.zeros(5, np.uint8), test_length=np.array([5])), "cannot identify"),
+    ],
+    ids=["missing", "cut", "empty", "another kind", "without lengths", "wrong lengths", "no JPEG"],
+)
+def test_a_file_of_jpeg_images_that_cannot_be_read_is_named(tiny_jpegs, harm, says):
+    named, arrays, _ = tiny_jpegs
+    harm(named, arrays)
+    message = rf"cannot read .*images\.npz \(.*{says}.*BNBOOK_CIFAR10_JPEG"
+    with pytest.raises(BookError, match=message) as error:
+        data.load("cifar10-jpeg")
+    assert "\n" not in str(error.value)
+    assert not list(data.cache_folder().rglob("*.npy"))
+
+
+def test_a_damaged_decoded_array_is_named(tiny_jpegs):
+    data.load("cifar10-jpeg")
+    victim = data.cache_folder() / "cifar10-jpeg/train_images.npy"
+    victim.write_bytes(victim.read_bytes()[:-1])
+    with pytest.raises(BookError, match=r"train_images\.npy is damaged.*delete it"):
+        data.load("cifar10-jpeg")
 
 
 def test_data_values_cannot_be_rebound():

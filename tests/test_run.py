@@ -6,25 +6,68 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bnbook import inputs, models
 from bnbook.errors import BookError
 from bnbook.norms import KINDS
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
 
-runs = st.builds(
-    Run,
-    norms=st.tuples(*[st.sampled_from(KINDS)] * 4),
-    affine=st.sampled_from(["both", "gamma", "beta", "none"]),
-    conv_bias=st.booleans(),
-    linear_bias=st.booleans(),
-    activation=st.sampled_from(["sigmoid", "relu"]),
-    padding=st.sampled_from([0, 2]),
-    lr=st.floats(1e-4, 100),
-    batch_size=st.integers(2, 512),
-    epochs=st.integers(1, 50),
-    seed=st.integers(0, 1000),
-    train_size=st.integers(512, 50_000),
+training = {
+    "affine": st.sampled_from(["both", "gamma", "beta", "none"]),
+    "activation": st.sampled_from(["sigmoid", "relu"]),
+    "lr": st.floats(1e-4, 100),
+    "batch_size": st.integers(2, 512),
+    "epochs": st.integers(1, 50),
+    "epoch_steps": st.integers(0, 500),
+    "seed": st.integers(0, 1000),
+    "train_size": st.integers(512, 50_000),
+    "optimizer": st.sampled_from(["sgd", "adam", "rmsprop"]),
+    "weight_decay": st.sampled_from([0, 1e-6, 5e-4]),
+    "schedule": st.sampled_from(["constant", "cosine"]),
+    "init": st.sampled_from(["xavier", "he", "normal"]),
+    "input_transform": st.sampled_from(inputs.TRANSFORMS),
+    "augmentation": st.sampled_from(inputs.AUGMENTATIONS),
+    "record_fit": st.booleans(),
+}
+runs = st.one_of(
+    st.builds(
+        Run,
+        norms=st.tuples(*[st.sampled_from(KINDS)] * 4),
+        conv_bias=st.booleans(),
+        linear_bias=st.booleans(),
+        padding=st.sampled_from([0, 2]),
+        pooling=st.sampled_from(["average", "max"]),
+        dropout=st.sampled_from([0, 0.2, 0.5]),
+        **training,
+    ),
+    st.builds(
+        Run,
+        model=st.just("mlp"),
+        norms=st.tuples(*[st.sampled_from(["batch", "mean"])] * 2),
+        norm_place=st.sampled_from(["before", "after"]),
+        norm_momentum=st.floats(0.001, 1),
+        dropout=st.just(0.5),
+        dropout_place=st.sampled_from(["last", "before norm"]),
+        **training,
+    ),
+    st.builds(
+        Run,
+        model=st.just("resnet"),
+        norms=st.tuples(st.sampled_from(["batch", "none"])),
+        depth=st.sampled_from([8, 14, 110]),
+        width=st.integers(1, 4),
+        shortcuts=st.booleans(),
+        **training,
+    ),
+    st.builds(
+        Run,
+        norms=st.just(BATCH),
+        momentum=st.floats(0, 0.99),
+        init=st.just("normal"),
+        init_scale=st.floats(0.01, 10),
+        trainable=st.sampled_from(models.SUBSETS),
+    ),
 )
 
 
@@ -48,6 +91,25 @@ def test_keys_of_recorded_runs_never_change():
 def test_the_way_a_number_is_written_does_not_move_the_key():
     assert Run(lr=1).key == Run(lr=1.0).key
     assert Run(norms=["batch"] * 4).key == Run(norms=BATCH).key
+    assert Run(weight_decay=0).key == Run().key
+
+
+def test_left_out_norms_are_none_in_every_slot_of_every_model():
+    for model, slots in models.SLOTS.items():
+        left_out, spelled_out = Run(model=model), Run(model=model, norms=("none",) * slots)
+        assert left_out.norms == ("none",) * slots
+        assert left_out == spelled_out
+        assert left_out.key == spelled_out.key
+
+
+def test_fields_that_came_later_leave_old_keys_alone():
+    assert Run(norms=BATCH, lr=1, seed=3).changes() == {
+        "norms": ["batch"] * 4,
+        "lr": 1.0,
+        "seed": 3,
+    }
+    old = {"norms": ["batch"] * 4, "padding": 2, "eval_epochs": [1, 2], "train_size": 60_000}
+    assert Run.from_changes(old).changes() == old
 
 
 @pytest.mark.parametrize(
@@ -75,6 +137,55 @@ def test_the_way_a_number_is_written_does_not_move_the_key():
         ({"seed": 10**9}, "seed is 1000000000; it must be between 0 and"),
         ({"padding": -1}, "padding is -1"),
         ({"eval_epochs": (9,)}, "eval epoch is 9; it must be between 1 and 5"),
+        ({"model": "mlp", "norms": BATCH}, "norms: 4 given, but mlp has 2 slots"),
+        ({"model": "resnet", "norms": BATCH}, "but resnet takes one norm for all its slots"),
+        ({"optimizer": "lion"}, "unknown optimizer 'lion'; known: sgd, adam, rmsprop"),
+        ({"optimizer": "adam", "momentum": 0.9}, "momentum is 0.9, which needs optimizer 'sgd'"),
+        ({"momentum": 1}, "momentum is 1; it must be a number from 0 to below 1"),
+        ({"momentum": -0.5}, "momentum is -0.5; it must be"),
+        ({"weight_decay": -1}, "weight decay is -1; it must be a number from 0"),
+        ({"weight_decay": float("inf")}, "weight decay is inf; it must be"),
+        ({"schedule": "linear"}, "unknown schedule 'linear'; known: constant, cosine"),
+        ({"init": "lecun"}, "unknown init 'lecun'; known: xavier, he, normal"),
+        ({"init_scale": 2}, "init_scale is 2.0, which needs init 'normal'"),
+        ({"init": "normal", "init_scale": 0}, "init scale is 0; it must be a number above 0"),
+        ({"input_transform": "whitened"}, "unknown input_transform 'whitened'; known: none"),
+        ({"augmentation": "cutout"}, "unknown augmentation 'cutout'; known: none, crop+flip"),
+        ({"epoch_steps": -1}, "epoch steps is -1; it must be at least 0"),
+        ({"norm_place": "after"}, "norm_place is 'after', which needs a norm"),
+        ({"norm_place": "inside"}, "unknown norm_place 'inside'; known: before, after"),
+        ({"norm_momentum": 0.5}, "norm_momentum is 0.5, which needs a norm"),
+        ({"norms": BATCH, "norm_momentum": 0}, "norm momentum is 0; it must be a number above 0"),
+        ({"norms": BATCH, "norm_momentum": 1.1}, "norm momentum is 1.1; it must be"),
+        ({"dropout": 1.0}, "dropout is 1.0; it must be a number from 0 to below 1"),
+        ({"dropout": "half"}, "dropout is 'half'; it must be a number"),
+        ({"model": "resnet", "dropout": 0.5}, "dropout is 0.5, which needs another model"),
+        ({"norms": BATCH, "dropout_place": "before norm"}, "which needs dropout above 0"),
+        ({"dropout": 0.5, "dropout_place": "before norm"}, "which needs a norm"),
+        ({"dropout_place": "first"}, "unknown dropout_place 'first'; known: last, before norm"),
+        ({"pooling": "median"}, "unknown pooling 'median'; known: average, max"),
+        ({"model": "mlp", "pooling": "max"}, "which needs another model than mlp"),
+        ({"model": "mlp", "padding": 2}, "padding is 2, which needs another model than mlp"),
+        ({"model": "mlp", "conv_bias": False}, "conv_bias is False, which needs another model"),
+        ({"model": "resnet", "linear_bias": False}, "linear_bias is False, which needs another"),
+        ({"model": "resnet", "depth": 10}, "depth is 10; it must be 6n + 2: 8, 14, 20"),
+        ({"model": "resnet", "depth": 2}, "depth is 2; it must be between 8 and 992"),
+        ({"depth": 14}, "depth is 14, which needs another model than lenet"),
+        ({"width": 2}, "width is 2, which needs another model than lenet"),
+        ({"shortcuts": False}, "shortcuts is False, which needs another model than lenet"),
+        ({"shortcuts": None}, "shortcuts is None; it must be true or false"),
+        ({"record_fit": 1}, "record_fit is 1; it must be true or false"),
+        ({"trainable": "bias"}, "unknown trainable 'bias'; known: all, norm"),
+        ({"trainable": "norm"}, "trainable is 'norm', which needs a norm"),
+        ({"trainable": "random"}, "trainable is 'random', which needs a norm"),
+        (
+            {"norms": BATCH, "trainable": "norm", "affine": "none"},
+            "trainable is 'norm', which needs gamma or beta to be learned",
+        ),
+        (
+            {"norms": BATCH, "trainable": "head", "affine": "beta"},
+            "affine is 'beta', which needs trainable gamma and beta",
+        ),
     ],
 )
 def test_what_cannot_be_trained_is_refused_in_one_clear_line(change, message):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from pyarrow import parquet
 
 from bnbook import data, experiments, store, sweep, training
 from bnbook.errors import BookError
@@ -132,8 +133,12 @@ def changed(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("file", "old", "new", "moved"),
     [
-        pytest.param("models.py", ".xavier_uniform_(", ".kaiming_uniform_(", ARMS, id="initial"),
-        pytest.param("training.py", "batch])\n", "batch], label_smoothing=0.1)\n", ARMS, id="loss"),
+        pytest.param(
+            "models/weights.py", ".xavier_uniform_(", ".kaiming_uniform_(", ARMS, id="initial"
+        ),
+        pytest.param(
+            "training.py", " labels)\n", " labels, label_smoothing=0.1)\n", ARMS, id="loss"
+        ),
         pytest.param(
             "norms.py", "eps: float = 1e-5", "eps: float = 1e-3", ["with BN"], id="epsilon"
         ),
@@ -176,6 +181,31 @@ def test_the_books_records_are_complete(name):
     assert not sweep._missing(experiment, known)
     for one in known.values():
         assert experiment.arm_of(Run.from_changes(one["run"])) in experiment.arms
+
+
+def test_what_a_run_records_beyond_the_usual_comes_back_from_the_table(folder):
+    run = replace(TINY, record_fit=True)
+    last = training.train(run).rows[-1]
+    both = [store.record(training.train(one), sweep.environment()) for one in (TINY, run)]
+    store.merge("tiny", both, {})
+    frame = store.read("tiny")
+    plain, fitted = frame[~frame["record_fit"]], frame[frame["record_fit"]]
+    assert plain["train_accuracy"].isna().all()
+    assert plain["weight_norm"].isna().all()
+    assert fitted["train_accuracy"].iloc[-1] == last["train_correct"] / 256
+    assert list(fitted["weight_norm"].iloc[-1]) == pytest.approx(last["weight_norm"])
+
+
+def test_tables_without_the_later_columns_can_be_read(folder, record):
+    store.merge("tiny", [record], {})
+    later = ["train_correct", "train_images", "weight_norm"]
+    parquet.write_table(
+        parquet.read_table(store.table_path("tiny")).drop_columns(later), store.table_path("tiny")
+    )
+    frame = store.read("tiny")
+    assert frame["train_accuracy"].isna().all()
+    assert frame["val_correct"].iloc[-1] == record["rows"][-1]["val_correct"]
+    assert store.recorded("tiny")[record["key"]]["rows"][-1].keys() == record["rows"][-1].keys()
 
 
 def damage(path, how):

@@ -1,0 +1,152 @@
+"""Data sets as tensors in memory, read by torchvision's own classes.
+
+MNIST comes with the repository (`data/MNIST/raw/*.gz`) and is unpacked into the user's cache;
+the others are downloaded into the same cache on first use, but for `cifar10-jpeg`: that is decoded
+from a file which the user names in `BNBOOK_CIFAR10_JPEG`. Two environment variables move the
+folders: `BNBOOK_DATA` (the repository's `data/`) and `BNBOOK_CACHE`.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bnbook.data import files
+from bnbook.data.catalog import SOURCES
+from bnbook.data.files import Dataset, bundled_folder, cache_folder
+from bnbook.errors import BookError
+
+__all__ = [
+    "NAMES",
+    "SOURCES",
+    "Dataset",
+    "Images",
+    "Splits",
+    "bundled_folder",
+    "cache_folder",
+    "coarsen",
+    "describe",
+    "load",
+    "split_indices",
+    "splits",
+    "to_float",
+]
+
+#: Sizes of the three parts of `digits`, the data of the lab on the page, and its grey levels.
+DIGITS_SIZES = (4_000, 1_000, 1_000)
+GREY_LEVELS = 16
+
+#: Images set aside for validation, and the seed that chooses them. Part of every recorded result.
+VALIDATION_SIZE = 10_000
+SPLIT_SEED = 85
+
+
+@dataclass(frozen=True)
+class Images:
+    """Images uint8 `(n, channels, height, width)` with their labels, int64 `(n,)`."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
+class Splits:
+    """The book's split: train to learn from, validation to choose by, test to report once."""
+
+    train: Images
+    validation: Images
+    test: Images
+
+
+def load(name: str) -> Dataset:
+    """Load the data set `name`, downloading it first if need be.
+
+    Raises BookError for an unknown name, and for a file that is damaged or cannot be had.
+    """
+    if name not in SOURCES:
+        raise BookError(f"unknown data set {name!r}: choose one of {', '.join(SOURCES)}")
+    source = SOURCES[name]()
+    folder = cache_folder() / name
+    faults = files.faults(source, folder)
+    # What comes with the book is put right unasked; a damaged download may be all a reader has.
+    if faults and (source.bundled or files.MISSING in faults.values()):
+        files.fetch(source, folder)
+        faults = files.faults(source, folder)
+    for file, fault in faults.items():
+        raise BookError(f"{folder / file} {fault}: delete it, and it will be fetched again")
+    data = source.read(folder)
+    _require_match(data.train_images, data.train_labels, data.classes, folder)
+    _require_match(data.test_images, data.test_labels, data.classes, folder)
+    return data
+
+
+@cache
+def splits(name: str) -> Splits:
+    """Split the training files into train and validation, the same way on every machine.
+
+    Validation is the last 10,000 of one fixed permutation; train is the rest, in that order.
+    The splits of `digits` are the first images of MNIST's, with fewer grey levels. `mnist_60000`
+    splits as most posts on MNIST do: all 60,000 to train on, the test images also to watch.
+    Raises BookError as `load` does.
+    """
+    if name == "mnist_60000":
+        mnist = splits("mnist")
+        both = (mnist.train, mnist.validation)
+        whole = Images(torch.cat([p.images for p in both]), torch.cat([p.labels for p in both]))
+        return Splits(train=whole, validation=mnist.test, test=mnist.test)
+    if name == "digits":
+        mnist = splits("mnist")
+        parts = zip((mnist.train, mnist.validation, mnist.test), DIGITS_SIZES, strict=True)
+        return Splits(*(Images(coarsen(p.images[:n]), p.labels[:n]) for p, n in parts))
+    data = load(name)
+    train, validation = split_indices(len(data.train_labels))
+    return Splits(
+        train=Images(data.train_images[train], data.train_labels[train]),
+        validation=Images(data.train_images[validation], data.train_labels[validation]),
+        test=Images(data.test_images, data.test_labels),
+    )
+
+
+def split_indices(n: int) -> tuple[Tensor, Tensor]:
+    """Return which of `n` training images are for training, which for validation; int64."""
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(SPLIT_SEED))
+    return order[:-VALIDATION_SIZE], order[-VALIDATION_SIZE:]
+
+
+def coarsen(images: Tensor) -> Tensor:
+    """Round uint8 images to 16 grey levels, multiples of 17: half a byte each."""
+    step = 255 // (GREY_LEVELS - 1)
+    return ((images.int() + step // 2) // step * step).to(torch.uint8)
+
+
+def to_float(images: Tensor) -> Tensor:
+    """Scale uint8 images to float32 in [0, 1], as torchvision's ToTensor does."""
+    return images.float() / 255
+
+
+def describe(name: str) -> str:
+    """Load the data set; say in one line how large it is and where its files are."""
+    data = load(name)
+    shape = " x ".join(map(str, data.train_images.shape[1:]))
+    return (
+        f"{name}: {len(data.train_images):,} training and {len(data.test_images):,} test images, "
+        f"{shape}, {len(data.classes)} classes, in {cache_folder() / name}"
+    )
+
+
+def _require_match(images: Tensor, labels: Tensor, classes: tuple[str, ...], folder: Path) -> None:
+    if not len(labels) or len(images) != len(labels) or int(labels.max()) >= len(classes):
+        raise BookError(
+            f"the files in {folder} do not belong together ({len(images):,} images, "
+            f"{len(labels):,} labels for {len(classes)} classes): "
+            "delete the folder, and they will be fetched again"
+        )
+
+
+#: Every name that `splits` knows: two are other divisions of MNIST.
+NAMES = (*SOURCES, "digits", "mnist_60000")

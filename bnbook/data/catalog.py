@@ -1,0 +1,216 @@
+"""The data sets the book knows: where each comes from and how it is read."""
+
+import gzip
+import io
+import os
+import zipfile
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from bnbook.data import files
+from bnbook.data.files import Dataset, Source
+from bnbook.errors import BookError
+
+#: MD5 of the unpacked files of MNIST.
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+
+#: Names the user's file with CIFAR-10 as JPEG images; lossy, so figures that rest on it say so.
+JPEG_VARIABLE = "BNBOOK_CIFAR10_JPEG"
+PARTS = ("train", "test")
+ZIP_ERRORS = (zipfile.BadZipFile, zlib.error)
+CIFAR10_CLASSES = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+
+
+def _unpack_mnist(root: Path) -> None:
+    """Unpack the bundled files into `root/MNIST/raw`."""
+    (root / "MNIST/raw").mkdir(parents=True, exist_ok=True)
+    for name, md5 in MNIST_MD5.items():
+        packed = files.bundled_folder() / "MNIST/raw" / f"{name}.gz"
+        remedy = (
+            "restore it with `git checkout -- data/MNIST`, or name the folder that holds MNIST/raw "
+            "in the environment variable BNBOOK_DATA"
+        )
+        try:
+            content = gzip.decompress(packed.read_bytes())
+        except FileNotFoundError as error:
+            raise BookError(f"{packed} {files.MISSING}: {remedy}") from error
+        except (OSError, EOFError, zlib.error) as error:
+            raise BookError(f"{packed} is damaged ({error}): {remedy}") from error
+        (root / "MNIST/raw" / name).write_bytes(content)
+        if fault := files.fault(root / "MNIST/raw" / name, md5):
+            raise BookError(f"{packed}, unpacked, {fault}: {remedy}")
+
+
+# The four functions below import torchvision themselves: it takes seconds, and a worker that is
+# handed its data never needs it.
+
+
+def _mnist() -> Source:
+    from torchvision.datasets import MNIST
+
+    return Source(
+        files={f"MNIST/raw/{file}": md5 for file, md5 in MNIST_MD5.items()},
+        fetch=_unpack_mnist,
+        read=lambda folder: _read_idx(MNIST, folder),
+        bundled=True,
+    )
+
+
+def _fashion_mnist() -> Source:
+    from torchvision.datasets import FashionMNIST
+
+    archives = [archive for archive, _ in FashionMNIST.resources]
+    return Source(
+        files={f"FashionMNIST/raw/{archive.removesuffix('.gz')}": None for archive in archives},
+        fetch=lambda root: files.download(
+            "fashion_mnist",
+            lambda: FashionMNIST(root, download=True),
+            f"each of {', '.join(archives)} from {FashionMNIST.mirrors[0]}",
+            "FashionMNIST/raw",
+        ),
+        read=lambda folder: _read_idx(FashionMNIST, folder),
+    )
+
+
+def _read_idx(kind: Any, folder: Path) -> Dataset:
+    train, test = kind(folder, train=True), kind(folder, train=False)
+    return Dataset(
+        train_images=train.data.unsqueeze(1),
+        train_labels=train.targets,
+        test_images=test.data.unsqueeze(1),
+        test_labels=test.targets,
+        classes=tuple(kind.classes),
+    )
+
+
+def _svhn() -> Source:
+    from torchvision.datasets import SVHN
+
+    parts = [SVHN.split_list[split] for split in ("train", "test")]
+
+    def read(folder: Path) -> Dataset:
+        train, test = SVHN(folder, split="train"), SVHN(folder, split="test")
+        return Dataset(
+            train_images=torch.from_numpy(train.data).contiguous(),
+            train_labels=torch.from_numpy(train.labels),
+            test_images=torch.from_numpy(test.data).contiguous(),
+            test_labels=torch.from_numpy(test.labels),
+            classes=tuple("0123456789"),
+        )
+
+    def build(root: Path) -> None:
+        SVHN(root, split="train", download=True)
+        SVHN(root, split="test", download=True)
+
+    return Source(
+        files={file: md5 for _, file, md5 in parts},
+        fetch=lambda root: files.download(
+            "svhn", lambda: build(root), f"each of {', '.join(url for url, _, _ in parts)}"
+        ),
+        read=read,
+    )
+
+
+def _cifar10() -> Source:
+    from torchvision.datasets import CIFAR10
+
+    def read(folder: Path) -> Dataset:
+        train, test = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
+        return Dataset(
+            # torchvision stores `(n, height, width, channels)`.
+            train_images=torch.from_numpy(train.data).permute(0, 3, 1, 2).contiguous(),
+            train_labels=torch.tensor(train.targets),
+            test_images=torch.from_numpy(test.data).permute(0, 3, 1, 2).contiguous(),
+            test_labels=torch.tensor(test.targets),
+            classes=tuple(train.classes),
+        )
+
+    batches = [*CIFAR10.train_list, *CIFAR10.test_list]
+    batches.append([CIFAR10.meta["filename"], CIFAR10.meta["md5"]])
+    return Source(
+        files={f"{CIFAR10.base_folder}/{file}": md5 for file, md5 in batches},
+        fetch=lambda root: files.download(
+            "cifar10", lambda: CIFAR10(root, download=True), CIFAR10.url
+        ),
+        read=read,
+    )
+
+
+def _cifar10_jpeg() -> Source:
+    return Source(
+        files={f"{part}_{what}.npy": None for part in PARTS for what in ("images", "labels")},
+        fetch=_decode_jpeg,
+        read=_read_npy,
+    )
+
+
+def _decode_jpeg(root: Path) -> None:
+    """Decode the file named in `JPEG_VARIABLE`, once, into arrays in `root`.
+
+    For each part it holds the arrays `…_jpeg` (uint8, all files one after another), `…_length`
+    (bytes per file) and `…_label` (0 to 9). Raises BookError where it is missing or damaged.
+    """
+    named = os.environ.get(JPEG_VARIABLE)
+    remedy = f"name the file of CIFAR-10 as JPEG images in the environment variable {JPEG_VARIABLE}"
+    if not named:
+        raise BookError(f"cifar10-jpeg comes neither with the book nor from the network: {remedy}")
+    arrays = {}
+    try:
+        with np.load(named) as packed:
+            for part in PARTS:
+                images = _decoded(packed[f"{part}_jpeg"], packed[f"{part}_length"])
+                arrays[f"{part}_images"] = images.numpy()
+                arrays[f"{part}_labels"] = packed[f"{part}_label"].astype(np.int64)
+    # A TypeError says that the file is a single array.
+    except (OSError, TypeError, ValueError, LookupError, EOFError, *ZIP_ERRORS) as error:
+        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
+        raise BookError(f"cannot read {named} ({reason}): {remedy}") from error
+    for name, array in arrays.items():
+        np.save(root / f"{name}.npy", array)
+
+
+def _decoded(content: Any, lengths: Any) -> Tensor:
+    """Decode images of one size, stored one after another: uint8 `(n, 3, height, width)`."""
+    if sum(lengths) != len(content):
+        raise ValueError(f"{len(content):,} bytes instead of {sum(lengths):,}")
+    pieces = (piece.tobytes() for piece in np.split(content, np.cumsum(lengths)[:-1]))
+    images = [np.asarray(Image.open(io.BytesIO(piece)).convert("RGB")) for piece in pieces]
+    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def _read_npy(folder: Path) -> Dataset:
+    def array(name: str) -> Tensor:
+        return torch.from_numpy(np.load(folder / f"{name}.npy"))
+
+    return Dataset(
+        train_images=array("train_images"),
+        train_labels=array("train_labels"),
+        test_images=array("test_images"),
+        test_labels=array("test_labels"),
+        classes=CIFAR10_CLASSES,
+    )
+
+
+#: The data sets the book knows, each with the function that says where it comes from.
+SOURCES: dict[str, Callable[[], Source]] = {
+    "mnist": _mnist,
+    "fashion_mnist": _fashion_mnist,
+    "svhn": _svhn,
+    "cifar10": _cifar10,
+    "cifar10-jpeg": _cifar10_jpeg,
+}

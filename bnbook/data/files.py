@@ -1,0 +1,147 @@
+"""A data set's files: where they lie, whether they are whole, and how they get there."""
+
+import hashlib
+import http.client
+import os
+import shutil
+import tarfile
+import tempfile
+import urllib.error
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from torch import Tensor
+
+from bnbook.errors import BookError
+
+MISSING = "is missing"
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A data set as its authors split it.
+
+    Images uint8 `(n, channels, height, width)`, labels int64 `(n,)` in 0..len(classes)-1.
+    """
+
+    train_images: Tensor
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Source:
+    """How to obtain and read a data set, given its folder.
+
+    `files` maps each file, relative to the folder, to its MD5, or to None where nobody publishes
+    one (unpacked idx files, decoded arrays): then its length is checked against its own header.
+    """
+
+    files: dict[str, str | None]
+    fetch: Callable[[Path], None]
+    read: Callable[[Path], Dataset]
+    bundled: bool = False
+
+
+def bundled_folder() -> Path:
+    """Return the folder with the data that come with the book."""
+    beside_package = Path(__file__).resolve().parents[2] / "data"
+    return Path(os.environ.get("BNBOOK_DATA") or beside_package)
+
+
+def cache_folder() -> Path:
+    """Return the folder that holds unpacked and downloaded data, one folder per data set."""
+    return Path(os.environ.get("BNBOOK_CACHE") or platformdirs.user_cache_dir("bnbook"))
+
+
+def faults(source: Source, folder: Path) -> dict[str, str]:
+    """Map each file that is not as it should be to what is wrong with it."""
+    found = {file: fault(folder / file, md5) for file, md5 in source.files.items()}
+    return {file: fault for file, fault in found.items() if fault}
+
+
+def fault(path: Path, md5: str | None) -> str | None:
+    """Say what is wrong with one file, if anything."""
+    if not path.is_file():
+        return MISSING
+    if md5 is None:
+        return _npy_fault(path) if path.suffix == ".npy" else _idx_fault(path)
+    with path.open("rb") as file:
+        # MD5 is what the distributors publish; it guards against accidents, not attackers.
+        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    if found == md5:
+        return None
+    return f"is damaged ({path.stat().st_size:,} bytes, MD5 {found} instead of {md5})"
+
+
+def _idx_fault(path: Path) -> str | None:
+    """Check an idx file's length against its header: 0, 0, 8 (bytes), how many sizes, sizes."""
+    with path.open("rb") as file:
+        magic = file.read(4)
+        if magic[:3] != b"\0\0\x08" or len(magic) < 4:
+            return "is damaged (it is no idx file of bytes)"
+        expected = 1
+        for _ in range(magic[3]):
+            expected *= int.from_bytes(file.read(4), "big")
+    found = path.stat().st_size - 4 - 4 * magic[3]
+    return None if found == expected else f"is damaged ({found:,} of {expected:,} values)"
+
+
+def _npy_fault(path: Path) -> str | None:
+    """Check a `.npy` file's length against its header, without reading the array."""
+    try:
+        np.load(path, mmap_mode="r")
+    except (ValueError, EOFError) as error:
+        return f"is damaged ({error})"
+    return None
+
+
+def fetch(source: Source, folder: Path) -> None:
+    """Bring a data set's files into `folder`, each whole or not at all.
+
+    They are made in a folder beside it and moved, so that a killed or a second process does no
+    harm. Archives that the reader has put into `folder` by hand are used.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f"{folder.name}-") as temporary:
+            scratch = Path(temporary)
+            shutil.copytree(folder, scratch, dirs_exist_ok=True)
+            source.fetch(scratch)
+            for file in source.files:
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (scratch / file).replace(folder / file)
+    except OSError as error:
+        raise BookError(
+            f"cannot write to {folder} ({error.strerror or error}): name a writable folder, "
+            "on a disk with room, in the environment variable BNBOOK_CACHE"
+        ) from error
+
+
+def download(name: str, build: Callable[[], Any], archives: str, subfolder: str = "") -> None:
+    """Let torchvision download a data set into its folder and check what it got.
+
+    Raises BookError that names the `archives` and where to put them by hand.
+    """
+    try:
+        build()
+    except (
+        RuntimeError,
+        EOFError,
+        tarfile.TarError,
+        http.client.HTTPException,
+        urllib.error.URLError,
+        ConnectionError,
+        TimeoutError,
+    ) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        raise BookError(
+            f"cannot download {name} ({reason}): get {archives} by other means, "
+            f"and put it into {cache_folder() / name / subfolder}"
+        ) from error

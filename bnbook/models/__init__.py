@@ -1,0 +1,66 @@
+"""Networks with a norm slot after each hidden layer."""
+
+import inspect
+from collections.abc import Callable
+
+from torch import nn
+
+from bnbook.models.chains import LENET_LAYERS, lenet, mlp
+from bnbook.models.parts import (
+    ACTIVATIONS,
+    AFFINE,
+    DROPOUT_PLACES,
+    NORM_PLACES,
+    POOLING,
+    AveragePool,
+    Dropout,
+)
+from bnbook.models.residual import resnet
+from bnbook.models.weights import (
+    INITIALIZATIONS,
+    SUBSETS,
+    Partial,
+    activations,
+    freeze,
+    initialize,
+    norm_slots,
+    parameter_count,
+    weighted,
+)
+
+__all__ = [
+    "ACTIVATIONS",
+    "AFFINE",
+    "DROPOUT_PLACES",
+    "INITIALIZATIONS",
+    "LENET_LAYERS",
+    "MODELS",
+    "NORM_PLACES",
+    "OPTIONS",
+    "POOLING",
+    "SLOTS",
+    "SUBSETS",
+    "AveragePool",
+    "Dropout",
+    "Partial",
+    "activations",
+    "freeze",
+    "initialize",
+    "lenet",
+    "mlp",
+    "norm_slots",
+    "parameter_count",
+    "resnet",
+    "weighted",
+]
+
+#: The nets, by the names that `Run` knows.
+MODELS: dict[str, Callable[..., nn.Sequential]] = {"lenet": lenet, "mlp": mlp, "resnet": resnet}
+#: How many norms each is told: one per slot, or one word for all slots of a residual net.
+SLOTS = {"lenet": 4, "mlp": 2, "resnet": 1}
+_NO_FIELDS = ("slots", "input_shape", "classes")
+#: What else each can be told: names of fields of `Run`.
+OPTIONS = {
+    name: [p for p in inspect.signature(make).parameters if p not in _NO_FIELDS]
+    for name, make in MODELS.items()
+}
