@@ -87,6 +87,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        7,
+        _EXERCISES,
+        "07-other-norms.ipynb",
+        "Exercise 7 · Other normalizations",
+        "Which other ways to normalize are worth their time?",
+        needs=(1, 4),
+    ),
+    Chapter(
         8,
         _HOOD,
         "08-from-scratch.ipynb",

@@ -7,6 +7,7 @@ no seed is added after looking.
 from bnbook.errors import BookError
 from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
     MARGIN,
@@ -24,7 +25,9 @@ from bnbook.experiments.plan import (
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, TIME_TO_ACCURACY)}
+EXPERIMENTS = {
+    e.name: e for e in (*EXERCISES, *REDUCED, OTHER_NORMS, AS_POSTED, PAGE, TIME_TO_ACCURACY)
+}
 
 
 def find(name: str) -> Experiment:
