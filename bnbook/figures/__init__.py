@@ -14,7 +14,7 @@ from bnbook.figures.comparisons import (
     share_map,
     two_rates,
 )
-from bnbook.figures.costs import cost_map, sizes
+from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
@@ -23,6 +23,7 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "affine_histograms",
+    "clock",
     "contrast_name",
     "contributions",
     "cost_map",
@@ -32,6 +33,7 @@ __all__ = [
     "gradients",
     "lr_curves",
     "magnitudes",
+    "ratios",
     "share",
     "share_map",
     "sizes",

@@ -24,6 +24,7 @@ from bnbook.findings.probes import (
     magnitudes,
     relative_magnitudes,
 )
+from bnbook.findings.reaching import Sooner, at_quickest, over_time, product, reaching, sooner
 from bnbook.findings.records import (
     at,
     at_best,
@@ -58,7 +59,7 @@ from bnbook.findings.statistics import (
     summary,
     tuning,
 )
-from bnbook.findings.timings import median_interval, medians, relative
+from bnbook.findings.timings import median_interval, medians, relative, timed_on
 from bnbook.findings.training_share import HalfPoint, half_point, share_trained
 from bnbook.findings.verdicts import (
     NOT_REPRODUCED,
@@ -102,6 +103,7 @@ __all__ = [
     "Interval",
     "Markdown",
     "Paired",
+    "Sooner",
     "Verdict",
     "affine_values",
     "arms",
@@ -111,6 +113,7 @@ __all__ = [
     "as_trained",
     "at",
     "at_best",
+    "at_quickest",
     "best_rates",
     "classify",
     "compared",
@@ -136,22 +139,27 @@ __all__ = [
     "median_interval",
     "medians",
     "outcomes",
+    "over_time",
     "p_value",
     "paired",
     "percent",
     "plain",
     "points",
     "prediction",
+    "product",
     "provenance",
     "published",
+    "reaching",
     "relative",
     "relative_magnitudes",
     "setting",
     "shapley",
     "share_trained",
     "short_answer",
+    "sooner",
     "summary",
     "table",
+    "timed_on",
     "trend",
     "tuning",
     "value",

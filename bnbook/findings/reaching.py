@@ -77,9 +77,11 @@ def product(a: Interval, b: Interval) -> Interval:
 
 
 def over_time(runs: pd.DataFrame, step_seconds: Mapping[str, float]) -> pd.DataFrame:
-    """Validation accuracy against seconds of training, per arm: `mean`, `low`, `high`, `seconds`.
+    """Average validation accuracy against seconds of training: arm, `mean`, `low`, `high`, `seconds`.
 
     `runs` as from `at_quickest`; `step_seconds` maps an arm to the seconds of one of its steps.
     """
     table = summary(runs[runs["epoch"] > 0], ["arm", "epoch"])
-    return table.assign(seconds=table["epoch"] * STEPS * table["arm"].map(step_seconds).astype(float))
+    return table.assign(
+        seconds=table["epoch"] * STEPS * table["arm"].map(step_seconds).astype(float)
+    )
