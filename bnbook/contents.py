@@ -46,6 +46,7 @@ class Chapter:
 
 _EXERCISES: Final = "The exercises"
 _HOOD: Final = "Under the hood"
+_FARTHER: Final = "Farther"
 
 CHAPTERS: Final = (
     Chapter(
@@ -101,6 +102,14 @@ CHAPTERS: Final = (
         "Chapter 8 · Batch norm from scratch",
         "If your own batch normalization were wrong, would the training curve tell you?",
         needs=(1, 4),
+    ),
+    Chapter(
+        12,
+        _FARTHER,
+        "12-cost.ipynb",
+        "Chapter 12 · What batch norm costs",
+        "How much slower is a step with it, and do we wait longer for an accuracy?",
+        needs=(2, 8),
     ),
 )
 

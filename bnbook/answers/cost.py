@@ -7,7 +7,6 @@ from typing import Any, Final
 import pandas as pd
 
 from bnbook import claims, findings
-from bnbook.answers.wording import list_of
 from bnbook.experiments.cost import NETS, TARGETS, arm_name
 from bnbook.findings import Interval, Sooner, Verdict
 
@@ -48,7 +47,7 @@ def verdicts(frame: pd.DataFrame, steps: pd.DataFrame) -> list[Verdict]:
     everywhere = all(ABOUT[0] <= row["mean"] <= ABOUT[1] for row in nets)
     facts = (
         f"The source's net, written in numpy as there, takes {longer(old)} longer a step (the "
-        f"source: {100 * (source - 1):.0f}{findings.NBSP}% for its whole script). In PyTorch it "
+        f"source: {findings.percent(source - 1, digits=0)} for its whole script). In PyTorch it "
         f"goes from {longer(least)} ({_cell(least)}) to {longer(most)} ({_cell(most)}). "
         f"{_clocks(clocks(frame, steps))}"
     )
@@ -130,22 +129,18 @@ def _cell(row: Mapping[str, Any]) -> str:
 
 def _clocks(found: Mapping[str, Clock]) -> str:
     """Say what becomes of it on the way to an accuracy."""
-    target = findings.percent(TARGETS[-1], digits=0)
-    said = []
-    for word, ending in (
-        ("sooner", f"is at {target} validation accuracy sooner with batch norm"),
-        ("later", "is there later"),
-        ("undecided", "is there at about the same time, as far as five seeds tell"),
-    ):
-        mine = [f"{net} (× {_ratio(one)})" for net, one in found.items() if one.said == word]
-        if mine:
-            said.append(f"{list_of(mine)} {ending}")
-    return f"And a step is not the whole price. On one core's clock {'; '.join(said)}."
+    said = [f"{net} {_ratio(one)}, {_WORDS[one.said]}" for net, one in found.items()]
+    return (
+        "And a step is not the whole price. The time to "
+        f"{findings.percent(TARGETS[-1], digits=0)} validation accuracy with batch norm, over that "
+        f"without: {'; '.join(said)}."
+    )
+
+
+_WORDS: Final = {"sooner": "sooner with it", "later": "later with it", "undecided": "undecided"}
 
 
 def _ratio(clock: Clock) -> str:
     text = findings.plain(*clock.seconds)
-    steps = clock.steps
-    if steps.late_without and not steps.late_with:
-        return f"at most {text}"
-    return text
+    # Runs without a norm that count with their budget would have taken longer.
+    return f"at most {text}" if clock.steps.late_without and not clock.steps.late_with else text

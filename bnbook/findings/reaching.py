@@ -77,9 +77,10 @@ def product(a: Interval, b: Interval) -> Interval:
 
 
 def over_time(runs: pd.DataFrame, step_seconds: Mapping[str, float]) -> pd.DataFrame:
-    """Average validation accuracy against seconds of training: arm, `mean`, `low`, `high`, `seconds`.
+    """Average validation accuracies, with the seconds of training that each took to get there.
 
-    `runs` as from `at_quickest`; `step_seconds` maps an arm to the seconds of one of its steps.
+    Columns: arm, epoch, `mean`, `low`, `high`, `seconds`. `runs` as from `at_quickest`;
+    `step_seconds` maps an arm to the seconds of one of its steps.
     """
     table = summary(runs[runs["epoch"] > 0], ["arm", "epoch"])
     return table.assign(
