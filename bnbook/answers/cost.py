@@ -29,10 +29,14 @@ class Clock:
 
     @property
     def said(self) -> str:
-        """Say which way it goes: "sooner", "later" or "undecided"."""
-        if self.seconds.high < 1:
+        """Say which way it goes: "sooner", "later" or "undecided".
+
+        Runs that count with their whole budget would have taken longer: with batch norm they
+        forbid "sooner", without it "later".
+        """
+        if self.seconds.high < 1 and not self.steps.late_with:
             return "sooner"
-        return "later" if self.seconds.low > 1 else "undecided"
+        return "later" if self.seconds.low > 1 and not self.steps.late_without else "undecided"
 
 
 def verdicts(frame: pd.DataFrame, steps: pd.DataFrame) -> list[Verdict]:
