@@ -7,13 +7,12 @@ import torch
 
 from benchmarks import matrix_limit
 
-pytest.importorskip("skorch", reason="benchmarks/requirements.txt is not installed")
-pytest.importorskip("lightning", reason="benchmarks/requirements.txt is not installed")
-
 
 @pytest.fixture
 def trained(monkeypatch):
     """Return the nets that were built to be trained."""
+    for framework in ("skorch", "lightning"):
+        pytest.importorskip(framework, reason="benchmarks/requirements.txt is not installed")
     from benchmarks import training_loop
 
     nets, build = [], training_loop.training.build
