@@ -56,8 +56,18 @@ test: lint
 	$(BIN)/pytest -m browser
 	@echo 'Test: everything passed; the site is in _site/'
 
-bench: $(INSTALLED)
-	@$(BIN)/python -m benchmarks
+# What is measured against has a venv of its own, which sees .venv's packages and keeps their pins.
+BENCH := .venv/bench
+$(BENCH)/installed: benchmarks/requirements.txt $(INSTALLED)
+	@$(BIN)/python -m venv $(BENCH)
+	@$(BIN)/python -c 'import sysconfig; print("import site; site.addsitedir(%r)" % sysconfig.get_path("purelib"))' \
+	  > $$($(BENCH)/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/book.pth
+	@$(BENCH)/bin/python -m pip install -qq --disable-pip-version-check \
+	  -c requirements.lock -r benchmarks/requirements.txt
+	@touch $@
+
+bench: $(BENCH)/installed
+	@$(BENCH)/bin/python -m benchmarks
 
 sweep: $(INSTALLED)
 	@$(BIN)/bnbook sweep --all

@@ -1,27 +1,31 @@
 """Measure, and print one Markdown table: `python -m benchmarks`, or `make bench`."""
 
+import statistics
 import sys
+from typing import Any
 
+import pandas as pd
 import torch
 
-from benchmarks import browser_engine, lab_page, site_build, training_loop
-from bnbook import sweep
+from benchmarks import browser_engine, lab_page, matrix_limit, site_build, training_loop
+from bnbook import sweep, timings
 from bnbook.errors import BookError
+
+#: How many runs a job has, and how often it is timed.
+JOBS = {1: 5, len(training_loop.SWEEP): 3}
 
 
 def main() -> None:
-    """Run all benchmarks, about ten minutes on two cores."""
+    """Run all benchmarks, about fifteen minutes on two cores."""
     cores = sweep.check_workers(None)
     print(f"{sweep.machine()}, {cores} cores, PyTorch {torch.__version__}\n")
-    runs = training_loop.compare_runs()
-    sweeps = training_loop.compare_sweeps()
+    speeds = training_loop.measure(JOBS)
+    timings.write("training-loops", speeds, "make bench")
+    _print_training(pd.DataFrame(speeds))
+    print(f"{matrix_limit.measure()}\n")
     steps = browser_engine.measure()
     builds = site_build.measure()
-    eight = f"{len(training_loop.SWEEP)} runs"
     rows = [
-        ("one run, training alone", *_rates(runs.medians("training"))),
-        (f"{eight}, training alone", *_rates(sweeps.medians("training"))),
-        (f"{eight}, whole job with evaluations", *_rates(sweeps.medians("whole"))),
         *(
             (f"a step of {size} images: page's engine, PyTorch", *_milliseconds(medians))
             for size, medians in steps.items()
@@ -33,14 +37,42 @@ def main() -> None:
     for row in rows:
         print(f"| {' | '.join(row)} |")
     print(
-        "\nTraining: medians, images per second. Ours: one thread a run, all cores for a sweep; "
-        "the usual way:\ntorchvision with ToTensor, DataLoader(batch_size=128, shuffle=True), "
-        "default threads, one run after another.\nOur evaluations are twofold, with running and "
-        "with re-estimated statistics. Steps: LeNet with batch norm in Chromium,\nagainst our loop "
-        "in PyTorch on one thread; medians. Site: once each; the usual way\nis `jupyter nbconvert "
-        "--execute` on every chapter. Ratios above 1 are in our favour.\n"
+        "\nSteps: LeNet with batch norm in Chromium, against our loop in PyTorch on one thread; "
+        "medians. Site: once\neach; the usual way is `jupyter nbconvert --execute` on every "
+        "chapter. Ratios above 1 are in our favour.\n"
     )
     _print_lab(lab_page.measure())
+
+
+def _print_training(speeds: pd.DataFrame) -> None:
+    """Print images per second of every way, and how many times as fast ours is."""
+    print("| images per second | ours | " + " | ".join(_others()) + " |")
+    print("|---|" + "---:|" * (1 + len(_others())))
+    for size in JOBS:
+        runs = "one run" if size == 1 else f"{size} runs"
+        for part, name in (
+            ("training", "training alone"),
+            ("whole", "whole job with evaluations"),
+        ):
+            job = speeds[speeds["runs"] == size].pivot(index="turn", columns="way", values=part)
+            cells = [f"{statistics.median(job[training_loop.OURS]):,.0f}"]
+            cells += [_against(job, way) for way in _others()]
+            print(f"| {runs}, {name} | {' | '.join(cells)} |")
+    print(
+        "\nMedians over turns; in brackets ours over theirs, turn by turn. Ours: one thread a run, "
+        "all cores for several.\nThe others: default threads, one run after another; the tutorial "
+        "loop with torchvision, ToTensor and DataLoader,\nskorch and Lightning with tensors in "
+        "memory. Ours evaluates twice, with running and with re-estimated statistics.\n"
+    )
+
+
+def _others() -> list[str]:
+    return [way for way in training_loop.WAYS if way != training_loop.OURS]
+
+
+def _against(job: Any, way: str) -> str:
+    ratio = statistics.median(job[training_loop.OURS] / job[way])
+    return f"{statistics.median(job[way]):,.0f} ({ratio:.1f}×)"
 
 
 def _print_lab(lab: lab_page.Lab) -> None:
@@ -50,11 +82,6 @@ def _print_lab(lab: lab_page.Lab) -> None:
     print(f"| digits, gzipped | {lab.digits / 1000:.0f} kB | ≤ 500 kB |")
     print(f"| slider to redrawn curve, median | {lab.slider:.1f} ms | ≤ 16 ms |")
     print(f"| longest task of the page's thread | {lab.longest:.0f} ms | ≤ 50 ms |")
-
-
-def _rates(medians: tuple[float, float, float]) -> tuple[str, str, str]:
-    ours, usual, ratio = medians
-    return f"{ours:,.0f}/s", f"{usual:,.0f}/s", f"{ratio:.1f}×"
 
 
 def _milliseconds(medians: tuple[float, float, float]) -> tuple[str, str, str]:

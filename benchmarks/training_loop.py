@@ -1,9 +1,9 @@
-"""Training: our loop against the loop of most tutorials, on the same net and the same images."""
+"""Training: ours against the tutorial loop, skorch and Lightning, side by side."""
 
-import statistics
+import functools
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -13,108 +13,82 @@ from torch.utils.data import DataLoader, Subset
 from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
+from benchmarks import frameworks
+from benchmarks.turns import in_turns
 from bnbook import data, sweep, training
 from bnbook.run import Run
 
 RUN = Run(norms=("batch",) * 4, epochs=2)
 SWEEP = [replace(RUN, seed=seed) for seed in range(8)]
 
-
-@dataclass(frozen=True)
-class Speed:
-    """Training images per second: of training alone, and of the whole job with evaluations."""
-
-    training: float
-    whole: float
+#: Images per second of training alone, and of the whole job with its evaluations.
+Speed = tuple[float, float]
 
 
-@dataclass(frozen=True)
-class Comparison:
-    """Repeated measurements of both sides, made in turns."""
+def measure(turns: Mapping[int, int]) -> list[dict[str, Any]]:
+    """Time jobs of so many runs in so many turns each: images per second, a row per way and turn.
 
-    ours: list[Speed]
-    usual: list[Speed]
-
-    def medians(self, part: str) -> tuple[float, float, float]:
-        """Return the medians of ours, of the usual way, and of their ratios turn by turn."""
-        ours = [getattr(speed, part) for speed in self.ours]
-        usual = [getattr(speed, part) for speed in self.usual]
-        ratios = [a / b for a, b in zip(ours, usual, strict=True)]
-        return statistics.median(ours), statistics.median(usual), statistics.median(ratios)
-
-
-def compare_runs(repeats: int = 5) -> Comparison:
-    """Compare one run: ours on one thread, the usual one on PyTorch's default number."""
-    # One more turn, discarded: it warms up what both sides share.
-    return _compare(_our_run, lambda: _usual([RUN]), repeats + 1, discard=1)
+    Ours is a sweep on all cores, or one run on one thread; the others train one run after another
+    with PyTorch's default number of threads. Every way evaluates after each epoch, ours more:
+    with running and with re-estimated statistics, before the first epoch, and on the test images.
+    """
+    rows = []
+    for size, count in turns.items():
+        work = {way: functools.partial(job, SWEEP[:size]) for way, job in WAYS.items()}
+        for turn, way, (alone, whole) in in_turns(work, count):
+            rows.append({"runs": size, "way": way, "turn": turn, "training": alone, "whole": whole})
+    return rows
 
 
-def compare_sweeps(repeats: int = 3) -> Comparison:
-    """Compare eight runs: ours on all cores, the usual ones one after another."""
-    # Nothing to warm up: our workers always start anew, and their start counts.
-    return _compare(_our_sweep, lambda: _usual(SWEEP), repeats, discard=0)
-
-
-def _compare(
-    ours: Callable[[], Speed], usual: Callable[[], Speed], turns: int, discard: int
-) -> Comparison:
-    """Take turns, so that a busy moment hits both sides."""
-    pairs = [(ours(), usual()) for _ in range(turns)][discard:]
-    return Comparison([a for a, _ in pairs], [b for _, b in pairs])
-
-
-def _our_run() -> Speed:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
+def ours(runs: Sequence[Run]) -> Speed:
+    """Train one run in this process, several in a sweep; its workers start anew, which counts."""
+    workers = min(sweep.check_workers(None), len(runs))
     start = time.perf_counter()
-    try:
-        history = training.train(RUN)
-    finally:
-        torch.set_num_threads(threads)
-    return Speed(
-        training=_samples(RUN) / history.seconds,
-        whole=_samples(RUN) / (time.perf_counter() - start),
-    )
-
-
-def _our_sweep() -> Speed:
-    workers = sweep.check_workers(None)
-    start = time.perf_counter()
-    records = list(sweep.execute(SWEEP, workers))
+    if workers == 1:
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)
+        try:
+            seconds = training.train(runs[0]).seconds
+        finally:
+            torch.set_num_threads(threads)
+    else:
+        records = list(sweep.execute(runs, workers))
+        seconds = sum(record["rows"][-1]["seconds"] for record in records) / workers
     whole = time.perf_counter() - start
-    busy = sum(record["rows"][-1]["seconds"] for record in records) / workers
-    samples = sum(map(_samples, SWEEP))
-    return Speed(training=samples / busy, whole=samples / whole)
+    steps = sum(run.epochs * (run.train_size // run.batch_size) for run in runs)
+    return steps * RUN.batch_size / seconds, steps * RUN.batch_size / whole
 
 
-def _samples(run: Run) -> int:
-    return run.epochs * (run.train_size // run.batch_size) * run.batch_size
-
-
-def _usual(runs: list[Run]) -> Speed:
-    """Train and evaluate one run after another as tutorials do, with default threads."""
+def one_after_another(train: Callable[[Run], float], runs: Sequence[Run]) -> Speed:
+    """Do runs in this process by `train`, which returns the seconds of training alone."""
     data.load("mnist")  # puts the files where torchvision reads them
-    training_seconds = 0.0
     start = time.perf_counter()
-    for run in runs:
-        torch.manual_seed(run.seed)
-        images = MNIST(data.cache_folder() / "mnist", train=True, transform=ToTensor())
-        validation = Subset(images, range(50_000, 60_000))
-        batches = DataLoader(
-            Subset(images, range(run.train_size)), batch_size=run.batch_size, shuffle=True
-        )
-        net = training.build(run)
-        optimizer = torch.optim.SGD(net.parameters(), lr=run.lr)
-        for _ in range(run.epochs):
-            epoch = time.perf_counter()
-            _usual_epoch(net, batches, optimizer)
-            training_seconds += time.perf_counter() - epoch
-            _usual_accuracy(net, DataLoader(validation, batch_size=run.batch_size))
+    seconds = sum(map(train, runs))
+    whole = time.perf_counter() - start
     samples = sum(run.epochs * run.train_size for run in runs)
-    return Speed(samples / training_seconds, samples / (time.perf_counter() - start))
+    return samples / seconds, samples / whole
 
 
-def _usual_epoch(net: nn.Module, batches: DataLoader[Any], optimizer: torch.optim.SGD) -> float:
+def tutorial(run: Run) -> float:
+    """Train and evaluate as tutorials do; seconds of training alone."""
+    torch.manual_seed(run.seed)
+    images = MNIST(data.cache_folder() / "mnist", train=True, transform=ToTensor())
+    validation = Subset(images, range(50_000, 60_000))
+    batches = DataLoader(
+        Subset(images, range(run.train_size)), batch_size=run.batch_size, shuffle=True
+    )
+    net = training.build(run)
+    optimizer = torch.optim.SGD(net.parameters(), lr=run.lr)
+    seconds = 0.0
+    for _ in range(run.epochs):
+        start = time.perf_counter()
+        _epoch(net, batches, optimizer)
+        seconds += time.perf_counter() - start
+        _accuracy(net, DataLoader(validation, batch_size=run.batch_size))
+    return seconds
+
+
+def _epoch(net: nn.Module, batches: DataLoader[Any], optimizer: torch.optim.SGD) -> float:
     net.train()
     total = 0.0
     for images, labels in batches:
@@ -126,7 +100,7 @@ def _usual_epoch(net: nn.Module, batches: DataLoader[Any], optimizer: torch.opti
     return total / len(batches)
 
 
-def _usual_accuracy(net: nn.Module, batches: DataLoader[Any]) -> float:
+def _accuracy(net: nn.Module, batches: DataLoader[Any]) -> float:
     net.eval()
     correct = total = 0
     with torch.no_grad():
@@ -134,3 +108,12 @@ def _usual_accuracy(net: nn.Module, batches: DataLoader[Any]) -> float:
             correct += int((net(images).argmax(1) == labels).sum())
             total += len(labels)
     return correct / total
+
+
+OURS = "ours"
+WAYS: dict[str, Callable[[Sequence[Run]], Speed]] = {
+    OURS: ours,
+    "the tutorial loop": functools.partial(one_after_another, tutorial),
+    "skorch": functools.partial(one_after_another, frameworks.in_skorch),
+    "Lightning": functools.partial(one_after_another, frameworks.in_lightning),
+}

@@ -46,6 +46,7 @@ class Chapter:
 
 _EXERCISES: Final = "The exercises"
 _HOOD: Final = "Under the hood"
+_FARTHER: Final = "Farther"
 
 CHAPTERS: Final = (
     Chapter(
@@ -87,6 +88,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        7,
+        _EXERCISES,
+        "07-other-norms.ipynb",
+        "Exercise 7 · Other normalizations",
+        "Which other ways to normalize are worth their time?",
+        needs=(1, 4),
+    ),
+    Chapter(
         8,
         _HOOD,
         "08-from-scratch.ipynb",
@@ -101,6 +110,12 @@ CHAPTERS: Final = (
         "Chapter 10 · Why does it work?",
         "Less covariate shift, even gradients, a smoother loss, flatter minima: what can be seen?",
         needs=(2, 4),
+        12,
+        _FARTHER,
+        "12-cost.ipynb",
+        "Chapter 12 · What batch norm costs",
+        "How much slower is a step with it, and do we wait longer for an accuracy?",
+        needs=(2, 8),
     ),
 )
 

@@ -126,6 +126,11 @@ class Run:
         """Whether the net has any norm."""
         return set(self.norms) != {"none"}
 
+    @property
+    def batched(self) -> bool:
+        """Whether a norm of the net measures the batch, and keeps running statistics."""
+        return not set(self.norms).isdisjoint(norms.BATCHED)
+
     def _check_norms(self) -> None:
         slots = models.SLOTS[self.model]
         if len(self.norms) != slots:
@@ -133,8 +138,9 @@ class Run:
             if slots == 1:
                 has = "takes one norm for all its slots"
             raise BookError(f"norms: {len(self.norms)} given, but {self.model} {has}")
-        for norm in self.norms:
+        for norm, dims in zip(self.norms, models.SLOT_DIMS[self.model], strict=True):
             _check_choice("norm", norm, norms.KINDS)
+            norms.check_place(norm, dims)
 
     def _check_batch(self) -> None:
         if self.batch_size > self.train_size:
@@ -142,10 +148,11 @@ class Run:
                 f"batch size {self.batch_size} is above the training size {self.train_size}; "
                 "take a smaller batch or more images"
             )
-        if self.batch_size == 1 and self.normed:
+        if self.batch_size == 1 and self.batched:
+            alone = [kind for kind in norms.KINDS if kind not in norms.BATCHED]
             raise BookError(
-                "batch size 1 leaves batch norm nothing to average over; take 2 or more, "
-                "or set every norm to none"
+                "batch size 1 leaves a norm of the batch nothing to average over; take 2 or more, "
+                f"or norms that see one image at a time: {', '.join(alone)}"
             )
 
     def _check_meaning(self) -> None:
@@ -157,7 +164,7 @@ class Run:
         self._check_use("momentum", self.optimizer == "sgd", "optimizer 'sgd'")
         self._check_use("init_scale", self.init == "normal", "init 'normal'")
         self._check_use("norm_place", self.normed, "a norm")
-        self._check_use("norm_momentum", self.normed, "a norm")
+        self._check_use("norm_momentum", self.batched, "a norm with running statistics")
         self._check_use("dropout_place", self.dropout > 0, "dropout above 0")
         self._check_use("dropout_place", self.normed, "a norm")
         self._check_use("affine", learns, "trainable gamma and beta")

@@ -334,7 +334,7 @@ def _observe(
 
 def _reestimated(net: nn.Module, tensors: _Tensors) -> nn.Module:
     """Return `net` with re-estimated statistics: a copy, or itself where there are none."""
-    if not any(isinstance(m, norms.FeatureNorm) for m in net.modules()):
+    if not any(isinstance(m, norms.RunningNorm) for m in net.modules()):
         return net
     return norms.reestimate(net, tensors.train[0][:REESTIMATE_SIZE])
 
@@ -359,9 +359,8 @@ def _test(net: nn.Module, tensors: _Tensors) -> Row:
 
 def _affine(net: nn.Module) -> Row:
     """List gamma and beta of each of `models.norm_slots`; empty where a slot has none."""
-    slots = models.norm_slots(net).values()
-    learned = [m if isinstance(m, norms.FeatureNorm) else None for m in slots]
+    slots = [dict(m.named_parameters()) for m in models.norm_slots(net).values()]
     return {
-        "gamma": [m.weight.tolist() if m and m.weight is not None else [] for m in learned],
-        "beta": [m.bias.tolist() if m and m.bias is not None else [] for m in learned],
+        "gamma": [slot["weight"].tolist() if slot else [] for slot in slots],
+        "beta": [slot["bias"].tolist() if slot else [] for slot in slots],
     }

@@ -1,19 +1,27 @@
 """What holds for every norm that a slot may hold."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
 from torch import nn
 
 from bnbook import data, models, norms, training
+from bnbook.errors import BookError
+from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.run import Run
 
 SHAPES = [(40, 12), (10, 12, 4, 3)]
 KINDS = [kind for kind in norms.KINDS if kind != "none"]
-RUNNING = [kind for kind in KINDS if isinstance(norms.build(kind, 6, 2), norms.RunningNorm)]
+RUNNING = [kind for kind in KINDS if isinstance(norms.build(kind, 6, 4), norms.RunningNorm)]
 each = pytest.mark.parametrize("kind", KINDS)
 both = pytest.mark.parametrize("shape", SHAPES, ids=["linear", "convolution"])
+#: All of both, but for the one that is refused.
+everywhere = pytest.mark.parametrize(
+    ("kind", "shape"),
+    [(kind, shape) for kind in KINDS for shape in SHAPES if (kind, len(shape)) != ("instance", 2)],
+)
 
 
 def draw(shape, seed=0):
@@ -32,18 +40,23 @@ def randomized(kind, shape):
     return layer
 
 
+def test_a_norm_that_would_see_single_numbers_is_refused():
+    with pytest.raises(BookError, match="'instance' would see a single number after a linear"):
+        norms.build("instance", 12, 2)
+
+
+def test_kinds_of_the_batch_are_those_with_running_statistics():
+    assert list(norms.BATCHED) == RUNNING
+
+
 def test_the_kinds_of_the_first_chapters_come_first():
     assert norms.KINDS[:4] == ("none", "batch", "mean", "variance")
     assert len(set(norms.KINDS)) == len(norms.KINDS)
 
 
-@each
-@both
+@everywhere
 def test_gamma_and_beta_are_one_per_feature_and_come_last(kind, shape):
     layer = norms.build(kind, shape[1], len(shape)).double()
-    if kind == "instance" and len(shape) == 2:
-        assert isinstance(layer, nn.Identity)
-        return
     assert [p.shape for p in layer.parameters()] == [(shape[1],)] * 2
     x = draw(shape)
     plain = layer(x)
@@ -55,8 +68,7 @@ def test_gamma_and_beta_are_one_per_feature_and_come_last(kind, shape):
     torch.testing.assert_close(layer(x), scaled)
 
 
-@each
-@both
+@everywhere
 def test_the_gradient_is_the_numeric_one(kind, shape):
     layer = randomized(kind, shape)
     x = draw(shape).requires_grad_()
@@ -128,8 +140,7 @@ def test_a_momentum_of_one_keeps_the_last_batch(kind, shape):
             assert torch.equal(value, layer.get_buffer(name))
 
 
-@each
-@both
+@everywhere
 def test_no_number_in_gives_no_number_out_and_no_error(kind, shape):
     x = draw(shape)
     x[0] = torch.nan
@@ -179,28 +190,43 @@ def test_the_reference_points_are_what_their_papers_say():
     torch.testing.assert_close(found, nn.LayerNorm(16).double()(flat))
 
 
-@pytest.mark.parametrize("kind", norms.KINDS)
-def test_a_net_with_the_norm_trains_and_is_evaluated(kind):
+@pytest.mark.parametrize("arm", OTHER_NORMS.arms.values(), ids=OTHER_NORMS.arms)
+def test_a_net_with_the_norm_trains_and_is_evaluated(arm):
     generator = torch.Generator().manual_seed(0)
     images = torch.randint(256, (64, 1, 28, 28), generator=generator, dtype=torch.uint8)
     part = data.Images(images, torch.arange(64) % 10)
-    run = Run(norms=(kind,) * 4, train_size=64, batch_size=32, epochs=1, lr=0.01)
+    run = dataclasses.replace(arm, train_size=64, batch_size=32, epochs=1, eval_epochs=(), lr=0.01)
     last = training.train(run, data.Splits(part, part, part)).rows[-1]
     assert last["val_loss"] < 10
-    keeps = kind in RUNNING
-    assert last["test_correct"] == last["test_correct_running"] or keeps
+    assert last["test_correct"] == last["test_correct_running"] or run.batched
+    held = [kind != "none" for kind in run.norms]
+    for name in ("gamma", "beta"):
+        assert [len(slot) > 0 for slot in last[name]] == held
+
+
+@each
+def test_fixed_gamma_and_beta_stay_whatever_the_norm(kind):
+    for affine, learned in models.AFFINE.items():
+        norm = models.lenet((kind, "none", "none", "none"), affine=affine).norm1
+        assert (norm.weight.requires_grad, norm.bias.requires_grad) == learned
+
+
+def test_one_image_at_a_time_is_a_batch_for_norms_that_ask_for_no_more():
+    part = data.Images(torch.zeros(4, 1, 28, 28, dtype=torch.uint8), torch.arange(4))
+    run = Run(norms=("group",) * 4, train_size=4, batch_size=1, epochs=1)
+    assert training.train(run, data.Splits(part, part, part)).rows[-1]["step"] == 4
 
 
 @pytest.mark.parametrize("features", [1, 2, 6, 7, 11, 16, 84, 120, 256])
 @each
 def test_any_number_of_features_can_be_normalized(kind, features):
-    for shape in [(300, features), (20, features, 3, 5)]:
+    for shape in [(300, features), (20, features, 3, 5)][kind == "instance" :]:
         y = norms.build(kind, features, len(shape))(draw(shape).float())
         assert y.shape == shape
         assert y.isfinite().all()
 
 
 def test_a_model_holds_the_norms_it_names():
-    net = models.lenet(("zca", "monarch", "integral", "instance"))
+    net = models.lenet(("zca", "instance", "integral", "monarch"))
     named = [type(getattr(net, f"norm{slot}")).__name__ for slot in (1, 2, 3, 4)]
-    assert named == ["WhiteningNorm", "MonarchNorm", "IntegralNorm", "Identity"]
+    assert named == ["WhiteningNorm", "InstanceNorm2d", "IntegralNorm", "MonarchNorm"]

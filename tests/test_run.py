@@ -12,6 +12,8 @@ from bnbook.norms import KINDS
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
+#: What a slot after a linear layer may hold.
+LINEAR = [kind for kind in KINDS if kind != "instance"]
 
 training = {
     "affine": st.sampled_from(["both", "gamma", "beta", "none"]),
@@ -33,7 +35,7 @@ training = {
 runs = st.one_of(
     st.builds(
         Run,
-        norms=st.tuples(*[st.sampled_from(KINDS)] * 4),
+        norms=st.tuples(*[st.sampled_from(KINDS)] * 2, *[st.sampled_from(LINEAR)] * 2),
         conv_bias=st.booleans(),
         linear_bias=st.booleans(),
         padding=st.sampled_from([0, 2]),
@@ -121,7 +123,8 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"lr": float("inf")}, "learning rate is inf"),
         ({"lr": "0.1"}, "learning rate is '0.1'"),
         ({"lr": True}, "learning rate is True"),
-        ({"batch_size": 1, "norms": BATCH}, "batch size 1 leaves batch norm nothing"),
+        ({"batch_size": 1, "norms": BATCH}, "batch size 1 leaves a norm of the batch nothing"),
+        ({"batch_size": 1, "norms": ("layer", "zca", "none", "none")}, "or norms that see one"),
         ({"batch_size": 0}, "batch size is 0; it must be at least 1"),
         ({"batch_size": 3.5}, "batch size is 3.5; it must be a whole number"),
         ({"batch_size": 600, "train_size": 500}, "batch size 600 is above the training size 500"),
@@ -155,6 +158,9 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"norm_place": "after"}, "norm_place is 'after', which needs a norm"),
         ({"norm_place": "inside"}, "unknown norm_place 'inside'; known: before, after"),
         ({"norm_momentum": 0.5}, "norm_momentum is 0.5, which needs a norm"),
+        ({"norms": ("sphere",) * 4, "norm_momentum": 0.5}, "needs a norm with running statistics"),
+        ({"norms": ("instance",) * 4}, "'instance' would see a single number after a linear"),
+        ({"model": "mlp", "norms": ("none", "instance")}, "'instance' would see a single number"),
         ({"norms": BATCH, "norm_momentum": 0}, "norm momentum is 0; it must be a number above 0"),
         ({"norms": BATCH, "norm_momentum": 1.1}, "norm momentum is 1.1; it must be"),
         ({"dropout": 1.0}, "dropout is 1.0; it must be a number from 0 to below 1"),

@@ -9,6 +9,7 @@ import pytest
 from benchmarks import norm_costs
 from bnbook import data, findings, timings
 from bnbook.errors import BookError
+from bnbook.run import Run
 
 
 @pytest.fixture
@@ -71,10 +72,11 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
     assert findings.median_interval(range(1, 7)) == (3.5, 1, 6)
 
 
-def test_every_kind_is_timed_once_a_turn():
-    steps = norm_costs.step_rows(["none", "zca"], turns=2, steps=1)
-    assert sorted((r["turn"], r["kind"]) for r in steps) == [
-        (turn, kind) for turn in (0, 1) for kind in ("none", "zca")
+def test_everything_is_timed_once_a_turn():
+    arms = {kind: Run(norms=(kind,) * 4) for kind in ("none", "zca")}
+    steps = norm_costs.step_rows(arms, turns=2, steps=1)
+    assert sorted((r["turn"], r["arm"]) for r in steps) == [
+        (turn, arm) for turn in (0, 1) for arm in arms
     ]
     widths = norm_costs.width_rows(["batch", "monarch"], [16, 32], turns=1)
     assert {(r["kind"], r["width"]) for r in widths} == {

@@ -7,23 +7,31 @@ from typing import Final
 
 from bnbook import findings, store
 from bnbook.answers import affine, bias_removal, learning_rate, lite, per_layer, why
+from bnbook import findings, store, timings
+from bnbook.answers import affine, bias_removal, cost, learning_rate, lite, per_layer
 from bnbook.findings import Verdict
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What judges a chapter's claims: `verdicts`, a function of the records of `experiments`."""
+    """What judges a chapter's claims: `verdicts`, a function of its records.
+
+    These are the tables of `experiments`, then those of the benchmarks in `timed`.
+    """
 
     verdicts: Callable[..., list[Verdict]]
     experiments: tuple[str, ...]
+    timed: tuple[str, ...] = ()
 
     def missing(self) -> list[str]:
-        """Name the experiments of which there is no table yet."""
-        return [name for name in self.experiments if not store.table_path(name).exists()]
+        """Name the experiments and benchmarks of which there is no table yet."""
+        paths = {name: store.table_path(name) for name in self.experiments}
+        paths |= {name: timings.path(name) for name in self.timed}
+        return [name for name, path in paths.items() if not path.exists()]
 
     def judge(self) -> list[Verdict]:
         """Judge by the records. Raises BookError where they are missing, damaged or stale."""
-        return self.verdicts(*map(findings.load, self.experiments))
+        return self.verdicts(*map(findings.load, self.experiments), *map(timings.read, self.timed))
 
 
 #: By chapter number; chapters whose nets train in the page itself judge there.
@@ -35,5 +43,6 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         4: Answer(lite.verdicts, ("lite",)),
         5: Answer(affine.verdicts, ("affine",)),
         10: Answer(why.verdicts, ("landscape", "sharpness")),
+        12: Answer(cost.verdicts, ("time-to-accuracy",), timed=("bn-steps",)),
     }
 )

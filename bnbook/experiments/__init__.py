@@ -5,7 +5,9 @@ no seed is added after looking.
 """
 
 from bnbook.errors import BookError
+from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
     MARGIN,
@@ -26,6 +28,9 @@ from bnbook.experiments.reduced import REDUCED
 from bnbook.experiments.why import ON_THE_WAY, SHARPNESS_RATES, WHY
 
 EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, *WHY)}
+EXPERIMENTS = {
+    e.name: e for e in (*EXERCISES, *REDUCED, OTHER_NORMS, AS_POSTED, PAGE, TIME_TO_ACCURACY)
+}
 
 
 def find(name: str) -> Experiment:

@@ -14,7 +14,7 @@ from bnbook.figures.comparisons import (
     share_map,
     two_rates,
 )
-from bnbook.figures.costs import cost_map, sizes
+from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
@@ -24,6 +24,7 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "affine_histograms",
+    "clock",
     "contrast_name",
     "contributions",
     "cost_map",
@@ -35,6 +36,7 @@ __all__ = [
     "lr_curves",
     "magnitudes",
     "over_rates",
+    "ratios",
     "share",
     "share_map",
     "sizes",

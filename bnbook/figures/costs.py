@@ -151,3 +151,65 @@ def sizes(
             log_values(ax)
     legend(figure, styles)
     return figure
+
+
+def ratios(table: pd.DataFrame, xlabel: str, reference: float | None = None) -> Figure:
+    """Draw ratios with their 95 % intervals on a log axis, some for each row.
+
+    `table` has columns row, series, mean, low, high; series lie beside each other within a row.
+    A solid line stands at 1, a dotted one at `reference`.
+    """
+    rows = list(dict.fromkeys(table["row"]))
+    styles = series(table, "series")
+    figure, (ax,) = canvas(1.2 + (0.2 + 0.2 * len(styles)) * len(rows))
+    ax.axvline(1, color=INK, linewidth=1.2)
+    if reference is not None:
+        ax.axvline(reference, color=INK, linestyle=":", linewidth=1.5)
+    for i, (name, look) in enumerate(styles.items()):
+        shift = 0.7 * ((i + 0.5) / len(styles) - 0.5)
+        for row in table[table["series"] == name].to_dict("records"):
+            y = rows.index(row["row"]) + shift
+            ax.plot([row["low"], row["high"]], [y, y], color=look.color, linewidth=2.5)
+            ax.plot(row["mean"], y, look.marker, color=look.color, markersize=7)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    _ratio_ticks(ax, min(low, 0.9), max(high, 1.1))
+    ax.set_xlabel(xlabel)
+    legend(figure, styles)
+    return figure
+
+
+def _ratio_ticks(ax: Axes, low: float, high: float) -> None:
+    steps = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+    if high / low < 4:
+        steps = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3)
+    ticks = [step for step in steps if low <= step <= high]
+    ax.set_xlim(low, high)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+def clock(table: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figure:
+    """Draw validation accuracy against seconds of training, one panel for each `panel`.
+
+    `table` as from `findings.over_time`, with columns panel and `by`. Seconds are on a log axis,
+    accuracies spaced by the log of the error; dotted lines stand at `targets`.
+    """
+    panels = list(table.groupby("panel", sort=False, observed=True))
+    figure, axes = canvas(0.9 + 2.3 * len(panels), len(panels))
+    styles = series(table, by)
+    for ax, (title, part) in zip(axes, panels, strict=True):
+        for name, look in styles.items():
+            band(ax, part[part[by] == name], "seconds", look)
+        for target in targets:
+            ax.axhline(target, color=INK, linestyle=":", linewidth=1.5)
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        label(ax, "seconds of training" if ax is axes[-1] else "", "accuracy", str(title))
+        accuracy_axis(ax, stretch=table["mean"])
+    legend(figure, styles)
+    return figure

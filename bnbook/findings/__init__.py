@@ -35,6 +35,7 @@ from bnbook.findings.probes import (
     magnitudes,
     relative_magnitudes,
 )
+from bnbook.findings.reaching import Sooner, at_quickest, over_time, product, reaching, sooner
 from bnbook.findings.records import (
     at,
     at_best,
@@ -69,7 +70,7 @@ from bnbook.findings.statistics import (
     summary,
     tuning,
 )
-from bnbook.findings.timings import median_interval, medians, relative
+from bnbook.findings.timings import median_interval, medians, relative, timed_on
 from bnbook.findings.training_share import HalfPoint, half_point, share_trained
 from bnbook.findings.verdicts import (
     NOT_REPRODUCED,
@@ -113,6 +114,7 @@ __all__ = [
     "Interval",
     "Markdown",
     "Paired",
+    "Sooner",
     "Verdict",
     "affine_values",
     "arms",
@@ -123,6 +125,7 @@ __all__ = [
     "as_trained",
     "at",
     "at_best",
+    "at_quickest",
     "best_rates",
     "classify",
     "compared",
@@ -152,16 +155,19 @@ __all__ = [
     "median_interval",
     "medians",
     "outcomes",
+    "over_time",
     "p_value",
     "paired",
     "percent",
     "plain",
     "points",
     "prediction",
+    "product",
     "provenance",
     "published",
     "ratio_table",
     "ratios",
+    "reaching",
     "relative",
     "relative_magnitudes",
     "setting",
@@ -170,8 +176,10 @@ __all__ = [
     "short_answer",
     "significant",
     "slope",
+    "sooner",
     "summary",
     "table",
+    "timed_on",
     "trend",
     "tuning",
     "value",

@@ -5,7 +5,7 @@ The turn is the unit: all that is compared was timed in it, so a busy moment can
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +15,7 @@ from scipy import stats
 
 from bnbook.errors import BookError
 from bnbook.findings.statistics import LEVEL, Interval
+from bnbook.findings.verdicts import Markdown
 
 
 def median_interval(values: Any, level: float = LEVEL) -> Interval:
@@ -61,3 +62,14 @@ def relative(
     keys = pd.MultiIndex.from_frame(rows[list(within)])
     matched = reference.reindex(keys if len(within) > 1 else rows[within[0]])
     return rows.assign(ratio=rows["seconds"].to_numpy() / matched.to_numpy())
+
+
+def timed_on(found: Mapping[str, Any]) -> Markdown:
+    """Fold away where timings come from; `found` as from `timings.provenance`."""
+    packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
+    return Markdown(
+        "<details><summary>Where these timings come from</summary>\n\n"
+        f"Benchmark `{found['benchmark']}`, taken on {found['date']} on {found['machine']}, "
+        f"{found['threads']} {'thread' if found['threads'] == 1 else 'threads'}. Python "
+        f"{found['python']}, {packages}. To take them anew: `{found['command']}`.\n\n</details>"
+    )

@@ -39,6 +39,7 @@ __all__ = [
     "OPTIONS",
     "POOLING",
     "SLOTS",
+    "SLOT_DIMS",
     "SUBSETS",
     "AveragePool",
     "Dropout",
@@ -56,8 +57,10 @@ __all__ = [
 
 #: The nets, by the names that `Run` knows.
 MODELS: dict[str, Callable[..., nn.Sequential]] = {"lenet": lenet, "mlp": mlp, "resnet": resnet}
-#: How many norms each is told: one per slot, or one word for all slots of a residual net.
-SLOTS = {"lenet": 4, "mlp": 2, "resnet": 1}
+#: The norm slots that each is told of, by the dimensions of what they see: 4 after a convolution,
+#: 2 after a linear layer. A residual net has one word for all of its slots.
+SLOT_DIMS = {"lenet": (4, 4, 2, 2), "mlp": (2, 2), "resnet": (4,)}
+SLOTS = {name: len(dims) for name, dims in SLOT_DIMS.items()}
 _NO_FIELDS = ("slots", "input_shape", "classes")
 #: What else each can be told: names of fields of `Run`.
 OPTIONS = {

@@ -108,12 +108,11 @@ def norm_slot(kind: str, features: int, dims: int, affine: str, momentum: float)
     the running statistics.
     """
     norm = norms.build(kind, features, dims)
-    if isinstance(norm, norms.FeatureNorm):
+    if isinstance(norm, norms.RunningNorm):
         norm.momentum = momentum
-        learns_gamma, learns_beta = AFFINE[affine]
-        for parameter, learned in ((norm.weight, learns_gamma), (norm.bias, learns_beta)):
-            if parameter is not None:
-                parameter.requires_grad_(learned)
+    learns_gamma, learns_beta = AFFINE[affine]
+    for name, parameter in norm.named_parameters():  # torch's own norms call them so, too
+        parameter.requires_grad_(learns_gamma if name == "weight" else learns_beta)
     return norm
 
 

@@ -10,6 +10,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from bnbook.errors import BookError
 from bnbook.norms.base import FeatureNorm, RunningNorm
 from bnbook.norms.batch import BatchNorm1d, BatchNorm2d, MeanNorm, VarianceNorm
 from bnbook.norms.integral import IntegralNorm
@@ -25,6 +26,7 @@ from bnbook.norms.whitening import (
 )
 
 __all__ = [
+    "BATCHED",
     "KINDS",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -43,6 +45,7 @@ __all__ = [
     "VarianceNorm",
     "WhiteningNorm",
     "build",
+    "check_place",
     "reestimate",
 ]
 
@@ -65,6 +68,21 @@ _LAYERS: dict[str, type[FeatureNorm]] = {
 
 #: The norms a slot may hold.
 KINDS = ("none", "batch", *_LAYERS, "layer", "group", "instance")
+#: Those that measure the batch and keep running statistics; the others see one sample at a time.
+BATCHED = ("batch", *(kind for kind, layer in _LAYERS.items() if issubclass(layer, RunningNorm)))
+
+
+def check_place(kind: str, dims: int) -> None:
+    """Raise BookError where the norm called `kind` has nothing to do, after a layer of `dims`.
+
+    An instance norm sees one feature of one sample at a time: after a linear layer (`dims` 2)
+    that is a single number, which would become 0.
+    """
+    if kind == "instance" and dims == 2:
+        raise BookError(
+            "norm 'instance' would see a single number after a linear layer; "
+            "take another norm there, or none"
+        )
 
 
 def build(kind: str, num_features: int, dims: int) -> nn.Module:
@@ -73,10 +91,11 @@ def build(kind: str, num_features: int, dims: int) -> nn.Module:
     "layer", "group" and "instance" are torch's own modules (Ba, Kiros & Hinton 2016; Wu & He
     2018; Ulyanov, Vedaldi & Lempitsky 2016), with gamma and beta per feature as all others. Layer
     norm goes over a sample's channels and positions together; groups are of
-    `whitening.block_size` features. An instance norm sees one feature of one sample: after a
-    linear layer that is a single value, so that slot stays empty.
+    `whitening.block_size` features. Raises BookError for an instance norm after a linear layer
+    (see `check_place`).
     """
-    if kind == "none" or (kind == "instance" and dims == 2):
+    check_place(kind, dims)
+    if kind == "none":
         return nn.Identity()
     if kind == "batch":
         return BatchNorm1d(num_features) if dims == 2 else BatchNorm2d(num_features)

@@ -1,0 +1,54 @@
+"""The ways of training that the benchmarks compare train the same net on the same images."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from benchmarks import matrix_limit
+
+
+@pytest.fixture
+def trained(monkeypatch):
+    """Return the nets that were built to be trained."""
+    for framework in ("skorch", "lightning"):
+        pytest.importorskip(framework, reason="benchmarks/requirements.txt is not installed")
+    from benchmarks import training_loop
+
+    nets, build = [], training_loop.training.build
+
+    def keep(run, *shape):
+        nets.append(build(run, *shape))
+        return nets[-1]
+
+    monkeypatch.setattr(training_loop.training, "build", keep)
+    return nets
+
+
+@pytest.mark.parametrize("way", ["tutorial", "in_skorch", "in_lightning"])
+def test_every_way_takes_as_many_steps_as_the_run_says(way, trained):
+    from benchmarks import frameworks, training_loop
+
+    run = replace(training_loop.RUN, train_size=512, epochs=1)
+    seconds = getattr(training_loop, way, None) or getattr(frameworks, way)
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        assert seconds(run) > 0
+    finally:
+        torch.set_num_threads(before)
+    assert int(trained[0].norm1.num_batches_tracked) == 4
+
+
+def test_a_step_is_no_faster_than_its_products_at_the_limit():
+    found = matrix_limit.measure()
+    assert 0 < found.share < 1
+    # conv1 without the gradient of the images, the others in full: forward and twice that back.
+    macs = [(2, 576 * 6 * 25), (3, 64 * 16 * 150), (3, 256 * 120), (3, 120 * 84), (3, 84 * 10)]
+    assert found.flops == 2 * 128 * sum(times * one for times, one in macs)
+    assert set(found.parts) == {
+        "convolutions and linear layers",
+        "norms",
+        "activations",
+        "pooling",
+    }
