@@ -110,6 +110,8 @@ CHAPTERS: Final = (
         "Chapter 10 · Why does it work?",
         "Less covariate shift, even gradients, a smoother loss, flatter minima: what can be seen?",
         needs=(2, 4),
+    ),
+    Chapter(
         12,
         _FARTHER,
         "12-cost.ipynb",

@@ -16,9 +16,6 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
         0: ("data", "inputs", "norms", "models", "optimizers", "streams", "claims", "errors"),
         1: ("run", "training", "studies"),
-        2: ("experiments", "store", "cluster", "sweep"),
-        0: ("data", "norms", "models", "streams", "claims", "errors"),
-        1: ("run", "training"),
         2: ("experiments", "store", "cluster", "sweep", "timings"),
         3: ("findings", "answers", "contents", "verify"),
         4: ("figures", "lab", "reference"),

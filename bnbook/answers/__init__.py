@@ -6,6 +6,7 @@ shows them all.
 """
 
 from bnbook.answers import (
+    activations,
     advice,
     affine,
     bias_removal,
@@ -21,6 +22,7 @@ from bnbook.answers.chapters import ANSWERS, Answer
 __all__ = [
     "ANSWERS",
     "Answer",
+    "activations",
     "advice",
     "affine",
     "bias_removal",

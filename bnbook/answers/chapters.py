@@ -5,10 +5,16 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from bnbook import findings, store
-from bnbook.answers import affine, bias_removal, learning_rate, lite, per_layer, why
 from bnbook import findings, store, timings
-from bnbook.answers import affine, bias_removal, cost, learning_rate, lite, per_layer
+from bnbook.answers import (
+    affine,
+    bias_removal,
+    cost,
+    learning_rate,
+    lite,
+    per_layer,
+    why,
+)
 from bnbook.findings import Verdict
 
 

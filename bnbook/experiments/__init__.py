@@ -27,9 +27,17 @@ from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
 from bnbook.experiments.why import ON_THE_WAY, SHARPNESS_RATES, WHY
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, *WHY)}
 EXPERIMENTS = {
-    e.name: e for e in (*EXERCISES, *REDUCED, OTHER_NORMS, AS_POSTED, PAGE, TIME_TO_ACCURACY)
+    e.name: e
+    for e in (
+        *EXERCISES,
+        *REDUCED,
+        OTHER_NORMS,
+        *WHY,
+        TIME_TO_ACCURACY,
+        AS_POSTED,
+        PAGE,
+    )
 }
 
 
