@@ -43,7 +43,7 @@ def verdicts(frame: pd.DataFrame, steps: pd.DataFrame) -> list[Verdict]:
     """Judge B3 by the records of "time-to-accuracy" and the timings "bn-steps"."""
     table = slowdowns(steps)
     table = table[(table["device"] == "cpu") & (table["norm"] == OURS)]
-    (old,) = table[table["net"] == NUMPY].to_dict("records")
+    old: Any = table[table["net"] == NUMPY].iloc[0]
     nets: Any = table[table["net"] != NUMPY].sort_values("mean").to_dict("records")
     least, most = nets[0], nets[-1]
     source = source_ratio()
@@ -115,7 +115,8 @@ def clocks(
     ratios = slowdowns(steps).set_index([*_CELL, "norm"])
     found = {}
     for net, (plain, *_) in NETS.items():
-        row = ratios.loc[("cpu", net, plain.batch_size, OURS)]
+        cell: Any = ("cpu", net, plain.batch_size, OURS)
+        row = ratios.loc[cell]
         per_step = Interval(row["mean"], row["low"], row["high"])
         fewer = findings.sooner(runs, net, target)
         found[net] = Clock(fewer, per_step, findings.product(fewer.ratio, per_step))

@@ -184,7 +184,7 @@ def ratios(table: pd.DataFrame, xlabel: str, reference: float | None = None) -> 
 
 
 def _ratio_ticks(ax: Axes, low: float, high: float) -> None:
-    steps = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+    steps: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
     if high / low < 4:
         steps = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3)
     ticks = [step for step in steps if low <= step <= high]
