@@ -11,6 +11,7 @@ from torch.nn import functional
 from bnbook import data, experiments, findings, norms, store, sweep, training, verify
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment
+from bnbook.findings import ledger
 from bnbook.run import Run
 
 TINY = Run(norms=("batch",) * 4, lr=0.5, batch_size=64, epochs=2, train_size=256)
@@ -123,6 +124,19 @@ def test_a_study_tells_where_it_comes_from_and_when_it_is_stale(folder):
     assert found["fingerprints"]["with BN"]["losses"] == training.first_losses(TINY)
     assert sweep.stale(STUDY) == []
     assert "4 runs" in str(findings.provenance(STUDY.name))
+
+
+def test_the_ledger_counts_a_studys_runs_apart(folder, monkeypatch):
+    plain = replace(STUDY, name="tiny-plain", measure=None)
+    monkeypatch.setitem(experiments.EXPERIMENTS, plain.name, plain)
+    for experiment in (STUDY, plain):
+        sweep.sweep(experiment, workers=1)
+    runs = ledger.recorded()
+    assert runs.groupby("experiment").size().to_dict() == {"tiny-plain": 4, "tiny-study": 4}
+    assert runs["key"].nunique() == 8
+    assert set(runs["step"]) == {8}
+    assert "4 networks" not in str(ledger.total(runs))
+    assert len(str(ledger.endings(runs)).splitlines()) >= 3
 
 
 def test_a_measured_name_that_the_run_has_is_refused():

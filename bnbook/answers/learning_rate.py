@@ -131,8 +131,8 @@ def main_benefit(frame: pd.DataFrame) -> Verdict:
         f"{best[WITH]:g}, adds {findings.points(*own_rate)}."
     )
     flatness = (
-        "Whether larger rates find flatter minima is not run here: that takes measuring the "
-        "sharpness."
+        "Whether larger rates find flatter minima takes measuring the sharpness: that is done in "
+        "chapter 10."
     )
     evidence = f"{limits(frame)} {said} {flatness}"
     permits = half[WITHOUT].status == "never" or half[WITH].low > half[WITHOUT].high

@@ -142,7 +142,7 @@ def evenly(found: pd.DataFrame) -> Verdict:
         (
             findings.REFINED,
             bool(even),
-            f"Only for {list_of(map(_kind, even))}. {said}.",
+            f"Only for {_list([_kind(row) for row in even])}. {said}.",
         ),
         (findings.NOT_REPRODUCED, True, f"{said}."),
     )

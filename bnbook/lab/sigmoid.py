@@ -93,9 +93,11 @@ def _picture(gamma: float, beta: float) -> str:
 aria-label="A sigmoid, the distribution of its inputs beneath it, and the straight line that fits
 it best there">
 <path class="axis" d="M0 {BASE}H{WIDTH}M0 {TOP}H{WIDTH}"/>
+<svg width="{WIDTH}" height="{BASE}">
 <path class="inputs" d="{inputs}"/>
 <path class="curve" d="{curve}"/>
 <path class="line" d="{line}"/>
+</svg>
 {ticks}
 <text x="{WIDTH / 2:g}" y="{HEIGHT - 4}" text-anchor="middle">input of the sigmoid</text>
 </svg>"""
