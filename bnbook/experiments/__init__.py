@@ -6,6 +6,7 @@ no seed is added after looking.
 
 from bnbook.errors import BookError
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
     MARGIN,
@@ -24,7 +25,7 @@ from bnbook.experiments.plan import (
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE)}
+EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, *INFERENCE, AS_POSTED, PAGE)}
 
 
 def find(name: str) -> Experiment:
