@@ -26,7 +26,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "errors",
         ),
         1: ("run", "training"),
-        2: ("experiments", "store", "cluster", "sweep"),
+        2: ("experiments", "store", "cluster", "sweep", "timings"),
         3: ("findings", "answers", "contents", "verify"),
         4: ("figures", "lab", "reference"),
         5: ("site", "cli"),

@@ -58,6 +58,7 @@ from bnbook.findings.statistics import (
     summary,
     tuning,
 )
+from bnbook.findings.timings import median_interval, medians, relative
 from bnbook.findings.training_share import HalfPoint, half_point, share_trained
 from bnbook.findings.verdicts import (
     NOT_REPRODUCED,
@@ -132,6 +133,8 @@ __all__ = [
     "leader",
     "load",
     "magnitudes",
+    "median_interval",
+    "medians",
     "outcomes",
     "p_value",
     "paired",
@@ -141,6 +144,7 @@ __all__ = [
     "prediction",
     "provenance",
     "published",
+    "relative",
     "relative_magnitudes",
     "setting",
     "shapley",

@@ -1,0 +1,63 @@
+"""Timings: medians over turns, and ratios within a turn.
+
+The turn is the unit: all that is compared was timed in it, so a busy moment cancels in a ratio.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy import stats
+
+from bnbook.errors import BookError
+from bnbook.findings.statistics import LEVEL, Interval
+
+
+def median_interval(values: Any, level: float = LEVEL) -> Interval:
+    """Median with a 95 % interval that assumes no distribution: two of the sorted values.
+
+    Timings have a long upper tail, which a mean and a t interval would follow. With fewer than
+    six values there is no such interval: NaN. `mean` of the result holds the median.
+    """
+    sorted_values: npt.NDArray[np.float64] = np.sort(np.asarray(values, dtype=float))
+    n = sorted_values.size
+    # The k-th smallest and k-th largest miss the median with probability 2 P(Binomial < k).
+    k = int(stats.binom.ppf(level / 2, n, 0.5))
+    middle = float(np.median(sorted_values))
+    if k < 1:
+        return Interval(middle, float("nan"), float("nan"))
+    return Interval(middle, float(sorted_values[k - 1]), float(sorted_values[n - k]))
+
+
+def medians(rows: pd.DataFrame, by: str | Sequence[str], value: str = "seconds") -> pd.DataFrame:
+    """Median of `value` over turns per group, with its interval: `mean`, `low`, `high`, `n`.
+
+    `rows` as from `timings.read`, or with the column that `relative` adds.
+    """
+    by = [by] if isinstance(by, str) else list(by)
+    found = [
+        {**dict(zip(by, group, strict=True)), **median_interval(part[value])._asdict()}
+        | {"n": len(part)}
+        for group, part in rows.groupby(by, sort=False)
+    ]
+    return pd.DataFrame(found)
+
+
+def relative(
+    rows: pd.DataFrame, base: str, column: str = "kind", within: Sequence[str] = ("turn",)
+) -> pd.DataFrame:
+    """Add `ratio`: seconds over those of `base` in the same turn.
+
+    `base` is a value of `column`; `within` names what a ratio is taken within. Raises BookError
+    where `base` was not timed.
+    """
+    reference = rows[rows[column] == base].set_index(list(within))["seconds"]
+    if reference.empty:
+        raise BookError(f"{base!r} was not timed; there are: {', '.join(rows[column].unique())}")
+    keys = pd.MultiIndex.from_frame(rows[list(within)])
+    matched = reference.reindex(keys if len(within) > 1 else rows[within[0]])
+    return rows.assign(ratio=rows["seconds"].to_numpy() / matched.to_numpy())

@@ -1,0 +1,64 @@
+"""Recorded timings: what a benchmark measured, turn by turn, with its provenance.
+
+One JSON file each in `data/timings/`. A timing is no property of the code alone, so none is
+checked against a new one: the file says on which machine it was taken, and when.
+"""
+
+import importlib.metadata
+import json
+import platform
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from bnbook import data, store, sweep
+from bnbook.errors import BookError
+
+
+def path(name: str) -> Path:
+    """Return the path of a benchmark's timings."""
+    return data.bundled_folder() / "timings" / f"{name}.json"
+
+
+def write(name: str, rows: Iterable[Mapping[str, Any]], command: str) -> None:
+    """Write `rows`, what was timed in each turn with its `seconds`, and how they came to be.
+
+    `command` is what measures them anew. Raises BookError when the disk refuses.
+    """
+    found = {
+        "benchmark": name,
+        "command": command,
+        **sweep.environment(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "packages": {name: importlib.metadata.version(name) for name in sweep.PACKAGES},
+        "code": sweep.code_hash(),
+        "rows": list(rows),
+    }
+    with store.replacing(path(name)) as temporary:
+        temporary.write_text(json.dumps(found, indent=None, separators=(",", ":")) + "\n")
+
+
+def read(name: str) -> pd.DataFrame:
+    """Read a benchmark's rows. Raises BookError where its file is missing or damaged."""
+    return pd.DataFrame(_read(name)["rows"])
+
+
+def provenance(name: str) -> dict[str, Any]:
+    """Read all but the rows: machine, date, threads, versions, command. Raises as `read`."""
+    return {key: value for key, value in _read(name).items() if key != "rows"}
+
+
+def _read(name: str) -> dict[str, Any]:
+    try:
+        found: dict[str, Any] = json.loads(path(name).read_text())
+    except FileNotFoundError:
+        raise BookError(f"no timings of {name}: {path(name)} is missing") from None
+    except ValueError as error:
+        raise BookError(
+            f"{path(name)} is damaged ({error}): restore it with `git checkout`"
+        ) from None
+    return found
