@@ -94,6 +94,14 @@ CHAPTERS: Final = (
         "If your own batch normalization were wrong, would the training curve tell you?",
         needs=(1, 4),
     ),
+    Chapter(
+        9,
+        _HOOD,
+        "09-inference.ipynb",
+        "Chapter 9 · At inference",
+        "Why does the test accuracy of a net with batch norm jump from one evaluation to the next?",
+        needs=(1, 8),
+    ),
 )
 
 

@@ -15,6 +15,7 @@ from bnbook.figures.comparisons import (
     two_rates,
 )
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
+from bnbook.figures.running import causes, gap_sizes, two_courses
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
 __all__ = [
@@ -22,11 +23,13 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "affine_histograms",
+    "causes",
     "contrast_name",
     "contributions",
     "curves",
     "dots",
     "forest",
+    "gap_sizes",
     "gradients",
     "lr_curves",
     "magnitudes",
@@ -34,5 +37,6 @@ __all__ = [
     "share_map",
     "subsets",
     "theme",
+    "two_courses",
     "two_rates",
 ]

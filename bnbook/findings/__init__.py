@@ -34,6 +34,14 @@ from bnbook.findings.records import (
     provenance,
     setting,
 )
+from bnbook.findings.running import (
+    CAUSES,
+    USUAL,
+    both_statistics,
+    offsets,
+    statistics_gaps,
+    with_gaps,
+)
 from bnbook.findings.statistics import (
     DIFFERENT,
     EQUIVALENT,
@@ -86,6 +94,7 @@ from bnbook.findings.verdicts import (
 
 __all__ = [
     "ADD_ONE_IN",
+    "CAUSES",
     "DIFFERENT",
     "EQUIVALENT",
     "LEAVE_ONE_OUT",
@@ -98,6 +107,7 @@ __all__ = [
     "SMALL",
     "STATUSES",
     "UNDECIDED",
+    "USUAL",
     "HalfPoint",
     "Interval",
     "Markdown",
@@ -112,6 +122,7 @@ __all__ = [
     "at",
     "at_best",
     "best_rates",
+    "both_statistics",
     "classify",
     "compared",
     "contrast_table",
@@ -135,6 +146,7 @@ __all__ = [
     "magnitudes",
     "median_interval",
     "medians",
+    "offsets",
     "outcomes",
     "p_value",
     "paired",
@@ -150,6 +162,7 @@ __all__ = [
     "shapley",
     "share_trained",
     "short_answer",
+    "statistics_gaps",
     "summary",
     "table",
     "trend",
@@ -157,4 +170,5 @@ __all__ = [
     "value",
     "verdict",
     "verdicts",
+    "with_gaps",
 ]
