@@ -104,6 +104,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        9,
+        _HOOD,
+        "09-inference.ipynb",
+        "Chapter 9 · At inference",
+        "Why does the test accuracy of a net with batch norm jump from one evaluation to the next?",
+        needs=(1, 8),
+    ),
+    Chapter(
         10,
         _HOOD,
         "10-why.ipynb",

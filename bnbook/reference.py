@@ -14,7 +14,17 @@ from bnbook.findings import Markdown
 #: The house: which modules stand on which floor. A module imports from its own or from below.
 FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
-        0: ("data", "inputs", "norms", "models", "optimizers", "streams", "claims", "errors"),
+        0: (
+            "data",
+            "inputs",
+            "norms",
+            "models",
+            "folding",
+            "optimizers",
+            "streams",
+            "claims",
+            "errors",
+        ),
         1: ("run", "training", "studies"),
         2: ("experiments", "store", "cluster", "sweep", "timings"),
         3: ("findings", "answers", "contents", "verify"),

@@ -32,7 +32,7 @@ def test_every_rule_reads_experiments_that_exist_and_points_to_a_chapter():
         assert len(names) == len(inspect.signature(rule).parameters)
         for name in names:
             experiments.find(name)
-    assert "(01-bias-removal.ipynb)" in str(advice.folding())
+    assert "(09-inference.ipynb)" in str(advice.folding())
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
-import torch
-from torch import nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from bnbook import contents, experiments, findings, models, store, training
-from bnbook.answers import affine, learning_rate, lite
+from bnbook.answers import affine, inference, learning_rate, lite
 from bnbook.answers.wording import list_of
 from bnbook.findings import Markdown
 from bnbook.run import Run
@@ -145,7 +142,7 @@ def evaluation(frame: pd.DataFrame) -> Advice:
         f"{100 * noise['typical']:.1f} points on average and by {100 * noise['largest']:.1f} at "
         "worst, against the same weights with re-estimated ones."
     )
-    return Advice("Evaluation", do, evidence, 1)
+    return Advice("Evaluation", do, evidence, 9)
 
 
 def freezing(frame: pd.DataFrame) -> Advice | None:
@@ -202,26 +199,18 @@ def small_batches(frame: pd.DataFrame) -> Advice | None:
     return Advice("Small batches", do, evidence, 2)
 
 
-@torch.no_grad()
 def folding() -> Advice:
     """Whether batch norm can be merged into the layer before it, once training is over."""
-    net = training.build(experiments.find("bias-removal").arms["all biases"])
-    images = torch.rand(512, 1, 28, 28, generator=torch.Generator().manual_seed(0))
-    net(images)  # so that there are statistics to fold
-    wanted = net.eval()(images)
-    before = models.parameter_count(net)
-    for slot, name in enumerate(models.LENET_LAYERS[:-1], start=1):
-        layer, norm = getattr(net, name), getattr(net, f"norm{slot}")
-        fuse: Any = fuse_conv_bn_eval if isinstance(layer, nn.Conv2d) else fuse_linear_bn_eval
-        setattr(net, name, fuse(layer, norm))
-        setattr(net, f"norm{slot}", nn.Identity())
-    error = float((net(images) - wanted).abs().max() / wanted.abs().max())
-    evidence = (
-        f"`torch.nn.utils.fusion` turns our net into one of {models.parameter_count(net):,} "
-        f"parameters instead of {before:,}, without a norm; its outputs differ by {error:.0e} of "
-        "the largest, which is rounding."
+    net, folded, error = inference.folding_error(
+        experiments.find("bias-removal").arms["all biases"]
     )
-    return Advice("Folding", "Fold batch norm away before you deploy the net.", evidence, 1)
+    before, after = (models.parameter_count(one) for one in (net, folded))
+    evidence = (
+        f"`bnbook.folding.fold` turns our net into one of {after:,} parameters instead of "
+        f"{before:,}, without a norm; in double precision its outputs differ by {error:.0e} of the "
+        "largest, which is rounding. `torch.nn.utils.fusion` does the same to one layer."
+    )
+    return Advice("Folding", "Fold batch norm away before you deploy the net.", evidence, 9)
 
 
 #: Each rule with the experiments whose records it reads, in the order of the page.

@@ -10,6 +10,7 @@ from bnbook.answers import (
     affine,
     bias_removal,
     cost,
+    inference,
     learning_rate,
     lite,
     per_layer,
@@ -48,6 +49,7 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         3: Answer(per_layer.verdicts, ("per-layer",)),
         4: Answer(lite.verdicts, ("lite",)),
         5: Answer(affine.verdicts, ("affine",)),
+        9: Answer(inference.verdicts, ("running-statistics", "norm-place")),
         10: Answer(why.verdicts, ("landscape", "sharpness")),
         12: Answer(cost.verdicts, ("time-to-accuracy",), timed=("bn-steps",)),
     }

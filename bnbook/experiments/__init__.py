@@ -7,6 +7,7 @@ no seed is added after looking.
 from bnbook.errors import BookError
 from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
@@ -33,6 +34,7 @@ EXPERIMENTS = {
         *EXERCISES,
         *REDUCED,
         OTHER_NORMS,
+        *INFERENCE,
         *WHY,
         TIME_TO_ACCURACY,
         AS_POSTED,

@@ -17,6 +17,7 @@ from bnbook.figures.comparisons import (
 from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
+from bnbook.figures.running import causes, gap_sizes, two_courses
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "affine_histograms",
+    "causes",
     "clock",
     "contrast_name",
     "contributions",
@@ -31,6 +33,7 @@ __all__ = [
     "curves",
     "dots",
     "forest",
+    "gap_sizes",
     "gradient_histograms",
     "gradients",
     "lr_curves",
@@ -42,5 +45,6 @@ __all__ = [
     "sizes",
     "subsets",
     "theme",
+    "two_courses",
     "two_rates",
 ]

@@ -46,6 +46,14 @@ from bnbook.findings.records import (
     provenance,
     setting,
 )
+from bnbook.findings.running import (
+    CAUSES,
+    USUAL,
+    both_statistics,
+    offsets,
+    statistics_gaps,
+    with_gaps,
+)
 from bnbook.findings.statistics import (
     DIFFERENT,
     EQUIVALENT,
@@ -98,6 +106,7 @@ from bnbook.findings.verdicts import (
 
 __all__ = [
     "ADD_ONE_IN",
+    "CAUSES",
     "DIFFERENT",
     "EQUIVALENT",
     "LEAVE_ONE_OUT",
@@ -110,6 +119,7 @@ __all__ = [
     "SMALL",
     "STATUSES",
     "UNDECIDED",
+    "USUAL",
     "HalfPoint",
     "Interval",
     "Markdown",
@@ -127,6 +137,7 @@ __all__ = [
     "at_best",
     "at_quickest",
     "best_rates",
+    "both_statistics",
     "classify",
     "compared",
     "contrast_table",
@@ -153,6 +164,7 @@ __all__ = [
     "magnitudes",
     "median_interval",
     "medians",
+    "offsets",
     "on_the_way",
     "outcomes",
     "over_time",
@@ -177,6 +189,7 @@ __all__ = [
     "significant",
     "slope",
     "sooner",
+    "statistics_gaps",
     "summary",
     "table",
     "timed_on",
@@ -185,4 +198,5 @@ __all__ = [
     "value",
     "verdict",
     "verdicts",
+    "with_gaps",
 ]

@@ -15,7 +15,7 @@ from bnbook.models.parts import (
     AveragePool,
     Dropout,
 )
-from bnbook.models.residual import resnet
+from bnbook.models.residual import ResidualBlock, resnet
 from bnbook.models.weights import (
     INITIALIZATIONS,
     SUBSETS,
@@ -44,6 +44,7 @@ __all__ = [
     "AveragePool",
     "Dropout",
     "Partial",
+    "ResidualBlock",
     "activations",
     "freeze",
     "initialize",

@@ -1,0 +1,158 @@
+"""Chapter 9's findings, figures and verdicts, on tables with a chosen outcome."""
+
+import pandas as pd
+import pytest
+from tables import FIVE, arranged, run_rows
+
+from bnbook import experiments, figures, findings
+from bnbook.answers import inference
+from bnbook.experiments import TUNING_SEEDS
+from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED
+from bnbook.run import Run
+
+ARMS = inference.ACTIVATIONS
+PLACE_ARMS = experiments.find("norm-place").arms
+
+
+def study(shuffled=0.001, by_label=0.04, moving=0.08, sizes=(128,)):
+    """Five seeds of both nets; every difference is a little larger with each seed."""
+    causes = dict.fromkeys(findings.CAUSES, 0.0)
+    causes |= {
+        "last batch, in training": 2 * moving,
+        "running, in training": moving,
+        "last batch, weights still": 2 * shuffled,
+        "running, weights still": shuffled,
+        "running, weights still, sorted by label": by_label,
+    }
+    rows = [
+        {
+            "arm": arm,
+            "seed": seed,
+            "lr": inference.LR,
+            "batch_size": size,
+            "after": after,
+            "weights": weights,
+            "order": order,
+            "rate": rate,
+            "draw": 0,
+            "correct": 9000 + sign * round(10_000 * causes[name] * (1 + seed / 50)),
+            "correct_precise": 9000,
+            "images": 10_000,
+            "offset": [] if order == "own batch" else [causes[name], 2 * causes[name]],
+        }
+        for arm in ARMS
+        for seed in range(5)
+        for size in sizes
+        for name, (weights, order, rate) in findings.CAUSES.items()
+        for after, sign in ((295, 1), (300, -1))
+    ]
+    frame = pd.DataFrame(rows)
+    return frame.assign(arm=frame["arm"].astype(pd.CategoricalDtype(list(ARMS))))
+
+
+def test_a_typical_difference_counts_both_directions():
+    table = findings.statistics_gaps(study()).set_index(["arm", "cause"])
+    row = table.loc[("relu", findings.USUAL)]
+    assert row["mean"] == pytest.approx(0.08 * 1.04)
+    assert row["largest"] == pytest.approx(0.08 * 1.08)
+    assert row["low"] < row["mean"] < row["high"]
+    assert row["n"] == 5, "the seed is the unit, not the look"
+
+
+def test_update_rates_that_stand_for_no_cause_have_none():
+    other = study().query("weights == 'moving'").assign(rate=0.03)
+    assert findings.with_gaps(other)["cause"].isna().all()
+    assert findings.statistics_gaps(other, ["arm", "rate"])["mean"].gt(0).all()
+
+
+def test_offsets_are_told_apart_by_layer():
+    table = findings.offsets(study()).set_index(["arm", "cause", "layer"])
+    first, second = (table.loc[("sigmoid", findings.USUAL, layer), "mean"] for layer in (1, 2))
+    assert (first, second) == (pytest.approx(0.08), pytest.approx(0.16))
+    assert "each batch its own" not in table.index.get_level_values("cause")
+
+
+def test_both_statistics_show_the_same_runs_twice():
+    rows = run_rows(Run(norms=("batch",) * 4, epochs=1), "with BN", [0.1, 0.97])
+    twice = findings.both_statistics(arranged(rows, ["with BN"])).set_index(["arm", "epoch"])
+    assert twice.loc[("re-estimated", 1), "val_accuracy"] == 0.97
+    assert twice.loc[("running", 1), "val_accuracy"] == pytest.approx(0.92)
+
+
+@pytest.mark.parametrize(
+    ("shuffled", "by_label", "expected"),
+    [
+        (0.001, 0.04, REPRODUCED),
+        (0.001, 0.001, REFINED),
+        (0.01, 0.04, REFINED),
+        (0.04, 0.01, NOT_REPRODUCED),
+    ],
+)
+def test_d1_the_order_matters_unless_batches_are_shuffled(shuffled, by_label, expected):
+    found = inference.order(study(shuffled, by_label))
+    assert found.status == expected
+    assert "another reason: the weights move" in found.sentence
+
+
+def test_d1_blames_the_weights_only_where_moving_them_makes_it_worse():
+    found = inference.order(study(shuffled=0.01, moving=0.01))
+    assert "the weights move" not in found.sentence
+
+
+def placed(costs):
+    """Runs of every arm at two rates, 1 the better; `costs` per arm are taken off."""
+    rows = []
+    for arm, base in PLACE_ARMS.items():
+        for lr in (0.1, 1.0):
+            for seed in (*range(5), *TUNING_SEEDS):
+                end = FIVE[seed % 5] - costs.get(arm, 0.0) - (0.01 if lr < 1 else 0)
+                fields = base.changes() | {"lr": lr, "seed": seed, "epochs": 1, "eval_epochs": []}
+                rows += run_rows(Run.from_changes(fields), arm, [0.1, end])
+    return arranged(rows, PLACE_ARMS)
+
+
+@pytest.mark.parametrize(
+    ("costs", "expected"),
+    [
+        ({"sigmoid, after": 0.02, "relu, after": 0.02}, REPRODUCED),
+        ({"sigmoid, after": 0.02}, REFINED),
+        ({"sigmoid, before": 0.02, "relu, after": 0.02}, REFINED),
+        ({"relu, before": 0.02}, NOT_REPRODUCED),
+        ({}, NOT_REPRODUCED),
+    ],
+)
+def test_a6_before_is_better_where_after_costs_accuracy(costs, expected):
+    frame = placed(costs)
+    assert inference.place(frame).status == expected
+    assert inference.place_and_dropout(frame).status == expected
+    assert inference.place(frame).sentence in inference.place_and_dropout(frame).sentence
+
+
+def test_d2_and_d3_are_decided_by_the_net_itself():
+    assert inference.four_numbers() == (["weight", "bias"], ["running_mean", "running_var"])
+    assert inference.numbers().status == REFINED
+    found = inference.linear()
+    assert found.status == REPRODUCED
+    assert "with 452 of its 44,878 parameters" in found.sentence
+
+
+def test_figures_show_every_cause_and_both_nets():
+    figure = figures.causes(findings.statistics_gaps(study()))
+    (ax,) = figure.axes
+    assert len(ax.get_yticklabels()) == len(findings.CAUSES)
+    assert len(ax.containers) == len(ARMS)
+    assert ax.get_xlabel().endswith("(points)")
+
+
+def test_gaps_against_a_size_have_a_panel_for_each_net():
+    table = findings.statistics_gaps(study(sizes=(16, 128)), ("arm", "cause", "batch_size"))
+    figure = figures.gap_sizes(table, "batch_size", "batch size", "cause")
+    assert [ax.get_title(loc="left") for ax in figure.axes] == list(ARMS)
+    ticks = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert ticks == ["16", "128"]
+
+
+def test_courses_are_drawn_over_their_steps():
+    figure = figures.two_courses([1, 2], {"a": [0.9, 0.8], "b": [0.9, 0.9]})
+    (ax,) = figure.axes
+    assert [list(line.get_ydata()) for line in ax.lines] == [[0.9, 0.8], [0.9, 0.9]]
