@@ -5,6 +5,7 @@ no seed is added after looking.
 """
 
 from bnbook.errors import BookError
+from bnbook.experiments.dropout import DROPOUT
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
@@ -13,6 +14,7 @@ from bnbook.experiments.plan import (
     SHARED_LR,
     TUNING_LRS,
     TUNING_SEEDS,
+    VARIED,
     Contrast,
     Experiment,
     best_lr,
@@ -22,8 +24,9 @@ from bnbook.experiments.plan import (
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
+from bnbook.experiments.starts import STARTS
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE)}
+EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, *DROPOUT, *STARTS)}
 
 
 def find(name: str) -> Experiment:
@@ -42,6 +45,7 @@ __all__ = [
     "SHARED_LR",
     "TUNING_LRS",
     "TUNING_SEEDS",
+    "VARIED",
     "Contrast",
     "Experiment",
     "best_lr",
