@@ -87,6 +87,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        6,
+        _EXERCISES,
+        "06-dropout.ipynb",
+        "Exercise 6 · Dropout or batch norm?",
+        "Does it regularize, does dropout do so better, and do the two get on?",
+        needs=(1, 4),
+    ),
+    Chapter(
         8,
         _HOOD,
         "08-from-scratch.ipynb",

@@ -5,7 +5,7 @@ no seed is added after looking.
 """
 
 from bnbook.errors import BookError
-from bnbook.experiments.dropout import DROPOUT
+from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
@@ -38,6 +38,7 @@ def find(name: str) -> Experiment:
 
 __all__ = [
     "EXPERIMENTS",
+    "FEW_SHARED_LR",
     "LAYER_LRS",
     "MARGIN",
     "POSTED_RATES",

@@ -12,7 +12,7 @@ NOISE_BATCHES = (8, 32, 64, 256)
 _RATES = (0.0003, 0.001, 0.003)
 #: On few images every net is tuned over one rate more, and also run at the middle one.
 _FEW_RATES = (*_RATES, 0.01)
-_FEW_SHARED = 0.001
+FEW_SHARED_LR = 0.001
 
 #: The post's net, start, optimizer, inputs and number of steps; its learning rate is not known.
 _POSTED = Run(
@@ -80,7 +80,7 @@ DROPOUT = (
         chapter=6,
         question="Which of them regularizes where there is something to regularize?",
         arms=_variants(_FEW),
-        plan=partial(tuned, lrs=_FEW_RATES, seeds=FEW_SEEDS, shared=_FEW_SHARED),
+        plan=partial(tuned, lrs=_FEW_RATES, seeds=FEW_SEEDS, shared=FEW_SHARED_LR),
         contrasts=_CONTRASTS,
     ),
     Experiment(

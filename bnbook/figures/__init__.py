@@ -14,6 +14,7 @@ from bnbook.figures.comparisons import (
     share_map,
     two_rates,
 )
+from bnbook.figures.fit import batch_sizes, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
 
@@ -22,11 +23,13 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "affine_histograms",
+    "batch_sizes",
     "contrast_name",
     "contributions",
     "curves",
     "dots",
     "forest",
+    "gaps",
     "gradients",
     "lr_curves",
     "magnitudes",

@@ -22,7 +22,9 @@ from bnbook.findings.probes import (
     departures,
     gradients,
     magnitudes,
+    relative,
     relative_magnitudes,
+    weight_norms,
 )
 from bnbook.findings.records import (
     at,
@@ -49,6 +51,7 @@ from bnbook.findings.statistics import (
     evaluation_noise,
     filled,
     final,
+    fit,
     fresh,
     holm,
     interval,
@@ -122,6 +125,7 @@ __all__ = [
     "filled",
     "final",
     "first_epochs",
+    "fit",
     "fresh",
     "gradients",
     "half_point",
@@ -141,6 +145,7 @@ __all__ = [
     "prediction",
     "provenance",
     "published",
+    "relative",
     "relative_magnitudes",
     "setting",
     "shapley",
@@ -153,4 +158,5 @@ __all__ = [
     "value",
     "verdict",
     "verdicts",
+    "weight_norms",
 ]

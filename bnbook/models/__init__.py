@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from bnbook.models.chains import LENET_LAYERS, lenet, mlp
+from bnbook.models.chains import LENET_LAYERS, MLP_LAYERS, lenet, mlp
 from bnbook.models.parts import (
     ACTIVATIONS,
     AFFINE,
@@ -33,7 +33,9 @@ __all__ = [
     "AFFINE",
     "DROPOUT_PLACES",
     "INITIALIZATIONS",
+    "LAYERS",
     "LENET_LAYERS",
+    "MLP_LAYERS",
     "MODELS",
     "NORM_PLACES",
     "OPTIONS",
@@ -58,6 +60,8 @@ __all__ = [
 MODELS: dict[str, Callable[..., nn.Sequential]] = {"lenet": lenet, "mlp": mlp, "resnet": resnet}
 #: How many norms each is told: one per slot, or one word for all slots of a residual net.
 SLOTS = {"lenet": 4, "mlp": 2, "resnet": 1}
+#: The layers with weights of the nets that have no branches, in order.
+LAYERS = {"lenet": LENET_LAYERS, "mlp": MLP_LAYERS}
 _NO_FIELDS = ("slots", "input_shape", "classes")
 #: What else each can be told: names of fields of `Run`.
 OPTIONS = {
