@@ -46,6 +46,7 @@ class Chapter:
 
 _EXERCISES: Final = "The exercises"
 _HOOD: Final = "Under the hood"
+_FARTHER: Final = "Farther"
 
 CHAPTERS: Final = (
     Chapter(
@@ -101,6 +102,14 @@ CHAPTERS: Final = (
         "Chapter 8 · Batch norm from scratch",
         "If your own batch normalization were wrong, would the training curve tell you?",
         needs=(1, 4),
+    ),
+    Chapter(
+        11,
+        _FARTHER,
+        "11-bad-starts.ipynb",
+        "Chapter 11 · Bad starts",
+        "Does it make up for initial weights of the wrong size?",
+        needs=(2, 6),
     ),
 )
 

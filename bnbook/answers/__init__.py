@@ -14,6 +14,7 @@ from bnbook.answers import (
     lite,
     overview,
     per_layer,
+    starts,
 )
 from bnbook.answers.chapters import ANSWERS, Answer
 
@@ -28,4 +29,5 @@ __all__ = [
     "lite",
     "overview",
     "per_layer",
+    "starts",
 ]

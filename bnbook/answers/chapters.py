@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bnbook import findings, store
-from bnbook.answers import affine, bias_removal, dropout, learning_rate, lite, per_layer
+from bnbook.answers import affine, bias_removal, dropout, learning_rate, lite, per_layer, starts
 from bnbook.findings import Verdict
 
 
@@ -35,5 +35,6 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         4: Answer(lite.verdicts, ("lite",)),
         5: Answer(affine.verdicts, ("affine",)),
         6: Answer(dropout.verdicts, ("dropout", "dropout-few-images", "batch-noise")),
+        11: Answer(starts.verdicts, ("bad-starts", "start-map")),
     }
 )

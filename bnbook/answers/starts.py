@@ -47,8 +47,9 @@ def learning(posted: pd.DataFrame) -> Verdict:
     by_arm = {(row["a"], row["b"]): row for row in rows}
     leads = [ahead(by_arm[pair]) for pair in READINGS.values()]
     stuck = [
-        ends[normed]["mean"] > training.AT_CHANCE > ends[plain]["mean"]
-        for normed, plain in READINGS.values()
+        reading
+        for reading, (normed, plain) in READINGS.items()
+        if ends[normed]["mean"] > training.AT_CHANCE > ends[plain]["mean"]
     ]
     said = "; ".join(
         f"{reading}, {findings.as_percent(ends[normed])} against {findings.as_percent(ends[plain])}"
@@ -59,10 +60,8 @@ def learning(posted: pd.DataFrame) -> Verdict:
         "B1",
         (
             findings.REPRODUCED,
-            any(stuck) and all(leads),
-            "The net without batch norm stays at chance "
-            + list_of(reading for reading, held in zip(READINGS, stuck, strict=True) if held)
-            + f". {details}",
+            bool(stuck) and all(leads),
+            f"The net without batch norm stays at chance {' and '.join(stuck)}. {details}",
         ),
         (
             findings.REFINED,

@@ -24,7 +24,7 @@ from bnbook.experiments.plan import (
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
-from bnbook.experiments.starts import STARTS
+from bnbook.experiments.starts import SCALES, STARTS
 
 EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, *DROPOUT, *STARTS)}
 
@@ -42,6 +42,7 @@ __all__ = [
     "LAYER_LRS",
     "MARGIN",
     "POSTED_RATES",
+    "SCALES",
     "SEEDS",
     "SHARED_LR",
     "TUNING_LRS",

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bnbook.figures.comparisons import bars, name_rows
-from bnbook.figures.theme import accuracy_axis, canvas, label, legend, series
+from bnbook.figures.theme import INK, accuracy_axis, canvas, label, legend, series
 
 
 def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -41,13 +41,16 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def batch_sizes(tables: Mapping[str, pd.DataFrame]) -> Figure:
-    """Draw quantities in percent against the batch size, with 95 % intervals, one panel each.
+def batch_sizes(accuracy: pd.DataFrame, differences: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw test accuracy against the batch size, and differences of accuracies below, with zero.
 
-    `tables` maps panel titles to `findings.estimates` by "arm" and "batch_size".
+    All tables are `findings.estimates` by "arm" and "batch_size"; `differences` maps panel titles
+    to them. With 95 % intervals.
     """
+    tables = {"test accuracy": accuracy, **differences}
     figure, axes = canvas(0.8 + 2.3 * len(tables), len(tables), sharex=True)
-    styles = series(pd.concat(tables.values(), ignore_index=True), "arm")
+    everything = pd.concat(tables.values(), ignore_index=True)
+    styles = series(everything, "arm")
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         present = [name for name in styles if name in set(table["arm"])]
         shifts = np.linspace(-1, 1, len(present)) * 0.02 if len(present) > 1 else [0.0]
@@ -55,11 +58,16 @@ def batch_sizes(tables: Mapping[str, pd.DataFrame]) -> Figure:
             part = table[table["arm"] == name].sort_values("batch_size")
             bars(ax, part, part["batch_size"] * 10**shift, styles[name])
         ax.set_xscale("log")
-        accuracy_axis(ax)
         label(ax, "", "", title)
-    sizes = sorted(pd.concat(tables.values())["batch_size"].unique())
+        if title in differences:
+            ax.axhline(0, color=INK, linewidth=1.2)
+            ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}".replace("-", "−"))
+            ax.set_ylabel("points")
+        else:
+            accuracy_axis(ax)
+    sizes = sorted(everything["batch_size"].unique())
     axes[-1].set_xticks(sizes, [f"{size:g}" for size in sizes])
     axes[-1].xaxis.set_minor_locator(NullLocator())
-    label(axes[-1], "batch size")
+    axes[-1].set_xlabel("batch size")
     legend(figure, styles)
     return figure
