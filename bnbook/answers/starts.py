@@ -2,6 +2,7 @@
 
 from typing import Any, Final, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from bnbook import experiments, findings, training
@@ -35,7 +36,7 @@ class Cells(NamedTuple):
 
 def verdicts(posted: pd.DataFrame, starts: pd.DataFrame) -> list[Verdict]:
     """Judge B1, B4 and D5 by the records of "bad-starts" and "start-map"."""
-    return [learning(posted), vanishing(posted), insensitive(starts)]
+    return [learning(posted), vanishing(posted, starts), insensitive(starts)]
 
 
 def learning(posted: pd.DataFrame) -> Verdict:
@@ -72,16 +73,18 @@ def learning(posted: pd.DataFrame) -> Verdict:
     )
 
 
-def vanishing(posted: pd.DataFrame) -> Verdict:
+def vanishing(posted: pd.DataFrame, starts: pd.DataFrame) -> Verdict:
     """B4: without batch norm a bad start makes the gradients vanish."""
     ratios = gradient_ratios(posted, 0)
     said = list_of(f"{layer} {times(ratio)}" for layer, ratio in ratios.items())
     last = int(posted["epoch"].max())
     later = list_of(f"{layer} {times(r)}" for layer, r in gradient_ratios(posted, last).items())
+    scale, faint = smallest_start(posted, starts)
     details = (
-        f"Gradients from standard normal weights as multiples of those from a good start, both "
-        f"without batch norm: at the start {said}; after "
-        f"{int(posted['step'].max()):,} steps {later}."
+        "Gradients from standard normal weights as multiples of those from a good start, both "
+        f"without batch norm: at the start {said}; after {int(posted['step'].max()):,} steps "
+        f"{later}. From weights that are too small, of scale {scale:g}, that of the first layer is "
+        f"{times(faint)} times as large."
     )
     return findings.verdict(
         "B4",
@@ -141,6 +144,26 @@ def gradient_ratios(posted: pd.DataFrame, epoch: int) -> dict[str, Interval]:
     return {str(row["layer"]): Interval(row["mean"], row["low"], row["high"]) for row in rows}
 
 
+def smallest_start(posted: pd.DataFrame, starts: pd.DataFrame) -> tuple[float, Interval]:
+    """Return the smallest scale of the map, and its gradient in the first layer at the start.
+
+    Without batch norm, as a multiple of that of the good start with the same seed.
+    """
+    scale = float(starts["init_scale"].min())
+    faint = starts[(starts["arm"] == f"SGD, {WITHOUT}") & (starts["init_scale"] == scale)]
+    sides = [
+        runs[(runs["epoch"] == 0) & (runs["lr"] == runs["lr"].min())]
+        for runs in (faint, posted[posted["arm"] == GOOD])
+    ]
+    small, good = (
+        long[long["layer"] == "fc1"].set_index("seed")["value"]
+        for long in map(findings.gradients, sides)
+    )
+    logs = np.log((small / good).dropna())
+    mean, low, high = np.exp(findings.interval(logs))
+    return scale, Interval(float(mean), float(low), float(high))
+
+
 def optimizers(starts: pd.DataFrame) -> list[str]:
     """Name the optimizers of the map, as its arms do."""
     return list(dict.fromkeys(arm.partition(",")[0] for arm in findings.arms(starts)))
@@ -169,8 +192,7 @@ def cells(starts: pd.DataFrame, optimizer: str) -> Cells:
 
 def times(ratio: Interval) -> str:
     """Write a ratio that may span decades, to two digits, with its interval."""
-    low, high = (f"{limit:,.2g}" if limit < 100 else f"{limit:,.0f}" for limit in ratio[1:])
-    mean = f"{ratio.mean:,.2g}" if ratio.mean < 100 else f"{ratio.mean:,.0f}"
+    mean, low, high = (f"{x:,.0f}" if x >= 100 else f"{x:.2g}" for x in ratio)
     return f"{mean} [{low}, {high}]"
 
 

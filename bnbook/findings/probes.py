@@ -30,7 +30,7 @@ def magnitudes(frame: pd.DataFrame) -> pd.DataFrame:
 
     Right after a batch norm the mean square in training mode is gamma² + beta² by construction.
     """
-    return _long(frame, SQUARES, "where", _layers(frame)[:-1]).astype({"value": float})
+    return _long(frame, SQUARES, "where").astype({"value": float})
 
 
 def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
@@ -63,7 +63,7 @@ def weight_norms(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def _per_weight(frame: pd.DataFrame, column: str) -> pd.DataFrame:
-    long = _long(frame, {column: column}, "of", _layers(frame))
+    long = _long(frame, {column: column}, "of", output=True)
     return long.drop(columns="of").astype({"value": float})
 
 
@@ -74,7 +74,7 @@ def affine_values(frame: pd.DataFrame) -> pd.DataFrame:
     """
     last = final(frame)
     columns = {"gamma": "gamma", "beta": "beta"}
-    per_layer = _long(last, columns, "parameter", _layers(frame)[:-1])
+    per_layer = _long(last, columns, "parameter")
     long = per_layer.explode("value").dropna(subset=["value"])
     return long.astype({"value": float}).reset_index(drop=True)
 
@@ -101,14 +101,17 @@ def _layers(frame: pd.DataFrame) -> tuple[str, ...]:
 
 
 def _long(
-    frame: pd.DataFrame, columns: Mapping[str, str], name: str, layers: Sequence[str]
+    frame: pd.DataFrame, columns: Mapping[str, str], name: str, *, output: bool = False
 ) -> pd.DataFrame:
-    """Stack list columns (one number, or one list, per layer) under each other."""
-    layers = list(layers)
+    """Stack list columns under each other: one number, or one list, per layer.
+
+    Of the hidden layers, and of the `output` layer where the columns have that, too.
+    """
     lists = [*SQUARES, "gradient_norm", "gamma", "beta", "first_losses", "weight_norm"]
     missing = [c for c in columns if c not in frame]
     if missing:
         raise BookError(f"these runs were recorded without probes: no column {missing[0]}")
+    layers = list(_layers(frame))[: None if output else -1]
     plain = frame.drop(columns=[c for c in lists if c in frame])
     pieces = []
     for column, label in columns.items():
