@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import pandas as pd
 
+from bnbook import data
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -22,6 +23,9 @@ SHARED_LR = 0.1
 
 #: What the runs of one arm may differ in.
 VARIED: Final = ("lr", "batch_size", "init_scale", "seed")
+
+#: Measures a run of a study: trains it as it needs to and returns rows (see `Experiment`).
+Measure = Callable[[Run, data.Splits], list[dict[str, Any]]]
 
 #: Differences below this (0.2 percentage points of accuracy) count as none.
 MARGIN = 0.002
@@ -47,6 +51,9 @@ class Experiment:
 
     `plan(experiment, frame)` lists the runs that can be named so far; `frame` holds what is
     already recorded, from which tuning reads its winners.
+    An experiment that asks what training's own rows do not say, such as something of the trained
+    net, is a *study*: it has a function `measure(run, splits)`, which trains as it needs to (see
+    `training.follow`) and returns rows of its own, JSON-able, each with the same names.
     """
 
     name: str
@@ -55,6 +62,7 @@ class Experiment:
     arms: dict[str, Run]
     plan: Callable[["Experiment", pd.DataFrame], list[Run]]
     contrasts: tuple[Contrast, ...] = ()
+    measure: Measure | None = None
 
     def runs(self, frame: pd.DataFrame) -> list[Run]:
         """List the runs that can be named now, without repetition.
