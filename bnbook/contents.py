@@ -88,6 +88,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        6,
+        _EXERCISES,
+        "06-dropout.ipynb",
+        "Exercise 6 · Dropout or batch norm?",
+        "Does it regularize, does dropout do so better, and do the two get on?",
+        needs=(1, 4),
+    ),
+    Chapter(
         7,
         _EXERCISES,
         "07-other-norms.ipynb",
@@ -118,6 +126,14 @@ CHAPTERS: Final = (
         "Chapter 10 · Why does it work?",
         "Less covariate shift, even gradients, a smoother loss, flatter minima: what can be seen?",
         needs=(2, 4),
+    ),
+    Chapter(
+        11,
+        _FARTHER,
+        "11-bad-starts.ipynb",
+        "Chapter 11 · Bad starts",
+        "Does it make up for initial weights of the wrong size?",
+        needs=(2, 6),
     ),
     Chapter(
         12,

@@ -72,6 +72,8 @@ def draw_all(arms, probes):
     by_rate = findings.summary(rates, ["arm", "lr"])
     best = {"with BN": 0.1}
     costs = pd.DataFrame({"arm": ["a", "b"], "mean": [1.0, 2], "low": [0.9, 1.9], "high": [1.1, 2]})
+    fit = findings.fit(arms.assign(train_accuracy=0.99))
+    sizes = findings.estimates(last.assign(batch_size=64), ["arm", "batch_size"], "val_accuracy")
     return {
         "cost_map": figures.cost_map(ends, costs, {"one": ["a"], "other": ["b"]}, "cost"),
         "sizes": figures.sizes(by_rate, "lr", "size", "value", accuracy=True, reference=1),
@@ -91,6 +93,8 @@ def draw_all(arms, probes):
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),
         "gradients": figures.gradients(slopes),
+        "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
+        "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),
         "subsets": figures.subsets(findings.summary(cube, "norms")),
     }
@@ -175,6 +179,34 @@ def test_the_filled_part_of_a_ring_is_the_share_that_trains():
     (ax,) = figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))).axes
     rings, filled = (np.broadcast_to(c.get_sizes(), 2) for c in ax.collections)
     assert list(filled / rings) == [1, 0.25]
+
+
+def test_the_rows_of_a_map_may_be_the_scales_of_the_weights():
+    rates = shares({0.1: (4, 4)}).assign(init_scale=10.0)
+    (ax,) = figures.share_map(
+        findings.share_trained(rates, ("arm", "lr", "init_scale")), y="init_scale"
+    ).axes
+    assert ax.get_ylabel() == "scale of the weights"
+    assert [tick.get_text() for tick in ax.get_yticklabels()] == ["10"]
+
+
+def test_a_gap_goes_from_the_hollow_mark_of_training_to_the_filled_one_of_test_images(arms):
+    fit = findings.fit(arms.assign(train_accuracy=0.99))
+    (ax,) = figures.gaps({"": fit[fit["of"] != "gap"]}).axes
+    marks = [line for line in ax.lines if line.get_marker() == "o"]
+    at = {line.get_markerfacecolor() != "none": float(line.get_xdata()[0]) for line in marks}
+    assert at == {False: pytest.approx(0.99), True: pytest.approx(0.95)}
+
+
+def test_differences_over_batch_sizes_show_zero_and_points():
+    sizes = pd.DataFrame(
+        {"arm": "a", "batch_size": [8, 64], "mean": [0.02, 0.04], "low": 0.01, "high": 0.05}
+    )
+    accuracy, difference = figures.batch_sizes(sizes, {"lead": sizes}).axes
+    assert any(list(line.get_ydata()) == [0, 0] for line in difference.lines)
+    assert not any(list(line.get_ydata()) == [0, 0] for line in accuracy.lines)
+    assert difference.yaxis.get_major_formatter()(0.02) == "2"
+    assert accuracy.yaxis.get_major_formatter()(0.02) == "2 %"
 
 
 def test_a_difference_at_two_rates_is_filled_where_it_is_clear():

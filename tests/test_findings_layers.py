@@ -7,10 +7,11 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import arranged, probed, subsets
+from tables import arranged, probed, run_rows, subsets
 
 from bnbook import findings
 from bnbook.errors import BookError
+from bnbook.run import Run
 
 PLAYERS = ("a", "b", "c", "d")
 COALITIONS = [frozenset(c) for c in chain.from_iterable(combinations(PLAYERS, n) for n in range(5))]
@@ -135,6 +136,44 @@ def test_gradients_have_one_value_per_layer_with_weights(probes):
     full = found[found["arm"] == "full"]
     assert full["layer"].tolist() == ["conv1", "conv2", "fc1", "fc2", "out"]
     assert full["mean"].tolist() == pytest.approx([0.01, 0.02, 0.03, 0.04, 0.05])
+
+
+def mlp_rows(arm, norms, seed, weights):
+    more = {"gradient_norm": [[0.1, 0.2, 0.3]] * 2, "weight_norm": [weights] * 2}
+    more |= {"square_activated": [[0.5, 0.6]] * 2}
+    more |= {"square_before": [[1.0, 1.0]] * 2, "square_normed": [[1.0, 1.0]] * 2}
+    run = Run(model="mlp", norms=norms, seed=seed, epochs=1, record_fit=True)
+    return run_rows(run, arm, [0.1, 0.97], **more)
+
+
+def test_an_mlp_has_its_own_layers():
+    frame = arranged(mlp_rows("a", ("none", "none"), 0, [3.0, 2.0, 1.0]), ["a"])
+    assert list(findings.magnitudes(frame)["layer"].cat.categories) == ["fc1", "fc2"]
+    norms = findings.weight_norms(frame[frame["epoch"] == 1])
+    assert dict(zip(norms["layer"], norms["value"], strict=True)) == {
+        "fc1": 3.0,
+        "fc2": 2.0,
+        "out": 1.0,
+    }
+
+
+def test_weights_are_compared_with_those_of_the_same_seed():
+    rows = [
+        row
+        for seed in (0, 1)
+        for arm, norms, size in (("a", ("none",) * 2, 1 + seed), ("b", ("batch",) * 2, 4 + seed))
+        for row in mlp_rows(arm, norms, seed, [float(size)] * 3)
+    ]
+    frame = arranged(rows, ["a", "b"]).query("epoch == 1")
+    found = findings.multiples(findings.weight_norms(frame), "a").groupby("seed")["value"].mean()
+    assert found.to_dict() == {0: 4.0, 1: 2.5}
+
+
+def test_layers_of_several_kinds_of_nets_are_not_mixed(probes):
+    other = arranged(mlp_rows("a", ("none", "none"), 0, [1.0] * 3), ["a"])
+    mixed = pd.concat([probes, other], ignore_index=True)
+    with pytest.raises(BookError, match="cannot name the layers of lenet, mlp"):
+        findings.gradients(mixed)
 
 
 def test_affine_values_have_a_row_per_feature_and_none_where_there_is_no_norm(probes):

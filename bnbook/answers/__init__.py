@@ -11,11 +11,13 @@ from bnbook.answers import (
     affine,
     bias_removal,
     cost,
+    dropout,
     inference,
     learning_rate,
     lite,
     overview,
     per_layer,
+    starts,
     why,
 )
 from bnbook.answers.chapters import ANSWERS, Answer
@@ -28,10 +30,12 @@ __all__ = [
     "affine",
     "bias_removal",
     "cost",
+    "dropout",
     "inference",
     "learning_rate",
     "lite",
     "overview",
     "per_layer",
+    "starts",
     "why",
 ]

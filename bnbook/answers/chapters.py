@@ -10,10 +10,12 @@ from bnbook.answers import (
     affine,
     bias_removal,
     cost,
+    dropout,
     inference,
     learning_rate,
     lite,
     per_layer,
+    starts,
     why,
 )
 from bnbook.findings import Verdict
@@ -49,8 +51,10 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         3: Answer(per_layer.verdicts, ("per-layer",)),
         4: Answer(lite.verdicts, ("lite",)),
         5: Answer(affine.verdicts, ("affine",)),
+        6: Answer(dropout.verdicts, ("dropout", "dropout-few-images", "batch-noise")),
         9: Answer(inference.verdicts, ("running-statistics", "norm-place")),
         10: Answer(why.verdicts, ("landscape", "sharpness")),
+        11: Answer(starts.verdicts, ("bad-starts", "start-map")),
         12: Answer(cost.verdicts, ("time-to-accuracy",), timed=("bn-steps",)),
     }
 )

@@ -6,6 +6,7 @@ no seed is added after looking.
 
 from bnbook.errors import BookError
 from bnbook.experiments.cost import TIME_TO_ACCURACY
+from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.other_norms import OTHER_NORMS
@@ -16,6 +17,7 @@ from bnbook.experiments.plan import (
     SHARED_LR,
     TUNING_LRS,
     TUNING_SEEDS,
+    VARIED,
     Contrast,
     Experiment,
     Measure,
@@ -26,6 +28,7 @@ from bnbook.experiments.plan import (
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
+from bnbook.experiments.starts import SCALES, STARTS
 from bnbook.experiments.why import ON_THE_WAY, SHARPNESS_RATES, WHY
 
 EXPERIMENTS = {
@@ -33,9 +36,11 @@ EXPERIMENTS = {
     for e in (
         *EXERCISES,
         *REDUCED,
+        *DROPOUT,
         OTHER_NORMS,
         *INFERENCE,
         *WHY,
+        *STARTS,
         TIME_TO_ACCURACY,
         AS_POSTED,
         PAGE,
@@ -52,15 +57,18 @@ def find(name: str) -> Experiment:
 
 __all__ = [
     "EXPERIMENTS",
+    "FEW_SHARED_LR",
     "LAYER_LRS",
     "MARGIN",
     "ON_THE_WAY",
     "POSTED_RATES",
+    "SCALES",
     "SEEDS",
     "SHARED_LR",
     "SHARPNESS_RATES",
     "TUNING_LRS",
     "TUNING_SEEDS",
+    "VARIED",
     "Contrast",
     "Experiment",
     "Measure",

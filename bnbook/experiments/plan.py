@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import pandas as pd
 
@@ -20,6 +20,9 @@ FEW_SEEDS = SEEDS[:5]
 TUNING_SEEDS = (100, 101)
 TUNING_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SHARED_LR = 0.1
+
+#: What the runs of one arm may differ in.
+VARIED: Final = ("lr", "batch_size", "init_scale", "seed")
 
 #: Measures a run of a study: trains it as it needs to and returns rows (see `Experiment`).
 Measure = Callable[[Run, data.Splits], list[dict[str, Any]]]
@@ -70,10 +73,15 @@ class Experiment:
 
     def arm_of(self, run: Run) -> str:
         """Name the arm that `run` belongs to. Raises BookError if it belongs to none."""
+        fixed = _fixed(run)
         for name, base in self.arms.items():
-            if run == replace(base, lr=run.lr, batch_size=run.batch_size, seed=run.seed):
+            if _fixed(base) == fixed:
                 return name
         raise BookError(f"run {run.key} belongs to no arm of {self.name}: its records are stale")
+
+
+def _fixed(run: Run) -> dict[str, Any]:
+    return {name: value for name, value in run.changes().items() if name not in VARIED}
 
 
 def best_lr(frame: pd.DataFrame, arm: str) -> float:
@@ -103,10 +111,11 @@ def tuned(
     frame: pd.DataFrame,
     lrs: Iterable[float] | None = None,
     seeds: Iterable[int] | None = None,
+    shared: float | None = SHARED_LR,
 ) -> list[Run]:
-    """Tune every arm, then run fresh seeds at the shared rate and at each arm's own best.
+    """Tune every arm, then run fresh seeds at the `shared` rate and at each arm's own best.
 
-    Over `TUNING_LRS` and with `SEEDS`, unless others are given.
+    Over `TUNING_LRS` and with `SEEDS`, unless others are given; `shared` None: at the best alone.
     """
     arms = experiment.arms
     lrs, seeds = list(lrs or TUNING_LRS), list(seeds or SEEDS)
@@ -116,7 +125,8 @@ def tuned(
     for name, arm in arms.items():
         if all(run.key in recorded for run in grid([arm], lrs, TUNING_SEEDS)):
             own_best += grid([arm], [best_lr(frame, name)], seeds)
-    return tuning + grid(arms.values(), [SHARED_LR], seeds) + own_best
+    at_shared = [] if shared is None else grid(arms.values(), [shared], seeds)
+    return tuning + at_shared + own_best
 
 
 def subset_name(slots: Iterable[int]) -> str:

@@ -15,6 +15,7 @@ from bnbook.figures.comparisons import (
     two_rates,
 )
 from bnbook.figures.costs import clock, cost_map, ratios, sizes
+from bnbook.figures.fit import batch_sizes, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
@@ -25,6 +26,7 @@ __all__ = [
     "PALETTE",
     "WIDTH",
     "affine_histograms",
+    "batch_sizes",
     "causes",
     "clock",
     "contrast_name",
@@ -34,6 +36,7 @@ __all__ = [
     "dots",
     "forest",
     "gap_sizes",
+    "gaps",
     "gradient_histograms",
     "gradients",
     "lr_curves",

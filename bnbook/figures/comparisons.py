@@ -6,7 +6,7 @@ All take tables that `findings` computed; none does statistics.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -26,6 +26,14 @@ from bnbook.figures.theme import (
     series,
 )
 from bnbook.findings import DIFFERENT, ONE_TRAINS, HalfPoint
+
+#: Settings by which runs differ, in words.
+_WORDS: Final = {
+    "lr": "learning rate",
+    "batch_size": "batch size",
+    "epoch": "epoch",
+    "init_scale": "scale of the weights",
+}
 
 
 def band(ax: Axes, part: pd.DataFrame, x: str, style: Style, *, limits: bool = True) -> None:
@@ -64,9 +72,8 @@ def _panels(table: pd.DataFrame, column: str | None) -> list[tuple[str, pd.DataF
     if column is None:
         return [("", table)]
     groups = table.groupby(column, sort=False, observed=True)
-    heading = {"lr": "learning rate ", "batch_size": "batch size ", "epoch": "epoch "}
     return [
-        (f"{heading[column]}{name:g}" if column in heading else str(name), part)
+        (f"{_WORDS[column]} {name:g}" if column in _WORDS else str(name), part)
         for name, part in groups
     ]
 
@@ -180,19 +187,20 @@ def share(table: pd.DataFrame, half_points: Sequence[HalfPoint] = (), by: str = 
     return figure
 
 
-def share_map(table: pd.DataFrame, by: str = "arm") -> Figure:
+def share_map(table: pd.DataFrame, by: str = "arm", y: str = "batch_size") -> Figure:
     """Draw the share of seeds that train over learning rate and batch size, one panel per arm.
 
-    `table` as from `findings.share_trained(frame, ("arm", "lr", "batch_size"))`. A ring is one
-    setting; the filled part of its area is the share.
+    `table` as from `findings.share_trained(frame, ("arm", "lr", "batch_size"))`; `y` names the
+    column to take in place of the batch size. A ring is one setting; the filled part of its area
+    is the share.
     """
     styles = series(table, by)
-    sizes = sorted(table["batch_size"].unique())
+    sizes = sorted(table[y].unique())
     figure, axes = canvas(0.7 + 0.75 * len(sizes) * len(styles), len(styles), sharex=True)
     full = 330.0  # points squared
     for ax, (name, style) in zip(axes, styles.items(), strict=True):
         part = table[table[by] == name]
-        rows = part["batch_size"].map(sizes.index)
+        rows = part[y].map(sizes.index)
         ax.scatter(part["lr"], rows, full, "none", edgecolors=INK, linewidths=1.2)
         ax.scatter(part["lr"], rows, full * part["share"], style.color, linewidths=0)
         log_lr(ax, table["lr"].tolist())
@@ -201,7 +209,7 @@ def share_map(table: pd.DataFrame, by: str = "arm") -> Figure:
         ax.grid(visible=False)
         last = ax is axes[-1]
         ax.tick_params(labelbottom=last)
-        label(ax, "learning rate" if last else "", "batch size", name)
+        label(ax, "learning rate" if last else "", _WORDS.get(y, y), name)
     return figure
 
 
@@ -242,13 +250,14 @@ def dots(
         row = summary[summary[by] == name].iloc[0]
         ax.plot([row["low"], row["high"]], [y - 0.08] * 2, color=style.color, linewidth=3)
         ax.plot(row["mean"], y - 0.08, style.marker, color=style.color, markersize=9)
-    _name_rows(ax, names)
+    name_rows(ax, names)
     ax.set_xlabel(xlabel)
     accuracy_axis(ax, "x", runs[outcome] if stretch else None)
     return figure
 
 
-def _name_rows(ax: Axes, names: Sequence[str]) -> None:
+def name_rows(ax: Axes, names: Sequence[str]) -> None:
+    """Write the names of rows down the y axis, the first on top."""
     ax.set_yticks(range(len(names)), names)
     ax.set_ylim(len(names) - 0.5, -0.5)
     ax.tick_params(axis="y", length=0)
@@ -270,7 +279,7 @@ def forest(
     for y, (_, row) in enumerate(contrasts.iterrows()):
         ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=PALETTE[0], linewidth=3)
         ax.plot(100 * row["mean"], y, "o", color=PALETTE[0], markersize=9)
-    _name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
+    name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
     ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
     return figure
 
@@ -296,7 +305,7 @@ def two_rates(contrasts: pd.DataFrame) -> Figure:
             ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=style.color, linewidth=2.5)
             fill = style.color if row["finding"] in (DIFFERENT, ONE_TRAINS) else "none"
             ax.plot(100 * row["mean"], y, style.marker, mfc=fill, mec=style.color, mew=2, ms=9)
-    _name_rows(ax, [f"{arm}\n− {contrasts['b'].iloc[0]}" for arm in arms])
+    name_rows(ax, [f"{arm}\n− {contrasts['b'].iloc[0]}" for arm in arms])
     ax.set_xscale("symlog", linthresh=1.0, linscale=0.8)
     ends = 100 * contrasts[["low", "high"]].to_numpy()
     low, high = min(np.nanmin(ends), -1.0) * 1.2, max(np.nanmax(ends), 1.0) * 1.2

@@ -33,7 +33,9 @@ from bnbook.findings.probes import (
     departures,
     gradients,
     magnitudes,
+    multiples,
     relative_magnitudes,
+    weight_norms,
 )
 from bnbook.findings.reaching import Sooner, at_quickest, over_time, product, reaching, sooner
 from bnbook.findings.records import (
@@ -69,6 +71,7 @@ from bnbook.findings.statistics import (
     evaluation_noise,
     filled,
     final,
+    fit,
     fresh,
     holm,
     interval,
@@ -150,6 +153,7 @@ __all__ = [
     "filled",
     "final",
     "first_epochs",
+    "fit",
     "fresh",
     "gradient_histograms",
     "gradients",
@@ -164,6 +168,7 @@ __all__ = [
     "magnitudes",
     "median_interval",
     "medians",
+    "multiples",
     "offsets",
     "on_the_way",
     "outcomes",
@@ -198,5 +203,6 @@ __all__ = [
     "value",
     "verdict",
     "verdicts",
+    "weight_norms",
     "with_gaps",
 ]

@@ -14,11 +14,14 @@ from bnbook.findings.statistics import final, summary
 from bnbook.findings.verdicts import Markdown, as_trained, join, percent, table
 
 
-def published(claim: str, variants: Mapping[str, str], posted: pd.DataFrame) -> Markdown:
+def published(
+    claim: str, variants: Mapping[str, str], posted: pd.DataFrame, source_is: str = "one run"
+) -> Markdown:
     """Set a source's accuracies beside those of its own recipe, run with several seeds.
 
     `variants` maps the name of a figure to the arm that repeats it; `posted` holds runs of
-    experiment "as-posted" at the source's learning rate. Running statistics stand first: the
+    experiment "as-posted" at the source's learning rate, or of another one that follows its
+    recipe; `source_is` says what the source's figures are. Running statistics stand first: the
     sources evaluate with them. Raises BookError for a figure the source lacks.
     """
     source = claims.get(claim)
@@ -35,7 +38,7 @@ def published(claim: str, variants: Mapping[str, str], posted: pd.DataFrame) -> 
     rows = [
         {
             "Variant": name,
-            "Source: one run": percent(source.figures[name], digits=2),
+            f"Source: {source_is}": percent(source.figures[name], digits=2),
             "Ours, running statistics": _mean(running[arm]),
             "Lowest to highest seed": f"{percent(lowest[arm], digits=2)} to "
             f"{percent(highest[arm], digits=2)}",

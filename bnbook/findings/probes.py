@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bnbook.errors import BookError
-from bnbook.findings.layers import SLOTS
 from bnbook.findings.statistics import final
-from bnbook.models import LENET_LAYERS
+from bnbook.models import LAYERS
 
 BEFORE: Final = "before the norm"
 NORMED: Final = "after the norm"
@@ -31,17 +30,23 @@ def magnitudes(frame: pd.DataFrame) -> pd.DataFrame:
 
     Right after a batch norm the mean square in training mode is gamma² + beta² by construction.
     """
-    return _long(frame, SQUARES, "where", SLOTS).astype({"value": float})
+    return _long(frame, SQUARES, "where").astype({"value": float})
 
 
 def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Divide each mean square by that of the arm `reference`, paired by seed.
+    """Divide each mean square by that of the arm `reference`: `relative(magnitudes(frame), …)`."""
+    return relative(magnitudes(frame), reference)
 
-    `magnitudes` of all other arms, `value` being the ratio: below 1 is smaller than in the
-    reference. Rows without a partner there are left out.
+
+def multiples(long: pd.DataFrame, reference: str) -> pd.DataFrame:
+    """Divide each value by that of the arm `reference`, paired by seed, setting and layer.
+
+    `long` as from `magnitudes`, `gradients` or `weight_norms`. Its rows of all other arms, `value`
+    being the ratio: below 1 is smaller than in the reference. Rows without a partner there are
+    left out.
     """
-    long = magnitudes(frame)
-    pair = ["seed", "lr", "batch_size", "epoch", "layer", "where"]
+    pair = ["seed", "lr", "batch_size", "init_scale", "epoch", "layer", "where"]
+    pair = [column for column in pair if column in long]
     ours = long["arm"] == reference
     both = long[~ours].merge(long.loc[ours, [*pair, "value"]], on=pair, suffixes=("", "_of"))
     return both.assign(value=both["value"] / both["value_of"]).drop(columns="value_of")
@@ -49,7 +54,16 @@ def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
 
 def gradients(frame: pd.DataFrame) -> pd.DataFrame:
     """Stack the l2 norms of the weight gradients: all columns but the probes, `layer`, `value`."""
-    long = _long(frame, {"gradient_norm": "gradient"}, "of", LENET_LAYERS)
+    return _per_weight(frame, "gradient_norm")
+
+
+def weight_norms(frame: pd.DataFrame) -> pd.DataFrame:
+    """Stack the l2 norms of the weights, as `gradients` does; of runs with `record_fit` alone."""
+    return _per_weight(frame, "weight_norm")
+
+
+def _per_weight(frame: pd.DataFrame, column: str) -> pd.DataFrame:
+    long = _long(frame, {column: column}, "of", output=True)
     return long.drop(columns="of").astype({"value": float})
 
 
@@ -59,7 +73,8 @@ def affine_values(frame: pd.DataFrame) -> pd.DataFrame:
     All columns but the probes, and `layer`, `parameter` (gamma or beta), `value`.
     """
     last = final(frame)
-    per_layer = _long(last, {"gamma": "gamma", "beta": "beta"}, "parameter", SLOTS)
+    columns = {"gamma": "gamma", "beta": "beta"}
+    per_layer = _long(last, columns, "parameter")
     long = per_layer.explode("value").dropna(subset=["value"])
     return long.astype({"value": float}).reset_index(drop=True)
 
@@ -74,15 +89,29 @@ def departures(frame: pd.DataFrame) -> pd.DataFrame:
     return means.pow(0.5).reset_index()
 
 
+def _layers(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Name the layers with weights of the frame's one kind of net."""
+    found = sorted(frame["model"].unique())
+    if len(found) != 1 or found[0] not in LAYERS:
+        raise BookError(
+            f"cannot name the layers of {', '.join(found) or 'no runs'}: "
+            f"select the runs of one model out of {', '.join(LAYERS)}"
+        )
+    return LAYERS[found[0]]
+
+
 def _long(
-    frame: pd.DataFrame, columns: Mapping[str, str], name: str, layers: Sequence[str]
+    frame: pd.DataFrame, columns: Mapping[str, str], name: str, *, output: bool = False
 ) -> pd.DataFrame:
-    """Stack list columns (one number, or one list, per layer) under each other."""
-    layers = list(layers)
-    lists = [*SQUARES, "gradient_norm", "gamma", "beta", "first_losses"]
+    """Stack list columns under each other: one number, or one list, per layer.
+
+    Of the hidden layers, and of the `output` layer where the columns have that, too.
+    """
+    lists = [*SQUARES, "gradient_norm", "gamma", "beta", "first_losses", "weight_norm"]
     missing = [c for c in columns if c not in frame]
     if missing:
         raise BookError(f"these runs were recorded without probes: no column {missing[0]}")
+    layers = list(_layers(frame))[: None if output else -1]
     plain = frame.drop(columns=[c for c in lists if c in frame])
     pieces = []
     for column, label in columns.items():

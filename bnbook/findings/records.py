@@ -80,7 +80,7 @@ def _rate(frame: pd.DataFrame, arm: str, lr: float | str) -> float:
 
 def setting(frame: pd.DataFrame) -> str:
     """Say how large these records are: "5 seeds, 10,000 training images, 5 epochs"."""
-    seeds = frame.groupby(["arm", "lr", "batch_size"], observed=True)["seed"].nunique()
+    seeds = _configurations(frame)["seed"].nunique()
     return ", ".join(
         [
             _span(seeds, "seed"),
@@ -88,6 +88,11 @@ def setting(frame: pd.DataFrame) -> str:
             _span(frame["epochs"], "epoch"),
         ]
     )
+
+
+def _configurations(frame: pd.DataFrame) -> Any:
+    varied = [name for name in experiments.VARIED if name != "seed"]
+    return frame.groupby(["arm", *varied], observed=True)
 
 
 def _span(numbers: pd.Series[Any], unit: str) -> str:
@@ -99,7 +104,7 @@ def _span(numbers: pd.Series[Any], unit: str) -> str:
 def provenance(experiment: str) -> Markdown:
     """Fold away where an experiment's records come from, and how to check and to repeat them."""
     found, frame = store.read_provenance(experiment), load(experiment)
-    configurations = frame.groupby(["arm", "lr", "batch_size"], observed=True).ngroups
+    configurations = _configurations(frame).ngroups
     # A sweep may have gone on under another torch: each record names its own.
     versions = found["packages"] | {"torch": " and ".join(sorted(frame["torch"].unique()))}
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())

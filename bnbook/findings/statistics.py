@@ -361,6 +361,23 @@ def compared(pairs: Sequence[Paired]) -> pd.DataFrame:
     return table
 
 
+def fit(frame: pd.DataFrame) -> pd.DataFrame:
+    """Average each arm's final accuracy on training images, on test images, and their gap.
+
+    Of runs with `record_fit`. `estimates` by `arm` and `of`: "training images", "test images" and
+    "gap" (training minus test, seed by seed).
+    """
+    ends = final(frame)
+    parts = {
+        "training images": ends["train_accuracy"],
+        "test images": ends["test_accuracy"],
+        "gap": ends["train_accuracy"] - ends["test_accuracy"],
+    }
+    long = pd.concat([ends.assign(of=of, value=values) for of, values in parts.items()])
+    of = pd.CategoricalDtype(list(parts))
+    return estimates(long.astype({"of": of}), ["arm", "of"], "value")
+
+
 def evaluation_noise(frame: pd.DataFrame, by: str | Sequence[str] = "arm") -> pd.DataFrame:
     """Compare validation accuracy with running statistics to that with re-estimated ones.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from bnbook.models.chains import LENET_LAYERS, lenet, mlp
+from bnbook.models.chains import LENET_LAYERS, MLP_LAYERS, lenet, mlp
 from bnbook.models.parts import (
     ACTIVATIONS,
     AFFINE,
@@ -33,7 +33,9 @@ __all__ = [
     "AFFINE",
     "DROPOUT_PLACES",
     "INITIALIZATIONS",
+    "LAYERS",
     "LENET_LAYERS",
+    "MLP_LAYERS",
     "MODELS",
     "NORM_PLACES",
     "OPTIONS",
@@ -62,6 +64,8 @@ MODELS: dict[str, Callable[..., nn.Sequential]] = {"lenet": lenet, "mlp": mlp, "
 #: 2 after a linear layer. A residual net has one word for all of its slots.
 SLOT_DIMS = {"lenet": (4, 4, 2, 2), "mlp": (2, 2), "resnet": (4,)}
 SLOTS = {name: len(dims) for name, dims in SLOT_DIMS.items()}
+#: The layers with weights of the nets that have no branches, in order.
+LAYERS = {"lenet": LENET_LAYERS, "mlp": MLP_LAYERS}
 _NO_FIELDS = ("slots", "input_shape", "classes")
 #: What else each can be told: names of fields of `Run`.
 OPTIONS = {

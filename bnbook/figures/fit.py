@@ -1,0 +1,73 @@
+"""Figures of regularization: how far a net's fit to its training images carries.
+
+All take tables that `findings` computed; none does statistics.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from bnbook.figures.comparisons import bars, name_rows
+from bnbook.figures.theme import INK, accuracy_axis, canvas, label, legend, series
+
+
+def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw each arm's accuracy on training and on test images, joined by a line.
+
+    `tables` maps panel titles to rows of `findings.fit(frame)`, without those of the gap; with
+    95 % intervals, errors spaced by their logarithm. Hollow: training images; filled: test images.
+    """
+    rows = max(table["arm"].nunique() for table in tables.values())
+    figure, axes = canvas((0.9 + 0.42 * rows) * len(tables), len(tables), sharex=True)
+    shown = pd.concat(tables.values())
+    for ax, (title, table) in zip(axes, tables.items(), strict=True):
+        styles = series(table, "arm")
+        for y, (name, style) in enumerate(styles.items()):
+            mine = table[table["arm"] == name].set_index("of")
+            ax.plot(mine["mean"], [y, y], color=style.color, linestyle=style.dash, linewidth=1.5)
+            for of, row in mine.iterrows():
+                ax.plot([row["low"], row["high"]], [y, y], color=style.color, linewidth=4)
+                fill = style.color if of == "test images" else "none"
+                ax.plot(row["mean"], y, style.marker, mfc=fill, mec=style.color, mew=2, ms=9)
+        name_rows(ax, list(styles))
+        label(ax, "", "", title)
+        accuracy_axis(ax, "x", pd.concat([shown["mean"], shown["low"]]))
+    label(axes[-1], "accuracy (hollow: on training images, filled: on test images)")
+    return figure
+
+
+def batch_sizes(accuracy: pd.DataFrame, differences: Mapping[str, pd.DataFrame]) -> Figure:
+    """Draw test accuracy against the batch size, and differences of accuracies below, with zero.
+
+    All tables are `findings.estimates` by "arm" and "batch_size"; `differences` maps panel titles
+    to them. With 95 % intervals.
+    """
+    tables = {"test accuracy": accuracy, **differences}
+    figure, axes = canvas(0.8 + 2.3 * len(tables), len(tables), sharex=True)
+    everything = pd.concat(tables.values(), ignore_index=True)
+    styles = series(everything, "arm")
+    for ax, (title, table) in zip(axes, tables.items(), strict=True):
+        present = [name for name in styles if name in set(table["arm"])]
+        shifts = np.linspace(-1, 1, len(present)) * 0.02 if len(present) > 1 else [0.0]
+        for name, shift in zip(present, shifts, strict=True):
+            part = table[table["arm"] == name].sort_values("batch_size")
+            bars(ax, part, part["batch_size"] * 10**shift, styles[name])
+        ax.set_xscale("log")
+        label(ax, "", "", title)
+        if title in differences:
+            ax.axhline(0, color=INK, linewidth=1.2)
+            ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}".replace("-", "−"))
+            ax.set_ylabel("points")
+        else:
+            accuracy_axis(ax)
+    sizes = sorted(everything["batch_size"].unique())
+    axes[-1].set_xticks(sizes, [f"{size:g}" for size in sizes])
+    axes[-1].xaxis.set_minor_locator(NullLocator())
+    axes[-1].set_xlabel("batch size")
+    legend(figure, styles)
+    return figure
