@@ -6,6 +6,7 @@ no seed is added after looking.
 
 from bnbook.errors import BookError
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
     MARGIN,
@@ -23,7 +24,10 @@ from bnbook.experiments.plan import (
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
 
-EXPERIMENTS = {e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE)}
+_BUNDLED = (*EXERCISES, *REDUCED, AS_POSTED, PAGE, LAB_SESSION)
+#: On other data than the bundled, which may be missing: last, so that a sweep of all gets far.
+_OTHER_DATA = (LAB_SESSION_SVHN,)
+EXPERIMENTS = {e.name: e for e in (*_BUNDLED, *_OTHER_DATA)}
 
 
 def find(name: str) -> Experiment:
