@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bnbook import findings, store, sweep
+from bnbook import experiments, findings, store, sweep
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -64,6 +64,15 @@ class Check:
 
     def __str__(self) -> str:
         return f"{self.recorded}: {self.verdict}{self.why and f' ({self.why})'}"
+
+
+def verifiable() -> list[str]:
+    """Name the experiments that can be run again here: recorded, and their data at hand."""
+    return [
+        name
+        for name, experiment in experiments.EXPERIMENTS.items()
+        if store.table_path(name).exists() and not sweep.lacking(experiment)
+    ]
 
 
 def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:

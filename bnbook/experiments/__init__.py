@@ -24,10 +24,9 @@ from bnbook.experiments.plan import (
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.reduced import REDUCED
 
-_BUNDLED = (*EXERCISES, *REDUCED, AS_POSTED, PAGE, LAB_SESSION)
-#: On other data than the bundled, which may be missing: last, so that a sweep of all gets far.
-_OTHER_DATA = (LAB_SESSION_SVHN,)
-EXPERIMENTS = {e.name: e for e in (*_BUNDLED, *_OTHER_DATA)}
+EXPERIMENTS = {
+    e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, LAB_SESSION, LAB_SESSION_SVHN)
+}
 
 
 def find(name: str) -> Experiment:
