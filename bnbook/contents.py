@@ -46,6 +46,7 @@ class Chapter:
 
 _EXERCISES: Final = "The exercises"
 _HOOD: Final = "Under the hood"
+_FARTHER: Final = "Farther"
 
 CHAPTERS: Final = (
     Chapter(
@@ -93,6 +94,14 @@ CHAPTERS: Final = (
         "Chapter 8 · Batch norm from scratch",
         "If your own batch normalization were wrong, would the training curve tell you?",
         needs=(1, 4),
+    ),
+    Chapter(
+        14,
+        _FARTHER,
+        "14-lenet5.ipynb",
+        "Chapter 14 · LeNet-5, a lab session",
+        "Does it make LeNet-5 converge faster and end better, as a lab sheet says?",
+        needs=(2, 8),
     ),
 )
 

@@ -5,7 +5,16 @@ offers is what its verdicts are made of. `ANSWERS` says which experiment feeds w
 shows them all.
 """
 
-from bnbook.answers import advice, affine, bias_removal, learning_rate, lite, overview, per_layer
+from bnbook.answers import (
+    advice,
+    affine,
+    bias_removal,
+    lab_session,
+    learning_rate,
+    lite,
+    overview,
+    per_layer,
+)
 from bnbook.answers.chapters import ANSWERS, Answer
 
 __all__ = [
@@ -14,6 +23,7 @@ __all__ = [
     "advice",
     "affine",
     "bias_removal",
+    "lab_session",
     "learning_rate",
     "lite",
     "overview",

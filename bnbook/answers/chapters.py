@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from bnbook import findings, store
-from bnbook.answers import affine, bias_removal, learning_rate, lite, per_layer
+from bnbook.answers import affine, bias_removal, lab_session, learning_rate, lite, per_layer
 from bnbook.findings import Verdict
 
 
@@ -34,5 +34,6 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         3: Answer(per_layer.verdicts, ("per-layer",)),
         4: Answer(lite.verdicts, ("lite",)),
         5: Answer(affine.verdicts, ("affine",)),
+        14: Answer(lab_session.verdicts, ("lab-session",)),
     }
 )
