@@ -100,8 +100,8 @@ def lead(frame: pd.DataFrame, lr: float) -> Lead:
 
 def trained(frame: pd.DataFrame, lr: float) -> str:
     """Count the nets that train at `lr`: "5 of 5 with BN, 2 of 5 without BN"."""
-    ends = findings.summary(frame[frame["lr"] == lr]).set_index("arm")
-    return ", ".join(f"{ends.loc[arm, 'trained']} of {ends.loc[arm, 'runs']} {arm}" for arm in ARMS)
+    ends: Any = findings.summary(frame[frame["lr"] == lr]).set_index("arm")
+    return ", ".join(f"{ends.at[arm, 'trained']} of {ends.at[arm, 'runs']} {arm}" for arm in ARMS)
 
 
 def _judged(claim: str, frame: pd.DataFrame) -> Verdict:
