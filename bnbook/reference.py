@@ -15,7 +15,7 @@ from bnbook.findings import Markdown
 FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
         0: ("data", "inputs", "norms", "models", "optimizers", "streams", "claims", "errors"),
-        1: ("run", "training"),
+        1: ("run", "training", "studies"),
         2: ("experiments", "store", "cluster", "sweep"),
         3: ("findings", "answers", "contents", "verify"),
         4: ("figures", "lab", "reference"),

@@ -6,6 +6,7 @@ import pandas as pd
 
 from bnbook.experiments.plan import SEEDS, SHARED_LR, Contrast, Experiment, grid
 from bnbook.run import Run
+from bnbook.studies import features
 
 #: Deep nets are expensive: chapter 13 has three seeds, as its pages say.
 THREE_SEEDS = SEEDS[:3]
@@ -26,7 +27,6 @@ _ALL = Run(
     augmentation="crop+flip",
     train_size=40_000,
     epochs=10,
-    eval_epochs=(1, 2, 5, 10),
 )
 _NORM = replace(_ALL, trainable="norm")
 
@@ -53,13 +53,15 @@ ONLY_NORM = Experiment(
     },
     plan=_three_seeds,
     contrasts=tuple(
-        Contrast(a, b, SHARED_LR)
-        for a, b in (
-            ("only norm, depth 14", "everything, depth 14"),  # A1
-            ("norm and head", "only head"),  # A3
-            ("only norm", "random weights"),  # A5
-            ("only norm, depth 14", "only norm, twice as wide"),  # A7
-            ("only norm, no shortcuts", "only norm"),  # A9
+        Contrast(a, b, SHARED_LR, outcome)
+        for a, b, outcome in (
+            ("only norm, depth 14", "everything, depth 14", "test_accuracy"),  # A1
+            ("norm and head", "only head", "test_accuracy"),  # A3
+            ("only norm", "only head", "readout_accuracy"),  # A4
+            ("only norm", "random weights", "test_accuracy"),  # A5
+            ("only norm, depth 14", "only norm, twice as wide", "test_accuracy"),  # A7
+            ("only norm, no shortcuts", "only norm", "test_accuracy"),  # A9
         )
     ),
+    measure=features.measure,
 )

@@ -1,0 +1,1 @@
+"""What studies measure of nets: each function is one answer to "how is this net doing here?"."""
