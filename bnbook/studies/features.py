@@ -26,7 +26,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
 
     `val_accuracy`, `test_accuracy` (of the net as trained), `readout_accuracy` (see `readout`),
     all with re-estimated statistics; `gamma`, one list for all slots; `pruned_accuracy`, on the
-    test images, for each share in `PRUNED`: empty where no gamma was trained. `epoch` and
+    test images, for each share in `PRUNED`: empty where no gamma was trained. `epoch`, `step` and
     `outcome` are there for `findings`.
     """
     state = training.fit(run, splits)
@@ -36,6 +36,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     return [
         {
             "epoch": run.epochs,
+            "step": training.last_step(run),
             "outcome": "finished",
             "val_accuracy": accuracy(net, state.validation),
             "test_accuracy": accuracy(net, state.test),
@@ -73,10 +74,10 @@ def readout(net: nn.Module, train: Labelled, test: Labelled) -> float:
     def loss() -> Tensor:
         optimizer.zero_grad()
         value = functional.cross_entropy(head(x), train[1]) + RIDGE * head.weight.square().sum()
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
-    optimizer.step(loss)  # type: ignore[no-untyped-call,arg-type]
+    optimizer.step(loss)
     with torch.no_grad():
         return float((head(x_test).argmax(1) == test[1]).float().mean())
 
@@ -96,7 +97,9 @@ def prune(net: nn.Module, share: float) -> nn.Module:
     off = torch.zeros_like(strength, dtype=torch.bool)
     off[strength.argsort()[: round(share * len(strength))]] = True
     with torch.no_grad():
-        for norm, mine in zip(_norms(net), off.split([_width(m) for m in _norms(net)]), strict=True):
+        for norm, mine in zip(
+            _norms(net), off.split([_width(m) for m in _norms(net)]), strict=True
+        ):
             for parameter in norm.parameters():
                 parameter[mine] = 0
     return net
@@ -111,7 +114,7 @@ def _width(norm: nn.Module) -> int:
 
 
 def _features(net: nn.Module, images: Tensor) -> Tensor:
-    """What enters the head of `net` in eval mode: `(n, features)`."""
+    """Return what enters the head of `net`, which is in eval mode: `(n, features)`."""
     body = nn.Sequential(*[module for name, module in net.named_children() if name != "out"])
     with torch.no_grad():
         return torch.cat([body(batch) for batch in images.split(training.EVALUATION_BATCH)])
