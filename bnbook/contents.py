@@ -96,6 +96,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        13,
+        _FARTHER,
+        "13-only-batch-norm.ipynb",
+        "Chapter 13 · Training nothing but batch norm",
+        "How far does a net get if all its weights stay as they were drawn?",
+        needs=(5,),
+    ),
+    Chapter(
         14,
         _FARTHER,
         "14-lenet5.ipynb",

@@ -12,6 +12,7 @@ from bnbook.answers import (
     lab_session,
     learning_rate,
     lite,
+    only_norm,
     overview,
     per_layer,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "lab_session",
     "learning_rate",
     "lite",
+    "only_norm",
     "overview",
     "per_layer",
 ]

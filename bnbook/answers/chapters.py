@@ -6,7 +6,15 @@ from types import MappingProxyType
 from typing import Final
 
 from bnbook import findings, store
-from bnbook.answers import affine, bias_removal, lab_session, learning_rate, lite, per_layer
+from bnbook.answers import (
+    affine,
+    bias_removal,
+    lab_session,
+    learning_rate,
+    lite,
+    only_norm,
+    per_layer,
+)
 from bnbook.findings import Verdict
 
 
@@ -34,6 +42,7 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         3: Answer(per_layer.verdicts, ("per-layer",)),
         4: Answer(lite.verdicts, ("lite",)),
         5: Answer(affine.verdicts, ("affine",)),
+        13: Answer(only_norm.verdicts, ("only-norm",)),
         14: Answer(lab_session.verdicts, ("lab-session",)),
     }
 )
