@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     sweeping.set_defaults(run=_sweep)
 
     verifying = commands.add_parser("verify", help="run some recorded runs again and compare")
-    verifying.add_argument("experiment", nargs="*", help="its name (default: every experiment)")
+    verifying.add_argument("experiment", nargs="*", help="its name (default: all that can be)")
     verifying.add_argument("--sample", type=int, default=2, help="runs of each (default: 2)")
     which = verifying.add_mutually_exclusive_group()
     which.add_argument("--seed", type=int, help="draw the sample that this number drew before")
@@ -80,13 +80,13 @@ def _sweep(options: argparse.Namespace) -> None:
         for experiment in experiments.EXPERIMENTS.values():
             print(f"{experiment.name:16} chapter {experiment.chapter}: {experiment.question}")
         return
-    chosen = (
-        list(experiments.EXPERIMENTS.values())
-        if options.all
-        else [experiments.find(options.experiment)]
-    )
+    everything = list(experiments.EXPERIMENTS.values())
+    chosen = everything if options.all else [experiments.find(options.experiment)]
     sweep.check_workers(options.workers)
     for experiment in chosen:
+        if options.all and (lacking := sweep.lacking(experiment)):
+            print(f"{experiment.name}: left out; `bnbook data {lacking}` says how to get its data")
+            continue
         new = sweep.sweep(experiment, options.workers, options.scheduler)
         print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
 
@@ -95,7 +95,7 @@ def _verify(options: argparse.Namespace) -> int:
     draw = None
     if not options.shortest:
         draw = secrets.randbelow(1_000_000) if options.seed is None else options.seed
-    names = dict.fromkeys(options.experiment or experiments.EXPERIMENTS)
+    names = dict.fromkeys(options.experiment or verify.verifiable())
     chosen = [one for name in names for one in verify.choose(name, options.sample, draw)]
     how = "the shortest" if draw is None else f"drawn with --seed {draw}"
     print(f"{len(chosen)} recorded runs, {how}", flush=True)

@@ -70,6 +70,12 @@ def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | N
     return new
 
 
+def lacking(experiment: Experiment) -> str:
+    """Name a data set of `experiment` that would have to be downloaded; "" if there is none."""
+    names = {run.dataset for run in experiment.arms.values()}
+    return next((name for name in sorted(names) if not data.at_hand(name)), "")
+
+
 def check_workers(workers: int | None) -> int:
     """Return the number of workers to use. Raises BookError for one below 1."""
     if workers is None:

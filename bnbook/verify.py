@@ -68,6 +68,15 @@ class Check:
         return f"{self.recorded}: {self.verdict}{self.why and f' ({self.why})'}"
 
 
+def verifiable() -> list[str]:
+    """Name the experiments that can be run again here: recorded, and their data at hand."""
+    return [
+        name
+        for name, experiment in experiments.EXPERIMENTS.items()
+        if store.table_path(name).exists() and not sweep.lacking(experiment)
+    ]
+
+
 def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
     """Choose `size` recorded runs of `experiment`, or all if it has fewer.
 

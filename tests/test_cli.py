@@ -2,7 +2,7 @@
 
 import pytest
 
-from bnbook import cli, experiments
+from bnbook import cli, data, experiments, sweep
 
 
 @pytest.mark.parametrize(
@@ -55,3 +55,14 @@ def test_the_list_names_every_experiment_and_its_chapter(capsys):
 def test_data_says_what_there_is_and_where(capsys):
     assert cli.main(["data", "mnist"]) == 0
     assert "60,000 training and 10,000 test images, 1 x 28 x 28" in capsys.readouterr().out
+
+
+def test_a_sweep_of_all_leaves_out_what_would_have_to_be_downloaded(monkeypatch, capsys):
+    swept = []
+    monkeypatch.setattr(sweep, "sweep", lambda experiment, *_: swept.append(experiment.name) or 0)
+    monkeypatch.setattr(data, "at_hand", lambda name: name == "mnist")
+    assert cli.main(["sweep", "--all"]) == 0
+    assert "lite" in swept
+    assert "lab-session-svhn" not in swept
+    said = capsys.readouterr().out
+    assert "lab-session-svhn: left out; `bnbook data svhn` says how to get its data\n" in said

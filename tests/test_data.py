@@ -510,12 +510,26 @@ def test_a_file_of_jpeg_images_that_cannot_be_read_is_named(tiny_jpegs, harm, sa
     assert not list(data.cache_folder().rglob("*.npy"))
 
 
-def test_a_damaged_decoded_array_is_named(tiny_jpegs):
-    data.load("cifar10-jpeg")
+def test_a_damaged_decoded_array_is_decoded_again_or_named(tiny_jpegs, monkeypatch):
+    before = data.load("cifar10-jpeg").train_images
     victim = data.cache_folder() / "cifar10-jpeg/train_images.npy"
     victim.write_bytes(victim.read_bytes()[:-1])
+    assert data.load("cifar10-jpeg").train_images.equal(before)
+    victim.write_bytes(victim.read_bytes()[:-1])
+    monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
     with pytest.raises(BookError, match=r"train_images\.npy is damaged.*delete it"):
         data.load("cifar10-jpeg")
+
+
+def test_what_takes_no_download_is_at_hand(tiny_jpegs, monkeypatch):
+    assert all(data.at_hand(name) for name in ("mnist", "mnist_60000", "digits", "cifar10-jpeg"))
+    monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
+    assert not data.at_hand("cifar10-jpeg")
+    assert not data.at_hand("svhn")
+
+
+def test_what_was_downloaded_is_at_hand(tiny_svhn):
+    assert data.at_hand("svhn")
 
 
 def test_data_values_cannot_be_rebound():

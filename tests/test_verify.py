@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnbook import cli, experiments, findings, store, sweep, verify
+from bnbook import cli, data, experiments, findings, store, sweep, verify
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment
 from bnbook.run import Run
@@ -81,9 +81,7 @@ def rerun(tiny, monkeypatch):
 
 def test_two_short_recorded_runs_hold():
     """With batch norm and without, so that evaluation with re-estimated statistics counts too."""
-    chosen = [
-        one for name in experiments.EXPERIMENTS for one in verify.choose(name, 1000, draw=None)
-    ]
+    chosen = [one for name in verify.verifiable() for one in verify.choose(name, 1000, draw=None)]
     chosen.sort(key=lambda one: one.rows["seconds"].iloc[-1])
     with_bn = next(one for one in chosen if set(one.run.norms) == {"batch"})
     without = next(one for one in chosen if set(one.run.norms) == {"none"})
@@ -239,6 +237,12 @@ def test_a_run_that_two_experiments_share_is_run_once_and_checked_twice(rerun, t
     store.merge("twin", tiny, {})
     chosen = [one for name in ("tiny", "twin") for one in verify.choose(name, 1, 0)]
     assert [check.recorded.experiment for check in verify.verify(chosen)] == ["tiny", "twin"]
+
+
+def test_what_has_no_records_or_no_data_here_is_not_verified_unasked(tiny, monkeypatch):
+    assert verify.verifiable() == ["tiny"]
+    monkeypatch.setattr(data, "at_hand", lambda name: False)
+    assert verify.verifiable() == []
 
 
 def test_missing_records_are_one_clear_line(tiny, capsys):

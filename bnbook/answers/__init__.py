@@ -19,6 +19,15 @@ from bnbook.answers import (
     per_layer,
     starts,
     why,
+    advice,
+    affine,
+    bias_removal,
+    lab_session,
+    learning_rate,
+    lite,
+    only_norm,
+    overview,
+    per_layer,
 )
 from bnbook.answers.chapters import ANSWERS, Answer
 
@@ -32,8 +41,10 @@ __all__ = [
     "cost",
     "dropout",
     "inference",
+    "lab_session",
     "learning_rate",
     "lite",
+    "only_norm",
     "overview",
     "per_layer",
     "starts",

@@ -17,6 +17,15 @@ from bnbook.answers import (
     per_layer,
     starts,
     why,
+from bnbook import findings, store
+from bnbook.answers import (
+    affine,
+    bias_removal,
+    lab_session,
+    learning_rate,
+    lite,
+    only_norm,
+    per_layer,
 )
 from bnbook.findings import Verdict
 
@@ -56,5 +65,7 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         10: Answer(why.verdicts, ("landscape", "sharpness")),
         11: Answer(starts.verdicts, ("bad-starts", "start-map")),
         12: Answer(cost.verdicts, ("time-to-accuracy",), timed=("bn-steps",)),
+        13: Answer(only_norm.verdicts, ("only-norm",)),
+        14: Answer(lab_session.verdicts, ("lab-session",)),
     }
 )

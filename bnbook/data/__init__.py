@@ -24,6 +24,7 @@ __all__ = [
     "Dataset",
     "Images",
     "Splits",
+    "at_hand",
     "bundled_folder",
     "cache_folder",
     "coarsen",
@@ -83,6 +84,19 @@ def load(name: str) -> Dataset:
     _require_match(data.train_images, data.train_labels, data.classes, folder)
     _require_match(data.test_images, data.test_labels, data.classes, folder)
     return data
+
+
+def at_hand(name: str) -> bool:
+    """Say whether the data set `name` can be loaded without a download.
+
+    That is: it comes with the book, lies in the user's cache, or in a file that the user names.
+    """
+    if name not in SOURCES:
+        return name in NAMES  # another division of MNIST
+    source = SOURCES[name]()
+    return (
+        source.bundled or files.MISSING not in files.faults(source, cache_folder() / name).values()
+    )
 
 
 @cache

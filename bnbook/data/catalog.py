@@ -156,6 +156,7 @@ def _cifar10_jpeg() -> Source:
         files={f"{part}_{what}.npy": None for part in PARTS for what in ("images", "labels")},
         fetch=_decode_jpeg,
         read=_read_npy,
+        bundled=bool(os.environ.get(JPEG_VARIABLE)),
     )
 
 

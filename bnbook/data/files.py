@@ -46,7 +46,7 @@ class Source:
     files: dict[str, str | None]
     fetch: Callable[[Path], None]
     read: Callable[[Path], Dataset]
-    bundled: bool = False
+    bundled: bool = False  # fetching takes no download
 
 
 def bundled_folder() -> Path:
