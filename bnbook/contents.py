@@ -141,6 +141,8 @@ CHAPTERS: Final = (
         "12-cost.ipynb",
         "Chapter 12 · What batch norm costs",
         "How much slower is a step with it, and do we wait longer for an accuracy?",
+    ),
+    Chapter(
         13,
         _FARTHER,
         "13-only-batch-norm.ipynb",

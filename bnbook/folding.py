@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from bnbook import models, norms
 
-#: Norms that in eval mode are `scale * x + shift`, a fixed pair for each feature.
-AFFINE_IN_EVAL = (norms.BatchNorm1d, norms.BatchNorm2d, norms.MeanNorm, norms.VarianceNorm)
 #: What may stand between a norm and the layer that takes it up: it lets a scale and a shift pass.
 _TRANSPARENT = (models.AveragePool, models.Dropout, nn.Flatten, nn.Identity)
 
@@ -29,6 +27,7 @@ def fold(net: nn.Module) -> nn.Module:
     the activation it is the next layer with weights. Outputs are those of `net` up to rounding;
     the copy is for inference, since a norm in training would follow its batches. A norm stays where
     it is if no such layer takes it up: behind maximum pooling, or before a convolution that pads.
+    So does one that is no fixed scale and shift, such as those of chapter 7.
     Raises ValueError if `net` is in training mode: its statistics still move.
     """
     if net.training:
@@ -37,18 +36,18 @@ def fold(net: nn.Module) -> nn.Module:
         )
     net = copy.deepcopy(net)
     for (layer, _), (norm, place) in list(_neighbours(net)):
-        if isinstance(layer, Layer) and isinstance(norm, AFFINE_IN_EVAL):
+        if isinstance(layer, Layer) and isinstance(norm, norms.MomentNorm):
             _before(layer, *scale_and_shift(norm))
             _remove(place)
     for (norm, place), (layer, _) in list(_neighbours(net)):
-        if isinstance(norm, AFFINE_IN_EVAL) and _sees_no_padding(layer):
+        if isinstance(norm, norms.MomentNorm) and _sees_no_padding(layer):
             _after(layer, *scale_and_shift(norm))
             _remove(place)
     return net
 
 
-def scale_and_shift(norm: norms.FeatureNorm) -> tuple[Tensor, Tensor]:
-    """Return what `norm`, one of `AFFINE_IN_EVAL`, does in eval mode: two tensors `(features,)`.
+def scale_and_shift(norm: norms.MomentNorm) -> tuple[Tensor, Tensor]:
+    """Return what `norm` does in eval mode, a scale and a shift: two tensors `(features,)`.
 
     gamma / sqrt(var + eps) and beta - scale mean, without the parts that the norm has not.
     """

@@ -52,12 +52,6 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "site",
             "cli",
         ),
-        0: ("data", "inputs", "norms", "models", "optimizers", "streams", "claims", "errors"),
-        1: ("run", "training", "studies"),
-        2: ("experiments", "store", "cluster", "sweep"),
-        3: ("findings", "answers", "contents", "verify"),
-        4: ("figures", "lab", "reference"),
-        5: ("site", "cli"),
     }
 )
 #: Signatures longer than this get a line for each argument.

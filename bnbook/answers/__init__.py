@@ -13,21 +13,14 @@ from bnbook.answers import (
     cost,
     dropout,
     inference,
-    learning_rate,
-    lite,
-    overview,
-    per_layer,
-    starts,
-    why,
-    advice,
-    affine,
-    bias_removal,
     lab_session,
     learning_rate,
     lite,
     only_norm,
     overview,
     per_layer,
+    starts,
+    why,
 )
 from bnbook.answers.chapters import ANSWERS, Answer
 

@@ -12,20 +12,13 @@ from bnbook.answers import (
     cost,
     dropout,
     inference,
-    learning_rate,
-    lite,
-    per_layer,
-    starts,
-    why,
-from bnbook import findings, store
-from bnbook.answers import (
-    affine,
-    bias_removal,
     lab_session,
     learning_rate,
     lite,
     only_norm,
     per_layer,
+    starts,
+    why,
 )
 from bnbook.findings import Verdict
 

@@ -9,8 +9,8 @@ from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
-from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
+from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
     MARGIN,
@@ -43,10 +43,11 @@ EXPERIMENTS = {
         *WHY,
         *STARTS,
         TIME_TO_ACCURACY,
+        LAB_SESSION,
+        LAB_SESSION_SVHN,
         AS_POSTED,
         PAGE,
     )
-    e.name: e for e in (*EXERCISES, *REDUCED, AS_POSTED, PAGE, LAB_SESSION, LAB_SESSION_SVHN)
 }
 
 

@@ -34,8 +34,8 @@ def magnitudes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Divide each mean square by that of the arm `reference`: `relative(magnitudes(frame), …)`."""
-    return relative(magnitudes(frame), reference)
+    """Divide each mean square by that of the arm `reference`: `multiples(magnitudes(frame), …)`."""
+    return multiples(magnitudes(frame), reference)
 
 
 def multiples(long: pd.DataFrame, reference: str) -> pd.DataFrame:

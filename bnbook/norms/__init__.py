@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from bnbook.errors import BookError
 from bnbook.norms.base import FeatureNorm, RunningNorm
-from bnbook.norms.batch import BatchNorm1d, BatchNorm2d, MeanNorm, VarianceNorm
+from bnbook.norms.batch import BatchNorm1d, BatchNorm2d, MeanNorm, MomentNorm, VarianceNorm
 from bnbook.norms.integral import IntegralNorm
 from bnbook.norms.projections import ConeNorm, SphereNorm, SymmetricNorm
 from bnbook.norms.sparse import SparseNorm
@@ -35,6 +35,7 @@ __all__ = [
     "FeatureNorm",
     "IntegralNorm",
     "MeanNorm",
+    "MomentNorm",
     "MonarchNorm",
     "NewtonNorm",
     "PCANorm",
