@@ -36,11 +36,11 @@ def shape(run):
 
 @torch.no_grad()
 def lived_in(run):
-    """A net in float64 and eval mode whose norms have statistics, gammas and betas of their own."""
+    """A net in float64 and eval mode with statistics, gammas, betas and biases of its own."""
     generator = torch.Generator().manual_seed(1)
     net = training.build(run, shape(run)).double()
-    for norm in held(net):
-        for values in (norm.weight, norm.bias):
+    for values in net.parameters():
+        if values.dim() == 1:
             values.add_(torch.randn(values.shape, generator=generator, dtype=torch.float64))
     for _ in range(3):
         net(3 * torch.rand(8, *shape(run), generator=generator, dtype=torch.float64))
