@@ -277,3 +277,13 @@ def test_share_trained_has_wilson_limits():
     assert found["low"].iloc[1] == pytest.approx(
         0.5 - math.sqrt(z2 / 16 + z2**2 / 64) / (1 + z2 / 4)
     )
+
+
+def test_the_gap_is_taken_seed_by_seed_and_no_limit_passes_one():
+    frame = table({"a": [0.95, 0.96, 0.97]}).assign(train_accuracy=[0.99, 1.0, 1.0] * 3)
+    fit = findings.fit(frame).set_index("of")
+    ends = findings.final(frame)
+    expected = findings.interval(ends["train_accuracy"] - ends["test_accuracy"])
+    assert tuple(fit.loc["gap", ["mean", "low", "high"]]) == pytest.approx(tuple(expected))
+    assert fit.loc["training images", "high"] <= 1
+    assert fit.loc["test images", "mean"] == pytest.approx(ends["test_accuracy"].mean())

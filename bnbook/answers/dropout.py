@@ -138,7 +138,7 @@ def mildness(few: pd.DataFrame) -> Verdict:
             ("It regularizes" if regularizes else "We see no clear regularization")
             + f"; smaller are {list_of(small) if small else 'none of the three'}. {details}",
         ),
-        (findings.NOT_REPRODUCED, True, details),
+        (findings.NOT_REPRODUCED, True, f"No part of it shows here. {details}"),
     )
 
 

@@ -375,7 +375,10 @@ def fit(frame: pd.DataFrame) -> pd.DataFrame:
     }
     long = pd.concat([ends.assign(of=of, value=values) for of, values in parts.items()])
     of = pd.CategoricalDtype(list(parts))
-    return estimates(long.astype({"of": of}), ["arm", "of"], "value")
+    table = estimates(long.astype({"of": of}), ["arm", "of"], "value")
+    # As in `summary`: a t interval does not know where accuracies end.
+    table[["low", "high"]] = table[["low", "high"]].clip(upper=1)
+    return table
 
 
 def evaluation_noise(frame: pd.DataFrame, by: str | Sequence[str] = "arm") -> pd.DataFrame:
