@@ -22,7 +22,7 @@ def gradient_histograms(table: pd.DataFrame) -> Figure:
     layers = [str(layer) for layer in table["layer"].cat.categories]
     figure, axes = canvas(0.9 + 1.25 * len(layers), len(layers), sharex=True, sharey=True)
     styles = series(table, "arm")
-    seen = table[table["mean"] > 0.001]
+    seen = table[table["mean"] > 0.005]
     for ax, layer in zip(axes, layers, strict=True):
         for name, style in styles.items():
             part = table[(table["arm"] == name) & (table["layer"] == layer)]
