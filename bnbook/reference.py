@@ -16,7 +16,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
         0: ("data", "inputs", "norms", "models", "optimizers", "streams", "claims", "errors"),
         1: ("run", "training"),
-        2: ("experiments", "store", "cluster", "sweep"),
+        2: ("experiments", "tables", "store", "cluster", "sweep"),
         3: ("findings", "answers", "contents", "verify"),
         4: ("figures", "lab", "reference"),
         5: ("site", "cli"),

@@ -30,6 +30,8 @@ from bnbook.training import first_losses, train
 #: steps make 1e-3 of those between processors with and without AVX-512.
 COMPARED = 5
 TOLERANCE = 1e-4
+#: Workers that one core may be given.
+MOST_PER_CORE = 8
 #: Packages whose versions can move a result.
 PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
 
@@ -40,12 +42,18 @@ def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | N
     In `workers` processes of one thread each, by default one per core, or on the Dask cluster
     whose scheduler is at the address `scheduler`. Every finished run is on disk at once: after an
     interruption the same call goes on where it was. Runs that another experiment recorded are
-    taken over. Raises BookError for bad input, a full disk and a cluster out of reach,
+    taken over, and of a damaged table all that is intact; another sweep of the same experiment is
+    waited for. Raises BookError for bad input, a full disk and a cluster out of reach,
     KeyboardInterrupt after Ctrl-C, with all local workers gone.
     """
     workers = check_workers(workers)
+    with store.locked(experiment.name):
+        return _run_missing(experiment, workers, scheduler)
+
+
+def _run_missing(experiment: Experiment, workers: int, scheduler: str | None) -> int:
     known = store.everything()
-    already = store.recorded(experiment.name)
+    already = _already(experiment)
     new = 0
     try:
         while missing := _missing(experiment, known):
@@ -66,16 +74,32 @@ def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | N
     return new
 
 
+def _already(experiment: Experiment) -> dict[str, store.Record]:
+    """Read the experiment's table; none of it where it is damaged, so that it is written anew."""
+    try:
+        return store.recorded(experiment.name)
+    except BookError:
+        intact = len(store.salvaged(experiment.name))
+        path = store.table_path(experiment.name)
+        print(f"{path} is damaged: {intact} intact runs are kept, the others repeated", flush=True)
+        return {}
+
+
 def check_workers(workers: int | None) -> int:
-    """Return the number of workers to use. Raises BookError for one below 1."""
+    """Return the number of workers to use: as given, or one per core.
+
+    Raises BookError for one below 1 or far above the number of cores.
+    """
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if workers is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        return cores
     if workers < 1:
         raise BookError(f"{workers} workers cannot work: give --workers 1 or more")
+    if workers > MOST_PER_CORE * cores:
+        # Each holds a copy of the data: thousands would take the machine down.
+        raise BookError(f"{workers} workers are too many here: give --workers {cores}, the cores")
     return workers
 
 
