@@ -9,7 +9,7 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -112,7 +112,8 @@ def execute(runs: Iterable[Run], workers: int) -> Generator[store.Record, None, 
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     try:
-        waiting = {pool.submit(_work, run) for run in runs}
+        with _no_ctrl_c():
+            waiting = {pool.submit(_work, run) for run in runs}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
@@ -127,6 +128,19 @@ def execute(runs: Iterable[Run], workers: int) -> Generator[store.Record, None, 
         for process in multiprocessing.active_children():
             process.terminate()
             process.join()
+
+
+@contextlib.contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Put Ctrl-C off; processes that start here never get it, not even while they import."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
