@@ -6,15 +6,18 @@ import math
 import os
 import subprocess
 import sys
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 import torch
+from conftest import ROOT
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from bnbook import cli, data, experiments, training
+from test_run import runs
+
+from bnbook import cli, data, sweep, training, verify
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -94,7 +97,7 @@ def test_a_bad_configuration_is_refused_in_one_clear_line(named):
     with pytest.raises(BookError) as error:
         Run(**BAD[named])
     assert is_clear(str(error.value))
-    words = {"lr": "learning rate", "norms": "norm"}
+    words = {"lr": "learning rate", "norms": "norm", "eval_epochs": "eval epoch"}
     assert any(
         words.get(name, name.replace("_", " ")) in str(error.value).replace("_", " ")
         for name in BAD[named]
@@ -156,35 +159,135 @@ def test_what_does_not_describe_a_run_is_refused(changes):
     assert "\n" not in str(error.value)
 
 
-#: Small runs of every model, most of which can be trained.
-small = st.fixed_dictionaries(
-    {
-        "train_size": st.sampled_from([8, 16]),
-        "batch_size": st.integers(2, 8),
-        "lr": st.sampled_from([1e-30, 0.1, 1e30]),
-        "padding": st.sampled_from([0, 14]),
-        "norms": st.lists(st.sampled_from(["none", "batch"]), min_size=4, max_size=4),
-    },
-    optional={
-        name: plausible[name]
-        for name in NAMES
-        if name
-        not in {"train_size", "batch_size", "lr", "padding", "norms", "epochs", "epoch_steps"}
-        | {"dataset", "eval_epochs", "depth", "width", "model"}
-    },
-)
-
-
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
-@given(small)
-def test_every_run_that_can_be_described_can_be_trained(changes):
-    try:
-        run = Run(**changes)
-    except BookError:
-        return
-    assert len(training.first_losses(run)) >= 1
+@settings(max_examples=25, deadline=None)
+@given(runs)
+def test_every_run_that_can_be_described_can_be_trained(run):
+    few = replace(run, train_size=32, batch_size=8, depth=8, width=1)
+    assert 1 <= len(training.first_losses(few)) <= 10
 
 
 def test_more_images_than_there_are_is_one_clear_line():
     with pytest.raises(BookError, match="train size 10,000,000 is above the 50,000 training"):
         training.train(Run(train_size=10_000_000))
+
+
+COMMANDS = {
+    "an experiment of two lines": ["sweep", "li\nte"],
+    "an experiment elsewhere": ["sweep", "../../lite"],
+    "an experiment without a name": ["sweep", ""],
+    "an experiment of 100,000 letters": ["sweep", "x" * 100_000],
+    "more workers than any machine has": ["sweep", "lite", "--workers", "1000000"],
+    "workers beyond counting": ["sweep", "lite", "--workers", "9" * 4000],
+    "a sample below nothing": ["verify", "lite", "--sample", "-5"],
+    "a seed beyond the generator": ["verify", "lite", "--seed", "9" * 40],
+    "one unknown name among known ones": ["verify", "lite", "light"],
+    "a data set elsewhere": ["data", "../mnist"],
+    "a data set of two lines": ["data", "mn\nist"],
+    "a site in a file": ["render", "--output", "/dev/null/site"],
+    "a site in the root of the system": ["render", "--output", "/"],
+    "a site in the folder of the book": ["render", "--output", "."],
+    "a site with a name that is too long": ["render", "--output", "x" * 300],
+    "a site with a path that is too long": ["render", "--output", "x/" * 5000],
+    "a site with a null in its name": ["render", "--output", "a\0b"],
+    "a server without a site": ["serve", "--output", "nowhere"],
+    "a server of a name that is too long": ["serve", "--output", "x" * 300],
+    "a server of a null": ["serve", "--output", "a\0b"],
+}
+
+
+def answer(arguments):
+    """Exit code and what a command says on standard error; whatever else it raises is a fault."""
+    said = io.StringIO()
+    with contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
+        try:
+            code = cli.main(arguments)
+        except SystemExit as exit_:
+            code = exit_.code
+    return code, said.getvalue()
+
+
+@pytest.mark.parametrize("named", COMMANDS)
+def test_a_bad_command_gets_one_clear_line(named):
+    code, said = answer(COMMANDS[named])
+    assert code == 2
+    assert said.startswith("bnbook: ")
+    assert said.count("\n") == 1
+    assert is_clear(said.rstrip("\n"))
+
+
+@pytest.mark.parametrize("port", ["0x50", "-1", "65536", "9" * 400])
+def test_a_port_that_cannot_be_is_one_clear_line(port, tmp_path):
+    (tmp_path / "index.html").write_text("")
+    code, said = answer(["serve", "--output", str(tmp_path), "--port", port])
+    assert code == 2
+    assert "port" in said.splitlines()[-1]
+
+
+words = st.one_of(
+    st.sampled_from(
+        ["sweep", "verify", "data", "--workers", "--sample", "--seed", "--shortest", "--scheduler"]
+        + ["--all", "--", "-1", "0", "1e9", "lite ", "mnist ", "nothing", "tcp://", "--help"]
+    ),
+    st.text(max_size=8),
+)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.sampled_from(["sweep", "verify", "data", "", "-"]), st.lists(words, max_size=4))
+def test_any_command_line_is_done_or_answered_in_clear_lines(command, others):
+    with pytest.MonkeyPatch.context() as patch:
+        # What would run for minutes is not the point here.
+        for module, name in ((sweep, "sweep"), (verify, "verify")):
+            patch.setattr(module, name, lambda *_: ())
+        code, said = answer([command, *others])
+    assert code in (0, 1, 2)
+    assert "Traceback" not in said
+    if code == 2:
+        *_, last = said.strip().splitlines()
+        assert last.startswith(("bnbook: ", "bnbook sweep: ", "bnbook verify: ", "bnbook data: "))
+
+
+SURROUNDINGS = {
+    "the data in a file": {"BNBOOK_DATA": "{file}"},
+    "the data nowhere": {"BNBOOK_DATA": "{folder}/nowhere", "BNBOOK_CACHE": "{folder}/cache"},
+    "the cache in a file": {"BNBOOK_CACHE": "{file}"},
+    "the cache in the kernel": {"BNBOOK_CACHE": "/proc/1/nothing"},
+}
+
+
+@pytest.mark.parametrize("named", SURROUNDINGS)
+def test_bad_surroundings_are_named_in_one_clear_line(named, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    for name, value in SURROUNDINGS[named].items():
+        monkeypatch.setenv(name, value.format(folder=tmp_path, file=tmp_path / "file"))
+    data.splits.cache_clear()
+    for arguments in (["data", "mnist"], ["sweep", "browser-lab"], ["verify", "lite"]):
+        code, said = answer(arguments)
+        if code:
+            assert code == 2
+            assert said.startswith("bnbook: ")
+            assert is_clear(said.rstrip("\n"))
+    data.splits.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("shell", "code", "says"),
+    [
+        ("bnbook sweep --list > /dev/full", 2, "bnbook: No space left on device"),
+        ("PYTHONIOENCODING=ascii bnbook sweep --list | tail -n 1", 0, ""),
+        ("cd gone && rmdir ../gone && bnbook render", 2, "bnbook: No such file or directory"),
+    ],
+    ids=["a full disk behind it", "a terminal without letters", "a folder that is gone"],
+)
+def test_the_surroundings_of_a_command_are_named_in_one_clear_line(shell, code, says, tmp_path):
+    (tmp_path / "gone").mkdir()
+    python = f'bnbook() {{ "{sys.executable}" -c "import sys; from bnbook.cli import main; '
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'{python}sys.exit(main())" "$@"; }}\n{shell}'],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == code, done.stderr
+    assert done.stderr.strip() == says
