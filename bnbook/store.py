@@ -299,7 +299,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)  # mkstemp's files are for their owner alone
         temporary.replace(path)
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error  # pyarrow's has other words
         raise BookError(f"cannot write {path} ({reason}): nothing there was changed") from error
     finally:
         if temporary is not None:
