@@ -6,13 +6,13 @@ import math
 import subprocess
 import sys
 from dataclasses import fields, replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from test_run import runs
 
 from bnbook import cli, data, sweep, training, verify
@@ -269,7 +269,7 @@ def test_bad_surroundings_are_named_in_one_clear_line(named, tmp_path, monkeypat
 
 def test_a_full_disk_behind_the_output_is_one_clear_line():
     program = "import sys; from bnbook.cli import main; sys.exit(main(['sweep', '--list']))"
-    with open("/dev/full", "w") as full:
+    with Path("/dev/full").open("w") as full:
         done = subprocess.run(
             [sys.executable, "-c", program], stdout=full, stderr=subprocess.PIPE, text=True
         )

@@ -95,7 +95,7 @@ def test_a_notebook_that_hangs_is_stopped_and_named_and_the_others_are_kept(book
     start = time.monotonic()
     with pytest.raises(BookError, match=r"^02\.ipynb, cell 3: took longer than 3 s$"):
         site.execute([one, two], timeout=3)
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 120
     pid = int((book / "_work/book/chapters/pid").read_text())
     assert not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     assert site.is_executed(one)

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +14,6 @@ import psutil
 import pytest
 
 from bnbook import data, store, sweep, training
-from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
 

@@ -204,6 +204,7 @@ def _execute_one(
         return None
     start = time.perf_counter()
     notebook = nbformat.read(path, as_version=4)
+    where = [path.name]  # then each cell in its turn, counted from 1 over all cells
     client = NotebookClient(
         notebook,
         timeout=timeout,
@@ -211,6 +212,7 @@ def _execute_one(
         kernel_manager_class=_ThisInterpreter,
         record_timing=False,
         coalesce_streams=True,  # lines printed some time apart are still one output
+        on_cell_start=lambda cell, cell_index: where.append(f"{path.name}, cell {cell_index + 1}"),
     )
     client.log.setLevel(logging.CRITICAL)  # what fails ends in a line of ours
     running.append(client)
@@ -218,27 +220,17 @@ def _execute_one(
     try:
         client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
     except CellExecutionError as error:
-        return f"{_failed_cell(path, notebook)}: {error.ename}: {_first_line(error.evalue)}"
+        return f"{where[-1]}: {error.ename}: {_first_line(error.evalue)}"
     except CellTimeoutError:
-        return f"{_failed_cell(path, notebook)}: took longer than {timeout} s"
+        return f"{where[-1]}: took longer than {timeout} s"
     except DeadKernelError:
-        return f"{_failed_cell(path, notebook)}: the kernel died (out of memory?)"
+        return f"{where[-1]}: the kernel died (out of memory?)"
     except RuntimeError as error:
         atexit.unregister(client._cleanup_kernel)  # nbclient would try what is done
         return f"{path.name}: the kernel did not start ({_first_line(error)})"
     write(notebook, path)
     print(f"executed {path.name} in {time.perf_counter() - start:.0f} s", flush=True)
     return None
-
-
-def _failed_cell(path: Path, notebook: Notebook) -> str:
-    """Name the first cell that has not finished well, counted from 1 over all cells."""
-    for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type != "code" or not cell.source.strip():
-            continue
-        if cell.execution_count is None or any(o.output_type == "error" for o in cell.outputs):
-            return f"{path.name}, cell {number}"
-    return path.name
 
 
 def _kill(clients: Iterable[NotebookClient]) -> None:
