@@ -337,7 +337,7 @@ def _contents(name: str) -> tables.Contents:
         for text in table["run"].unique().to_pylist():
             Run.from_changes(json.loads(text))
     except (
-        tables.Damaged,
+        tables.DamagedError,
         pa.ArrowException,
         OSError,
         ValueError,

@@ -19,7 +19,7 @@ from pyarrow import parquet
 _MARK = b"\nbnbook seal: "
 
 
-class Damaged(Exception):
+class DamagedError(Exception):
     """Nothing of a table can be trusted; the message says why."""
 
 
@@ -52,7 +52,7 @@ def read(path: Path) -> Contents:
     """Read the row groups of a table that are as they were written.
 
     Tables from before there were seals are read as far as Parquet's own checks allow. Raises
-    Damaged where the footer or the seal has changed, or the file is no table, and OSError where it
+    DamagedError where the footer or the seal has changed, or the file is no table, and OSError where it
     cannot be read at all.
     """
     content = path.read_bytes()
@@ -64,14 +64,14 @@ def read(path: Path) -> Contents:
         for number, (start, end) in enumerate(pairwise([0, *ends])):
             try:
                 if digests and _digest(content[start:end]) != digests[number]:
-                    raise Damaged
+                    raise DamagedError
                 intact.append(file.read_row_group(number))
-            except (Damaged, pa.ArrowException, OSError):
+            except (DamagedError, pa.ArrowException, OSError):
                 lost.append(number + 1)
         return Contents(pa.concat_tables(intact), tuple(lost), file.num_row_groups)
     # A ValueError may be a name that is no UTF-8.
     except (pa.ArrowException, OSError, ValueError, LookupError) as error:
-        raise Damaged(str(error).splitlines()[0].rstrip(".")) from None
+        raise DamagedError(str(error).splitlines()[0].rstrip(".")) from None
 
 
 def _checked_seal(content: bytes) -> list[str]:
@@ -84,9 +84,9 @@ def _checked_seal(content: bytes) -> list[str]:
         seal: dict[str, Any] = json.loads(line)
         digests, expected = list(seal["groups"]), seal["footer"]
     except (ValueError, KeyError, TypeError):
-        raise Damaged("its seal has changed") from None
+        raise DamagedError("its seal has changed") from None
     if _digest(footer) != expected:
-        raise Damaged("its footer has changed")
+        raise DamagedError("its footer has changed")
     return digests
 
 

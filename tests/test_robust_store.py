@@ -81,7 +81,7 @@ def test_any_flipped_bit_is_noticed_or_leaves_every_value_as_it_was(table):
         try:
             found = tables.read(table)
             assert found.lost or values(found.table) == whole, place
-        except tables.Damaged:
+        except tables.DamagedError:
             assert place >= footer, "more is lost than the row group"
         table.write_bytes(content)
 

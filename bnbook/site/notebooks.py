@@ -212,7 +212,7 @@ def _execute_one(
         kernel_manager_class=_ThisInterpreter,
         record_timing=False,
         coalesce_streams=True,  # lines printed some time apart are still one output
-        on_cell_start=lambda cell, cell_index: where.append(f"{path.name}, cell {cell_index + 1}"),
+        on_cell_start=lambda cell_index, **_: where.append(f"{path.name}, cell {cell_index + 1}"),
     )
     client.log.setLevel(logging.CRITICAL)  # what fails ends in a line of ours
     running.append(client)
