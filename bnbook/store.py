@@ -27,6 +27,7 @@ from bnbook.training import History
 SCHEMA_VERSION = 1
 
 Record = dict[str, Any]
+Row = dict[str, Any]
 
 _NUMBERS = pa.list_(pa.float32())
 #: One row per run and evaluated epoch. The first six columns are the run's and repeat.
@@ -65,8 +66,12 @@ SCHEMA = pa.schema(
 )
 _RUN_COLUMNS = SCHEMA.names[:6]
 _LATER_COLUMNS = SCHEMA.names[-3:]
+#: The same of a study, whose other columns are its own.
+_STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "date")
 #: What one changed byte in a table can spoil; fewer would make the tables larger.
 RUNS_PER_GROUP = 64
+#: What reading something else than a record raises.
+_FAULTS = (ValueError, LookupError, TypeError, RecursionError, pa.ArrowException)
 
 
 def record(history: History, environment: dict[str, str]) -> Record:
@@ -82,14 +87,27 @@ def record(history: History, environment: dict[str, str]) -> Record:
     }
 
 
+def study_record(name: str, run: Run, rows: list[Row], environment: dict[str, str]) -> Record:
+    """Turn what the study `name` measured of `run` into a record; `environment` as in `record`.
+
+    Raises ValueError for a row that repeats a name of the run's.
+    """
+    taken = {*_fields("{}"), *_STUDY_COLUMNS} & {column for row in rows for column in row}
+    if taken:
+        raise ValueError(f"the rows of {name} measure {', '.join(sorted(taken))}, as the run does")
+    return {
+        "key": run.key, "run": run.changes(), "study": name, **environment, "rows": rows,
+    }  # fmt: skip
+
+
 def results_folder() -> Path:
     """Return the folder of the merged tables."""
     return data.bundled_folder() / "results"
 
 
-def spool_folder() -> Path:
-    """Return the folder of finished runs that no table holds yet."""
-    return data.bundled_folder() / "spool"
+def spool_folder(study: str = "") -> Path:
+    """Return the folder of finished runs that no table holds yet; each study has its own."""
+    return data.bundled_folder() / "spool" / study
 
 
 def table_path(name: str) -> Path:
@@ -130,14 +148,18 @@ def locked(name: str) -> Iterator[None]:
 def spool(finished: Record) -> None:
     """Write one finished run to the spool, atomically. Raises BookError if it can't be written."""
     text = json.dumps(finished)
-    with replacing(spool_folder() / f"{finished['key']}.json") as temporary:
+    folder = spool_folder(finished.get("study", ""))
+    with replacing(folder / f"{finished['key']}.json") as temporary:
         temporary.write_text(f"{text}\n{_digest(text)}\n")
 
 
-def spooled() -> dict[str, Record]:
-    """Read all spooled records, by key. Raises BookError for one that is damaged."""
+def spooled(study: str = "") -> dict[str, Record]:
+    """Read all spooled records, of training or of a study, by key.
+
+    Raises BookError for one that is damaged.
+    """
     found = {}
-    for path in sorted(spool_folder().glob("*.json")):
+    for path in sorted(spool_folder(study).glob("*.json")):
         # Gone since: another sweep has moved it into its table.
         with contextlib.suppress(FileNotFoundError):
             found[path.stem] = _spooled(path)
@@ -154,7 +176,7 @@ def _spooled(path: Path) -> Record:
         if not one["key"] == Run.from_changes(one["run"]).key == path.stem:
             raise ValueError("it holds another run")
         _table([one])
-    except (ValueError, KeyError, TypeError, RecursionError, pa.ArrowException, BookError) as error:
+    except (*_FAULTS, BookError) as error:
         raise BookError(
             f"{path} is damaged ({_reason(error)}): delete it, its run will be repeated"
         ) from None
@@ -183,8 +205,9 @@ def salvaged(name: str) -> dict[str, Record]:
 
 def _records(table: pa.Table) -> dict[str, Record]:
     found: dict[str, Record] = {}
+    columns = _STUDY_COLUMNS if "study" in table.column_names else _RUN_COLUMNS
     for row in table.to_pylist():
-        run_level = {column: row.pop(column) for column in _RUN_COLUMNS}
+        run_level = {column: row.pop(column) for column in columns}
         run_level["run"] = json.loads(run_level["run"])
         one = found.setdefault(run_level["key"], run_level | {"rows": []})
         one["rows"].append({k: v for k, v in row.items() if v is not None})
@@ -192,18 +215,18 @@ def _records(table: pa.Table) -> dict[str, Record]:
 
 
 def everything() -> dict[str, Record]:
-    """Read every intact record of every table and the spool, by key; equal runs are run once."""
+    """Read every intact record of training of every table and the spool, by key."""
     # The spool first: what another sweep moves into its table meanwhile is then met there.
     spool = spooled()
     found: dict[str, Record] = {}
     for path in sorted(results_folder().glob("*.parquet")):
-        found |= salvaged(path.stem)
+        found |= {key: one for key, one in salvaged(path.stem).items() if "study" not in one}
     return found | spool
 
 
 def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> Path:
     """Write an experiment's table and its provenance, atomically each; return the table's path."""
-    groups = [_table(group) for group in _groups(list(records))]
+    groups = list(_groups(list(records)))
     with replacing(table_path(name)) as temporary:
         tables.write(temporary, groups)
     with replacing(provenance_path(name)) as temporary:
@@ -211,23 +234,28 @@ def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> P
     return table_path(name)
 
 
-def _groups(records: list[Record]) -> Iterator[list[Record]]:
-    for start in range(0, len(records), RUNS_PER_GROUP):
-        yield records[start : start + RUNS_PER_GROUP]
+def _groups(records: list[Record]) -> Iterator[pa.Table]:
+    """Yield the records' table in row groups of whole runs."""
+    table, start = _table(records), 0
+    for first in range(0, len(records), RUNS_PER_GROUP):
+        length = sum(len(one["rows"]) for one in records[first : first + RUNS_PER_GROUP])
+        yield table.slice(start, length)
+        start += length
 
 
-def clear_spool(keys: Iterable[str]) -> None:
+def clear_spool(keys: Iterable[str], study: str = "") -> None:
     """Delete the spool files of runs that a table holds now."""
     for key in keys:
-        (spool_folder() / f"{key}.json").unlink(missing_ok=True)
+        (spool_folder(study) / f"{key}.json").unlink(missing_ok=True)
 
 
 def read(name: str) -> pd.DataFrame:
-    """Read an experiment's table: one row per run and evaluated epoch.
+    """Read an experiment's table: one row per run and evaluated epoch, or what a study measured.
 
     Columns: `SCHEMA`'s, every field of `Run` (`norms` joined by commas) and the accuracies
     `val_accuracy`, `test_accuracy` (re-estimated statistics), `…_running` and `train_accuracy`
-    (re-estimated; NaN in runs without `record_fit`), as fractions.
+    (re-estimated; NaN in runs without `record_fit`), as fractions. Of a study: key, run, machine,
+    torch, date, every field of `Run` and the columns that it measured.
     Raises BookError where the table is missing or damaged.
     """
     if not table_path(name).exists():
@@ -236,12 +264,14 @@ def read(name: str) -> pd.DataFrame:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Turn a table of `SCHEMA` into the data frame that `read` describes."""
+    """Turn a table of `SCHEMA`, or a study's, into the data frame that `read` describes."""
     frame: pd.DataFrame = table.to_pandas()
     fields = {text: _fields(text) for text in frame["run"].unique()}
     names = list(_fields("{}"))
     runs = pd.DataFrame([fields[text] for text in frame["run"]], columns=names, index=frame.index)
     frame = pd.concat([frame, runs], axis="columns")
+    if "study" in frame:
+        return frame.drop(columns="study")
     for part in ("val", "test"):
         for kind in ("", "_running"):
             correct = frame[f"{part}_correct{kind}"]
@@ -264,11 +294,16 @@ def records_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 def _table(records: Iterable[Record]) -> pa.Table:
     rows = [
-        {**{c: one[c] for c in _RUN_COLUMNS}, "run": json.dumps(one["run"], sort_keys=True), **row}
+        {**one, "run": json.dumps(one["run"], sort_keys=True), **row}
         for one in records
         for row in one["rows"]
     ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    if not any("study" in row for row in rows):
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    names = dict.fromkeys([*_STUDY_COLUMNS, *(name for row in rows for name in row)])
+    del names["rows"]
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    return table.replace_schema_metadata(SCHEMA.metadata)
 
 
 def read_provenance(name: str) -> dict[str, Any]:
@@ -278,7 +313,7 @@ def read_provenance(name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         raise BookError(f"{path} is missing: run `bnbook sweep {name}`") from None
-    except (ValueError, RecursionError) as error:
+    except _FAULTS as error:
         raise _damaged(path, error, f"delete it and run `bnbook sweep {name}`") from None
     return found
 
@@ -319,7 +354,7 @@ def _read_table(name: str) -> pa.Table:
 
 
 def _contents(name: str) -> tables.Contents:
-    """Read what is intact of a table, with the columns of `SCHEMA`."""
+    """Read what is intact of a table, with the columns of `SCHEMA` or a study's own."""
     path = table_path(name)
     instead = f"delete it and run `bnbook sweep {name}`"
     try:
@@ -330,22 +365,23 @@ def _contents(name: str) -> tables.Contents:
                 f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
                 f"update bnbook, or delete the file and run `bnbook sweep {name}`"
             )
-        # Columns that came later are missing in older tables: there they are empty.
-        later = SCHEMA.empty_table().select(_LATER_COLUMNS)
-        table = pa.concat_tables([later, found.table], promote_options="default")
-        table = table.select(SCHEMA.names).cast(SCHEMA)
+        table = _columns(found.table)
         for text in table["run"].unique().to_pylist():
             Run.from_changes(json.loads(text))
-    except (
-        tables.DamagedError,
-        pa.ArrowException,
-        OSError,
-        ValueError,
-        LookupError,
-        RecursionError,
-    ) as error:
+    except (*_FAULTS, tables.DamagedError, OSError) as error:
         raise _damaged(path, error, instead) from None
     return replace(found, table=table)
+
+
+def _columns(table: pa.Table) -> pa.Table:
+    """Check that a table has the columns of a study, or bring it into `SCHEMA`."""
+    if "study" in table.column_names:
+        table.select(_STUDY_COLUMNS)  # raises KeyError
+        return table
+    # Columns that came later are missing in older tables: there they are empty.
+    later = SCHEMA.empty_table().select(_LATER_COLUMNS)
+    table = pa.concat_tables([later, table], promote_options="default")
+    return table.select(SCHEMA.names).cast(SCHEMA)
 
 
 def _damaged(path: Path, error: Exception, instead: str) -> BookError:

@@ -52,8 +52,8 @@ def read(path: Path) -> Contents:
     """Read the row groups of a table that are as they were written.
 
     Tables from before there were seals are read as far as Parquet's own checks allow. Raises
-    DamagedError where the footer or the seal has changed, or the file is no table, and OSError where it
-    cannot be read at all.
+    DamagedError where the footer or the seal has changed, or the file is no table, and OSError
+    where it cannot be read at all.
     """
     content = path.read_bytes()
     digests = _checked_seal(content)

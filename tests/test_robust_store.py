@@ -163,7 +163,7 @@ from test_robust_store import tiny
 experiments.EXPERIMENTS["tiny"] = tiny(6)
 records = json.load(open(sys.argv[2]))
 store.merge("tiny", records[:1], {"first": True})
-sweep.execute = lambda runs, workers: (r for r in records if r["key"] in {run.key for run in runs})
+sweep.execute = lambda runs, *_: (r for r in records if r["key"] in {run.key for run in runs})
 sys.exit(cli.main(["sweep", "tiny"]))
 """
 
