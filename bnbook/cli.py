@@ -1,6 +1,7 @@
 """The `bnbook` command."""
 
 import argparse
+import errno
 import os
 import secrets
 import sys
@@ -18,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options) or 0
+        code = options.run(options) or 0
+        sys.stdout.flush()  # here, where it can be answered, and not at the very end
+        return code
     except BookError as error:
         print(f"bnbook: {error}", file=sys.stderr)
         return 2
@@ -27,8 +30,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except BrokenPipeError:
         # The reader of our output left, as `head` does; nothing is wrong on this side.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
+    except OSError as error:
+        where = f": {error.filename}" if error.filename else ""
+        print(f"bnbook: {error.strerror or error}{where}", file=sys.stderr)
+        if error.errno == errno.ENOSPC:
+            _drop_output()
+        return 2
     return 0
+
+
+def _drop_output() -> None:
+    """Forget what is not written yet: Python would try once more when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

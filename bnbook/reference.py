@@ -25,33 +25,11 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "claims",
             "errors",
         ),
-        1: (
-            "run",
-            "training",
-            "studies",
-        ),
-        2: (
-            "experiments",
-            "store",
-            "cluster",
-            "sweep",
-            "timings",
-        ),
-        3: (
-            "findings",
-            "answers",
-            "contents",
-            "verify",
-        ),
-        4: (
-            "figures",
-            "lab",
-            "reference",
-        ),
-        5: (
-            "site",
-            "cli",
-        ),
+        1: ("run", "training", "studies"),
+        2: ("experiments", "tables", "store", "cluster", "sweep", "timings"),
+        3: ("findings", "answers", "contents", "verify"),
+        4: ("figures", "lab", "reference"),
+        5: ("site", "cli"),
     }
 )
 #: Signatures longer than this get a line for each argument.

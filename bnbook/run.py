@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -28,6 +28,7 @@ _CHOICES = {
 #: Fields that only some nets can be told.
 _OPTIONS = sorted({name for options in models.OPTIONS.values() for name in options})
 _BOOLEANS = ("conv_bias", "linear_bias", "shortcuts", "record_fit")
+_MOST = 2**31 - 1  # that records have room for
 #: Whole numbers with their bounds.
 _WHOLE: dict[str, tuple[int, int | None]] = {
     "padding": (0, 14),
@@ -37,7 +38,7 @@ _WHOLE: dict[str, tuple[int, int | None]] = {
     "seed": (0, streams.MAX_SEED),
     "train_size": (1, None),
     "depth": (8, 992),  # streams are numbered up to 999
-    "width": (1, None),
+    "width": (1, 64),  # a net of 4 billion parameters
 }
 #: Real numbers with what they have to be.
 _REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
@@ -99,13 +100,18 @@ class Run:
         for name, known in _CHOICES.items():
             _check_choice(name, getattr(self, name), known)
         for name in ("norms", "eval_epochs"):
-            object.__setattr__(self, name, tuple(getattr(self, name)))
+            if not isinstance(value := getattr(self, name), list | tuple):
+                raise BookError(f"{name} is {_shown(value)}; it must be a list")
+            object.__setattr__(self, name, tuple(value))
+        for norm in self.norms:
+            _check_choice("norm", norm, norms.KINDS)
         if self.norms == self._default("norms"):
             object.__setattr__(self, "norms", ("none",) * models.SLOTS[self.model])
-        self._check_norms()
+        self._check_slots()
         for name in _BOOLEANS:
             if not isinstance(getattr(self, name), bool):
-                raise BookError(f"{name} is {getattr(self, name)!r}; it must be true or false")
+                value = _shown(getattr(self, name))
+                raise BookError(f"{name} is {value}; it must be true or false")
         for name, (low, high) in _WHOLE.items():
             _check_whole(name, getattr(self, name), low, high)
         for epoch in self.eval_epochs:
@@ -131,7 +137,7 @@ class Run:
         """Whether a norm of the net measures the batch, and keeps running statistics."""
         return not set(self.norms).isdisjoint(norms.BATCHED)
 
-    def _check_norms(self) -> None:
+    def _check_slots(self) -> None:
         slots = models.SLOTS[self.model]
         if len(self.norms) != slots:
             has = f"has {slots} slots; name one norm per slot"
@@ -139,7 +145,6 @@ class Run:
                 has = "takes one norm for all its slots"
             raise BookError(f"norms: {len(self.norms)} given, but {self.model} {has}")
         for norm, dims in zip(self.norms, models.SLOT_DIMS[self.model], strict=True):
-            _check_choice("norm", norm, norms.KINDS)
             norms.check_place(norm, dims)
 
     def _check_batch(self) -> None:
@@ -178,7 +183,7 @@ class Run:
         value = getattr(self, name)
         if not of_use and value != self._default(name):
             raise BookError(
-                f"{name} is {value!r}, which needs {needs}; change that, or leave it out"
+                f"{name} is {_shown(value)}, which needs {needs}; change that, or leave it out"
             )
 
     @classmethod
@@ -200,32 +205,49 @@ class Run:
     @classmethod
     def from_changes(cls, changes: dict[str, Any]) -> Self:
         """Rebuild a run from `changes()`. Raises BookError for an unknown field."""
+        if not isinstance(changes, dict):
+            raise BookError(f"{_shown(changes)} describes no run; it must be fields with values")
         unknown = set(changes) - {f.name for f in fields(cls)}
         if unknown:
             raise BookError(
-                f"unknown field {', '.join(sorted(unknown))} in a run; "
+                f"unknown field {', '.join(sorted(map(_as_name, unknown)))} in a run; "
                 f"known: {', '.join(f.name for f in fields(cls))}"
             )
         return cls(**changes)
 
 
+def _shown(value: Any) -> str:
+    """Write a value as in code, on one line and not too long."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of many digits"  # Python refuses to write some of them
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _as_name(value: Any) -> str:
+    return value if isinstance(value, str) and value.isidentifier() else _shown(value)
+
+
 def _check_choice(name: str, value: Any, known: Any) -> None:
     if not isinstance(value, str) or value not in known:
-        raise BookError(f"unknown {name} {value!r}; known: {', '.join(known)}")
+        raise BookError(f"unknown {name} {_shown(value)}; known: {', '.join(known)}")
 
 
 def _number(name: str, value: Any, words: str, holds: Callable[[float], bool]) -> float:
     what = "learning rate" if name == "lr" else name.replace("_", " ")
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and holds(value)):
-        raise BookError(f"{what} is {value!r}; it must be a number {words}")
+    # What is beyond the largest float would raise an OverflowError.
+    if not (number and abs(value) <= sys.float_info.max and holds(value)):
+        raise BookError(f"{what} is {_shown(value)}; it must be a number {words}")
     return float(value)
 
 
 def _check_whole(name: str, value: Any, low: int, high: int | None) -> None:
     what = name.replace("_", " ")
     if not isinstance(value, int) or isinstance(value, bool):
-        raise BookError(f"{what} is {value!r}; it must be a whole number")
-    if value < low or (high is not None and value > high):
-        bound = f"at least {low}" if high is None else f"between {low} and {high}"
-        raise BookError(f"{what} is {value}; it must be {bound}")
+        raise BookError(f"{what} is {_shown(value)}; it must be a whole number")
+    if not low <= value <= (high or _MOST):
+        bound = f"at least {low}" if value < low else f"at most {_MOST}"
+        if high is not None:
+            bound = f"between {low} and {high}"
+        raise BookError(f"{what} is {_shown(value)}; it must be {bound}")

@@ -2,23 +2,24 @@
 
 A *record* is the JSON-able account of one finished run: key, run, outcome, environment, rows.
 Every file is written under a temporary name and then renamed, so no reader ever meets half a
-file, and page checksums in the tables tell when a byte has changed since.
+file, and checksums in it tell when a byte has changed since. Reading never executes anything.
 """
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
+import filelock
 import pandas as pd
 import pyarrow as pa
-from pyarrow import parquet
 
-from bnbook import data
+from bnbook import data, tables
 from bnbook.errors import BookError
 from bnbook.run import Run
 from bnbook.training import History
@@ -64,8 +65,13 @@ SCHEMA = pa.schema(
     metadata={"bnbook_schema": str(SCHEMA_VERSION)},
 )
 _RUN_COLUMNS = SCHEMA.names[:6]
+_LATER_COLUMNS = SCHEMA.names[-3:]
 #: The same of a study, whose other columns are its own.
 _STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "date")
+#: What one changed byte in a table can spoil; fewer would make the tables larger.
+RUNS_PER_GROUP = 64
+#: What reading something else than a record raises.
+_FAULTS = (ValueError, LookupError, TypeError, RecursionError, pa.ArrowException)
 
 
 def record(history: History, environment: dict[str, str]) -> Record:
@@ -114,12 +120,37 @@ def provenance_path(name: str) -> Path:
     return results_folder() / f"{name}.json"
 
 
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let one sweep of an experiment at a time go on; another one waits, and says so.
+
+    The system frees the lock of a process that dies. Raises BookError where there is no writing.
+    """
+    path = spool_folder() / f"{name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            print(f"another sweep of {name} is under way: waiting for its end", flush=True)
+            lock.acquire()
+    except OSError as error:
+        raise BookError(f"cannot write {path} ({error.strerror or error})") from error
+    try:
+        for leftover in results_folder().glob(f".{name}.*"):
+            leftover.unlink()  # of a sweep that was killed while it wrote
+        yield
+    finally:
+        lock.release()
+
+
 def spool(finished: Record) -> None:
     """Write one finished run to the spool, atomically. Raises BookError if it can't be written."""
     text = json.dumps(finished)
     folder = spool_folder(finished.get("study", ""))
     with replacing(folder / f"{finished['key']}.json") as temporary:
-        temporary.write_text(text)
+        temporary.write_text(f"{text}\n{_digest(text)}\n")
 
 
 def spooled(study: str = "") -> dict[str, Record]:
@@ -129,22 +160,51 @@ def spooled(study: str = "") -> dict[str, Record]:
     """
     found = {}
     for path in sorted(spool_folder(study).glob("*.json")):
-        try:
-            one = json.loads(path.read_text())
-            found[one["key"]] = one
-        except (ValueError, KeyError, TypeError) as error:
-            raise BookError(
-                f"{path} is damaged ({error}): delete it, its run will be repeated"
-            ) from None
+        # Gone since: another sweep has moved it into its table.
+        with contextlib.suppress(FileNotFoundError):
+            found[path.stem] = _spooled(path)
     return found
 
 
+def _spooled(path: Path) -> Record:
+    try:
+        text, _, digest = path.read_text().partition("\n")
+        # Older files have no second line.
+        if digest and digest.strip() != _digest(text):
+            raise ValueError("its checksum differs")
+        one: Record = json.loads(text)
+        if not one["key"] == Run.from_changes(one["run"]).key == path.stem:
+            raise ValueError("it holds another run")
+        _table([one])
+    except (*_FAULTS, BookError) as error:
+        raise BookError(
+            f"{path} is damaged ({_reason(error)}): delete it, its run will be repeated"
+        ) from None
+    return one
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def recorded(name: str) -> dict[str, Record]:
-    """Read the records of an experiment's table, by key; empty if there is no table yet."""
-    if not table_path(name).exists():
-        return {}
+    """Read the records of an experiment's table, by key; empty if there is no table yet.
+
+    Raises BookError where any of it is damaged.
+    """
+    return _records(_read_table(name)) if table_path(name).exists() else {}
+
+
+def salvaged(name: str) -> dict[str, Record]:
+    """Read the records in the intact row groups of an experiment's table, by key.
+
+    Raises BookError where nothing of the table can be trusted.
+    """
+    return _records(_contents(name).table) if table_path(name).exists() else {}
+
+
+def _records(table: pa.Table) -> dict[str, Record]:
     found: dict[str, Record] = {}
-    table = _read_table(name)
     columns = _STUDY_COLUMNS if "study" in table.column_names else _RUN_COLUMNS
     for row in table.to_pylist():
         run_level = {column: row.pop(column) for column in columns}
@@ -155,21 +215,32 @@ def recorded(name: str) -> dict[str, Record]:
 
 
 def everything() -> dict[str, Record]:
-    """Read every record of training of every table and the spool; equal runs are run once."""
+    """Read every intact record of training of every table and the spool, by key."""
+    # The spool first: what another sweep moves into its table meanwhile is then met there.
+    spool = spooled()
     found: dict[str, Record] = {}
     for path in sorted(results_folder().glob("*.parquet")):
-        found |= {key: one for key, one in recorded(path.stem).items() if "study" not in one}
-    return found | spooled()
+        found |= {key: one for key, one in salvaged(path.stem).items() if "study" not in one}
+    return found | spool
 
 
 def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> Path:
     """Write an experiment's table and its provenance, atomically each; return the table's path."""
-    table = _table(records)
+    groups = list(_groups(list(records)))
     with replacing(table_path(name)) as temporary:
-        parquet.write_table(table, temporary, compression="zstd", write_page_checksum=True)
+        tables.write(temporary, groups)
     with replacing(provenance_path(name)) as temporary:
         temporary.write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
     return table_path(name)
+
+
+def _groups(records: list[Record]) -> Iterator[pa.Table]:
+    """Yield the records' table in row groups of whole runs."""
+    table, start = _table(records), 0
+    for first in range(0, len(records), RUNS_PER_GROUP):
+        length = sum(len(one["rows"]) for one in records[first : first + RUNS_PER_GROUP])
+        yield table.slice(start, length)
+        start += length
 
 
 def clear_spool(keys: Iterable[str], study: str = "") -> None:
@@ -242,8 +313,8 @@ def read_provenance(name: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(path.read_text())
     except FileNotFoundError:
         raise BookError(f"{path} is missing: run `bnbook sweep {name}`") from None
-    except ValueError as error:
-        raise _damaged(path, error, name) from None
+    except _FAULTS as error:
+        raise _damaged(path, error, f"delete it and run `bnbook sweep {name}`") from None
     return found
 
 
@@ -263,7 +334,7 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)  # mkstemp's files are for their owner alone
         temporary.replace(path)
     except OSError as error:
-        reason = error.strerror or error
+        reason = os.strerror(error.errno) if error.errno else error  # pyarrow's has other words
         raise BookError(f"cannot write {path} ({reason}): nothing there was changed") from error
     finally:
         if temporary is not None:
@@ -271,26 +342,55 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def _read_table(name: str) -> pa.Table:
-    path = table_path(name)
-    try:
-        table = parquet.read_table(path, page_checksum_verification=True)
-    except (pa.ArrowException, OSError) as error:
-        raise _damaged(path, error, name) from None
-    version = (table.schema.metadata or {}).get(b"bnbook_schema", b"?").decode()
-    if version != str(SCHEMA_VERSION):
-        raise BookError(
-            f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
-            f"update bnbook, or delete the file and run `bnbook sweep {name}`"
+    found = _contents(name)
+    if found.lost:
+        lost = f"row group {', '.join(map(str, found.lost))} of {found.groups}"
+        raise _damaged(
+            table_path(name),
+            ValueError(f"{lost} changed"),
+            f"run `bnbook sweep {name}`, which repeats the runs that were in it",
         )
+    return found.table
+
+
+def _contents(name: str) -> tables.Contents:
+    """Read what is intact of a table, with the columns of `SCHEMA` or a study's own."""
+    path = table_path(name)
+    instead = f"delete it and run `bnbook sweep {name}`"
+    try:
+        found = tables.read(path)
+        version = (found.table.schema.metadata or {}).get(b"bnbook_schema", b"?").decode()
+        if version != str(SCHEMA_VERSION):
+            raise BookError(
+                f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
+                f"update bnbook, or delete the file and run `bnbook sweep {name}`"
+            )
+        table = _columns(found.table)
+        for text in table["run"].unique().to_pylist():
+            Run.from_changes(json.loads(text))
+    except (*_FAULTS, tables.DamagedError, OSError) as error:
+        raise _damaged(path, error, instead) from None
+    return replace(found, table=table)
+
+
+def _columns(table: pa.Table) -> pa.Table:
+    """Check that a table has the columns of a study, or bring it into `SCHEMA`."""
     if "study" in table.column_names:
+        table.select(_STUDY_COLUMNS)  # raises KeyError
         return table
     # Columns that came later are missing in older tables: there they are empty.
-    return pa.concat_tables([SCHEMA.empty_table(), table], promote_options="default")
+    later = SCHEMA.empty_table().select(_LATER_COLUMNS)
+    table = pa.concat_tables([later, table], promote_options="default")
+    return table.select(SCHEMA.names).cast(SCHEMA)
 
 
-def _damaged(path: Path, error: Exception, name: str) -> BookError:
-    reason = str(error).splitlines()[0].rstrip(".")
+def _damaged(path: Path, error: Exception, instead: str) -> BookError:
     return BookError(
-        f"{path} is damaged ({reason}): restore it with `git checkout -- {path.name}` in its "
-        f"folder, or delete it and run `bnbook sweep {name}`"
+        f"{path} is damaged ({_reason(error)}): restore it with `git checkout -- {path.name}` in "
+        f"its folder, or {instead}"
     )
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what was wrong."""
+    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

@@ -11,7 +11,7 @@ import platform
 import signal
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -32,6 +32,8 @@ from bnbook.training import first_losses, train
 #: steps make 1e-3 of those between processors with and without AVX-512.
 COMPARED = 5
 TOLERANCE = 1e-4
+#: Workers that one core may be given.
+MOST_PER_CORE = 8
 #: Packages whose versions can move a result.
 PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
 
@@ -45,11 +47,17 @@ def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | N
     In `workers` processes of one thread each, by default one per core, or on the Dask cluster
     whose scheduler is at the address `scheduler`. Every finished run is on disk at once: after an
     interruption the same call goes on where it was. Runs that another experiment recorded are
-    taken over. Raises BookError for bad input, a full disk and a cluster out of reach,
+    taken over, and of a damaged table all that is intact; another sweep of the same experiment is
+    waited for. Raises BookError for bad input, a full disk and a cluster out of reach,
     KeyboardInterrupt after Ctrl-C, with all local workers gone.
     """
     workers = check_workers(workers)
-    known, already = _known(experiment), store.recorded(experiment.name)
+    with store.locked(experiment.name):
+        return _run_missing(experiment, workers, scheduler)
+
+
+def _run_missing(experiment: Experiment, workers: int, scheduler: str | None) -> int:
+    known, already = _known(experiment), _already(experiment)
     new = 0
     try:
         while missing := _missing(experiment, known):
@@ -76,16 +84,32 @@ def lacking(experiment: Experiment) -> str:
     return next((name for name in sorted(names) if not data.at_hand(name)), "")
 
 
+def _already(experiment: Experiment) -> dict[str, store.Record]:
+    """Read the experiment's table; none of it where it is damaged, so that it is written anew."""
+    try:
+        return store.recorded(experiment.name)
+    except BookError:
+        intact = len(store.salvaged(experiment.name))
+        path = store.table_path(experiment.name)
+        print(f"{path} is damaged: {intact} intact runs are kept, the others repeated", flush=True)
+        return {}
+
+
 def check_workers(workers: int | None) -> int:
-    """Return the number of workers to use. Raises BookError for one below 1."""
+    """Return the number of workers to use: as given, or one per core.
+
+    Raises BookError for one below 1 or far above the number of cores.
+    """
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     if workers is None:
-        return (
-            len(os.sched_getaffinity(0))
-            if hasattr(os, "sched_getaffinity")
-            else os.cpu_count() or 1
-        )
+        return cores
     if workers < 1:
         raise BookError(f"{workers} workers cannot work: give --workers 1 or more")
+    if workers > MOST_PER_CORE * cores:
+        # Each holds a copy of the data: thousands would take the machine down.
+        raise BookError(f"{workers} workers are too many here: give --workers {cores}, the cores")
     return workers
 
 
@@ -103,7 +127,8 @@ def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[store.Re
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     try:
-        waiting = {pool.submit(work, run) for run in runs}
+        with _no_ctrl_c():
+            waiting = {pool.submit(work, run) for run in runs}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
@@ -118,6 +143,19 @@ def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[store.Re
         for process in multiprocessing.active_children():
             process.terminate()
             process.join()
+
+
+@contextlib.contextmanager
+def _no_ctrl_c() -> Iterator[None]:
+    """Put Ctrl-C off; processes that start here never get it, not even while they import."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _start_worker() -> None:
@@ -214,7 +252,7 @@ def _known(experiment: Experiment) -> dict[str, store.Record]:
     """Read the records that runs of `experiment` may be taken from; a study has its own alone."""
     if experiment.measure is None:
         return store.everything()
-    return store.recorded(experiment.name) | store.spooled(experiment.name)
+    return store.salvaged(experiment.name) | store.spooled(experiment.name)
 
 
 def _missing(experiment: Experiment, known: dict[str, store.Record]) -> list[Run]:

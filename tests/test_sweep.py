@@ -56,7 +56,7 @@ def test_a_sweep_records_what_the_same_runs_give_alone(folder, record):
     assert mine["val_accuracy"] == mine["val_correct"] / 10_000
     assert mine["norms"] == "batch,batch,batch,batch"
     assert mine["first_losses"] == pytest.approx(record["rows"][-1]["first_losses"], rel=1e-6)
-    assert not list(store.spool_folder().iterdir())
+    assert not list(store.spool_folder().glob("*.json"))
     assert not [p for p in (folder / "results").iterdir() if p.name.startswith(".")]
 
 

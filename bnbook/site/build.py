@@ -100,7 +100,7 @@ def _render_with_smalldocs(book: Path) -> Path:
     try:
         return Path(smalldocs.site.build(copy, quiet=True).out)
     except (smalldocs.config.ConfigError, smalldocs.config.BuildError) as error:
-        raise BookError(f"smalldocs: {error}") from error
+        raise BookError(f"smalldocs: {' '.join(str(error).split())}") from error
 
 
 def _picture_as_html(output: Any, options: dict[str, Any]) -> Any:

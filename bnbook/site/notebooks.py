@@ -1,7 +1,8 @@
 """Staging and executing the chapters: sources are copied, copies are run, results are kept."""
 
+import atexit
 import hashlib
-import json
+import logging
 import os
 import re
 import shutil
@@ -31,6 +32,18 @@ HOME = "index"
 # What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 5:
 # no chapter imports them, so working on the site does not execute the book again.
 DOORS = ("site", "cli.py")
+#: How long a kernel may take to start.
+START_SECONDS = 60
+
+
+# What reading something else than a notebook raises.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    RecursionError,
+    nbformat.ValidationError,
+    nbformat.reader.NotJSONError,
+)
 
 
 def stage(root: Path, work: Path | None = None) -> list[Path]:
@@ -92,7 +105,7 @@ def read_clean(path: Path) -> Notebook:
     try:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
-    except (OSError, ValueError, nbformat.ValidationError, nbformat.reader.NotJSONError) as error:
+    except _UNREADABLE as error:
         raise BookError(f"{path} is not a readable notebook: {_first_line(error)}") from error
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -126,10 +139,11 @@ def _surroundings(root: Path) -> str:
 
 def _digest_of(staged: Path) -> str | None:
     try:
-        digest = json.loads(staged.read_text(encoding="utf-8"))["metadata"]["bnbook"]["digest"]
-    except (OSError, ValueError, KeyError, TypeError):
+        notebook = nbformat.read(staged, as_version=4)
+        nbformat.validate(notebook)
+        return str(notebook.metadata["bnbook"]["digest"])
+    except (*_UNREADABLE, LookupError, TypeError, AttributeError):
         return None
-    return str(digest)
 
 
 def is_executed(staged: Path) -> bool:
@@ -190,36 +204,33 @@ def _execute_one(
         return None
     start = time.perf_counter()
     notebook = nbformat.read(path, as_version=4)
+    where = [path.name]  # then each cell in its turn, counted from 1 over all cells
     client = NotebookClient(
         notebook,
         timeout=timeout,
+        startup_timeout=START_SECONDS,
         kernel_manager_class=_ThisInterpreter,
         record_timing=False,
         coalesce_streams=True,  # lines printed some time apart are still one output
+        on_cell_start=lambda cell_index, **_: where.append(f"{path.name}, cell {cell_index + 1}"),
     )
+    client.log.setLevel(logging.CRITICAL)  # what fails ends in a line of ours
     running.append(client)
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
     try:
         client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
     except CellExecutionError as error:
-        return f"{_failed_cell(path, notebook)}: {error.ename}: {_first_line(error.evalue)}"
+        return f"{where[-1]}: {error.ename}: {_first_line(error.evalue)}"
     except CellTimeoutError:
-        return f"{_failed_cell(path, notebook)}: took longer than {timeout} s"
+        return f"{where[-1]}: took longer than {timeout} s"
     except DeadKernelError:
-        return f"{_failed_cell(path, notebook)}: the kernel died (out of memory?)"
+        return f"{where[-1]}: the kernel died (out of memory?)"
+    except RuntimeError as error:
+        atexit.unregister(client._cleanup_kernel)  # nbclient would try what is done
+        return f"{path.name}: the kernel did not start ({_first_line(error)})"
     write(notebook, path)
     print(f"executed {path.name} in {time.perf_counter() - start:.0f} s", flush=True)
     return None
-
-
-def _failed_cell(path: Path, notebook: Notebook) -> str:
-    """Name the first cell that has not finished well, counted from 1 over all cells."""
-    for number, cell in enumerate(notebook.cells, start=1):
-        if cell.cell_type != "code" or not cell.source.strip():
-            continue
-        if cell.execution_count is None or any(o.output_type == "error" for o in cell.outputs):
-            return f"{path.name}, cell {number}"
-    return path.name
 
 
 def _kill(clients: Iterable[NotebookClient]) -> None:

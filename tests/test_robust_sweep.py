@@ -1,0 +1,171 @@
+"""Faults during a sweep: it is killed, interrupted, started twice, or the disk is full."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bnbook import data, store, sweep, training
+from bnbook.experiments import Experiment, grid
+from bnbook.run import Run
+
+TINY = Run(epochs=2, train_size=1024, lr=0.5)
+ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
+
+#: The command of a user, with an experiment that is done in seconds; arguments: seeds, options.
+COMMAND = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from bnbook import cli, experiments
+from test_robust_sweep import tiny
+experiments.EXPERIMENTS["tiny"] = tiny(int(sys.argv[2]))
+sys.exit(cli.main(["sweep", "tiny", *sys.argv[3:]]))
+"""
+
+
+def tiny(seeds):
+    return Experiment(
+        "tiny", 0, "?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], range(seeds))
+    )
+
+
+def command(seeds, workers=2):
+    here = str(Path(__file__).parent)
+    return [sys.executable, "-c", COMMAND, here, str(seeds), "--workers", str(workers)]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Give the test a data folder of its own, with the real MNIST and no records."""
+    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
+    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def started():
+    """Start processes in groups of their own, as a terminal does; they end with the test."""
+    with contextlib.ExitStack() as stack:
+
+        def start(arguments):
+            process = subprocess.Popen(
+                arguments,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                process_group=0,
+                # What runs in the background of a shell ignores Ctrl-C, and so would this.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+            stack.callback(process.communicate)
+            stack.callback(process.kill)
+            return process
+
+        yield start
+
+
+def wait_for(condition, process, seconds=300):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert process.poll() is None, process.stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def spooled():
+    return sorted(store.spool_folder().glob("*.json"))
+
+
+def workers_of(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def is_running(process):
+    """A process that has ended may wait as a zombie until somebody asks how it ended."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False
+
+
+def what_counts(record):
+    """A record without what depends on when it was made; as text, in which NaN equals NaN."""
+    rows = [{k: v for k, v in row.items() if k != "seconds"} for row in record["rows"]]
+    return json.dumps([record["key"], record["outcome"], rows])
+
+
+def seconds_of(records):
+    return {key: one["rows"][-1]["seconds"] for key, one in records.items()}
+
+
+def test_a_sweep_killed_twice_ends_with_the_rows_of_one_that_was_not(folder, started):
+    kept = {}
+    for _ in range(2):
+        process = started(command(4))
+        before = len(spooled())
+        wait_for(lambda before=before: len(spooled()) > before, process)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        assert seconds_of(store.spooled()).items() >= kept.items()
+        kept = seconds_of(store.spooled())
+    assert sweep.sweep(tiny(4), workers=2) == 8 - len(kept)
+    records = store.recorded("tiny")
+    assert len(records) == 8
+    assert store.read("tiny").groupby("key")["epoch"].agg(list).map(len).eq(3).all()
+    again = pytest.approx(kept, rel=1e-6)
+    assert {k: v for k, v in seconds_of(records).items() if k in kept} == again, "run again"
+    killed = next(iter(records.values()))
+    alone = store.record(training.train(Run.from_changes(killed["run"])), sweep.environment())
+    store.merge("alone", [alone], {})
+    assert what_counts(store.recorded("alone")[killed["key"]]) == what_counts(killed)
+
+
+def test_a_table_that_was_half_written_when_killed_is_cleared_away(folder):
+    store.results_folder().mkdir()
+    half = store.results_folder() / ".tiny.parquet.1234"
+    half.write_bytes(b"PAR1 and no more")
+    with store.locked("tiny"):
+        assert not half.exists()
+
+
+@pytest.mark.parametrize("moment", ["while workers start", "while they train"])
+def test_ctrl_c_ends_all_workers_within_five_seconds_and_keeps_what_is_finished(
+    folder, started, moment
+):
+    process = started(command(20))
+    if moment == "while workers start":
+        wait_for(lambda: len(workers_of(process)) == 3, process)  # one keeps track of resources
+    else:
+        wait_for(spooled, process)
+    workers = workers_of(process)
+    start = time.monotonic()
+    os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to workers too
+    _, errors = process.communicate(timeout=60)
+    while alive := [one for one in workers if is_running(one)]:
+        assert time.monotonic() - start < 5, alive
+        time.sleep(0.02)
+    assert process.returncode == 130
+    assert errors.strip().splitlines()[-1] == "bnbook: interrupted; what was finished is kept"
+    assert "Traceback" not in errors
+    if moment == "while they train":
+        assert store.recorded("tiny")
+
+
+def test_two_sweeps_of_one_experiment_at_once_run_everything_once(folder, started):
+    both = [started(command(3, workers=1)) for _ in range(2)]
+    said = [process.communicate(timeout=300) for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
+    output = sorted(out for out, _ in said)
+    assert "tiny: 6 new runs" in "".join(output)
+    assert "another sweep of tiny is under way: waiting for its end\ntiny: 0 new runs" in output[0]
+    frame = store.read("tiny")
+    assert frame["key"].nunique() == 6
+    assert not frame.duplicated(["key", "epoch"]).any()
+    assert not spooled()
