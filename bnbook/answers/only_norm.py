@@ -45,9 +45,9 @@ def far(frame: pd.DataFrame) -> Verdict:
         f"At depth 14: {findings.percent(*mine)} with only batch norm trained, "
         f"{findings.percent(*all_of_it)} with everything, a difference of "
         f"{findings.as_points(gap)}. The source has "
-        f"{findings.percent(source['only batch norm trained'])} "
-        f"and {findings.percent(source['everything trained'])}, at depth 110 and after far "
-        f"longer training; ours: {findings.setting(frame)}, and CIFAR-10 from JPEG files."
+        f"{findings.percent(source['only batch norm trained'])} and "
+        f"{findings.percent(source['everything trained'])}, at depth 110 and after far longer "
+        f"training; ours: {findings.setting(frame)}, and CIFAR-10 from JPEG files."
     )
     return findings.verdict(
         "A1",
