@@ -17,7 +17,7 @@ from bnbook import data, store, sweep, training
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
 
-TINY = Run(epochs=2, train_size=1024, lr=0.5)
+TINY = Run(dataset="digits", epochs=2, train_size=1024, lr=0.5)
 ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
 
 #: The command of a user, with an experiment that is done in seconds; arguments: seeds, options.
@@ -85,7 +85,9 @@ def spooled():
 
 
 def workers_of(process):
-    return psutil.Process(process.pid).children(recursive=True)
+    """Its workers, without the process that Python starts to keep track of resources."""
+    children = psutil.Process(process.pid).children(recursive=True)
+    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
 
 
 def is_running(process):
@@ -105,17 +107,14 @@ def seconds_of(records):
     return {key: one["rows"][-1]["seconds"] for key, one in records.items()}
 
 
-def test_a_sweep_killed_twice_ends_with_the_rows_of_one_that_was_not(folder, started):
-    kept = {}
-    for _ in range(2):
-        process = started(command(4))
-        before = len(spooled())
-        wait_for(lambda before=before: len(spooled()) > before, process)
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        assert seconds_of(store.spooled()).items() >= kept.items()
-        kept = seconds_of(store.spooled())
-    assert sweep.sweep(tiny(4), workers=2) == 8 - len(kept)
+def test_a_killed_sweep_goes_on_and_ends_with_the_rows_of_one_that_was_not(folder, started):
+    process = started(command(4, workers=1))
+    wait_for(spooled, process)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    kept = seconds_of(store.spooled())
+    assert 1 <= len(kept) < 8
+    assert sweep.sweep(tiny(4), workers=1) == 8 - len(kept)
     records = store.recorded("tiny")
     assert len(records) == 8
     assert store.read("tiny").groupby("key")["epoch"].agg(list).map(len).eq(3).all()
@@ -141,16 +140,16 @@ def test_ctrl_c_ends_all_workers_within_five_seconds_and_keeps_what_is_finished(
 ):
     process = started(command(20))
     if moment == "while workers start":
-        wait_for(lambda: len(workers_of(process)) == 3, process)  # one keeps track of resources
+        wait_for(lambda: len(workers_of(process)) == 2, process)
     else:
         wait_for(spooled, process)
     workers = workers_of(process)
     start = time.monotonic()
     os.killpg(process.pid, signal.SIGINT)  # a terminal sends it to workers too
-    _, errors = process.communicate(timeout=60)
     while alive := [one for one in workers if is_running(one)]:
         assert time.monotonic() - start < 5, alive
         time.sleep(0.02)
+    _, errors = process.communicate(timeout=300)
     assert process.returncode == 130
     assert errors.strip().splitlines()[-1] == "bnbook: interrupted; what was finished is kept"
     assert "Traceback" not in errors
