@@ -52,6 +52,7 @@ def flatter(ends: pd.DataFrame) -> Verdict:
     runs = findings.arrivals(ends)
     arms = [arm for arm in runs["arm"].cat.categories if arm.endswith("with BN")]
     flat = [arm for arm in arms if _falls(runs, arm)]
+    accuracies = {arm: findings.slope(runs, arm, "test_accuracy", log=False) for arm in arms}
     gaps = {arm: findings.slope(runs, arm, "gap", log=False) for arm in arms}
     closer = [arm for arm in arms if gaps[arm].high < 0]
     wider = [arm for arm in arms if gaps[arm].low > 0]
@@ -59,7 +60,7 @@ def flatter(ends: pd.DataFrame) -> Verdict:
     told = (
         f"With batch norm, larger rates end in flatter places by both measures {_where(flat, arms)}"
         f". The gap between training and test accuracy narrows {_where(closer, arms)}{wider_too}: "
-        "per tenfold rate, " + "; ".join(f"{_kind_of(arm)} {_points(gaps[arm])}" for arm in arms)
+        f"per tenfold rate, {_each(gaps)}. Test accuracy itself changes by {_each(accuracies)}"
     )
     cause = (
         "Rates change how far a net has come as well as where to, so this shows no cause: that "
@@ -195,8 +196,8 @@ def _kind_of(arm: str) -> str:
     return arm.partition(",")[0]
 
 
-def _points(found: findings.Interval) -> str:
-    return findings.points(*found)
+def _each(slopes: dict[str, findings.Interval]) -> str:
+    return "; ".join(f"{_kind_of(arm)} {findings.points(*found)}" for arm, found in slopes.items())
 
 
 def _rows(found: pd.DataFrame, outcomes: Any) -> list[dict[str, Any]]:
