@@ -73,7 +73,18 @@ def draw_all(arms, probes):
     best = {"with BN": 0.1}
     fit = findings.fit(arms.assign(train_accuracy=0.99))
     sizes = findings.estimates(last.assign(batch_size=64), ["arm", "batch_size"], "val_accuracy")
+    positive = findings.estimates(last, ["arm", "lr"], "val_accuracy", geometric=True)
+    gaps = pd.DataFrame({"arm": list("aabb"), "cause": ["lag", "noise"] * 2, "lr": 0.1})
+    gaps = gaps.assign(mean=[0.02, 0.001] * 2, low=[0.01, -0.001] * 2, high=[0.03, 0.003] * 2)
+    gaps["cause"] = gaps["cause"].astype("category")
+    bins = pd.DataFrame({"arm": "a", "layer": ["conv1", "fc1"] * 2, "size": [0.1, 0.1, 1.0, 1.0]})
+    bins = bins.assign(mean=0.5, low=0.4, high=0.6, layer=bins["layer"].astype("category"))
     return {
+        "two_courses": figures.two_courses([10, 20], {"running": [0.8, 0.9], "true": [0.9, 0.9]}),
+        "gap_sizes": figures.gap_sizes(gaps, "lr", "learning rate", "cause"),
+        "causes": figures.causes(gaps),
+        "gradient_histograms": figures.gradient_histograms(bins),
+        "over_rates": figures.over_rates({"one": positive, "other": positive}, "other", 1),
         "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
         "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
         "share": figures.share(

@@ -140,10 +140,14 @@ def changed(folder, monkeypatch):
             "training.py", " labels)\n", " labels, label_smoothing=0.1)\n", ARMS, id="loss"
         ),
         pytest.param(
-            "norms.py", "eps: float = 1e-5", "eps: float = 1e-3", ["with BN"], id="epsilon"
+            "norms/batch.py",
+            "torch.rsqrt(var + eps)",
+            "torch.rsqrt(var + 1e-3)",
+            ["with BN"],
+            id="epsilon",
         ),
         pytest.param(
-            "norms.py", "square()) / n", "square()) / (n - 1)", ["with BN"], id="unbiased"
+            "norms/batch.py", "square()) / n", "square()) / (n - 1)", ["with BN"], id="unbiased"
         ),
     ],
 )
