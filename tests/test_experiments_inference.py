@@ -11,7 +11,7 @@ from bnbook.experiments import inference
 
 STUDY = experiments.find("running-statistics")
 TINY = replace(
-    STUDY.arms["relu"], lr=0.2, batch_size=64, train_size=512, epoch_steps=30, eval_epochs=()
+    STUDY.arms["ReLU"], lr=0.2, batch_size=64, train_size=512, epoch_steps=30, eval_epochs=()
 )
 IMAGES = inference.VALIDATION_IMAGES
 

@@ -52,7 +52,7 @@ def study(shuffled=0.001, by_label=0.04, moving=0.08, sizes=(128,)):
 
 def test_a_typical_difference_counts_both_directions():
     table = findings.statistics_gaps(study()).set_index(["arm", "cause"])
-    row = table.loc[("relu", findings.USUAL)]
+    row = table.loc[("ReLU", findings.USUAL)]
     assert row["mean"] == pytest.approx(0.08 * 1.04)
     assert row["largest"] == pytest.approx(0.08 * 1.08)
     assert row["low"] < row["mean"] < row["high"]
@@ -114,10 +114,10 @@ def placed(costs):
 @pytest.mark.parametrize(
     ("costs", "expected"),
     [
-        ({"sigmoid, after": 0.02, "relu, after": 0.02}, REPRODUCED),
+        ({"sigmoid, after": 0.02, "ReLU, after": 0.02}, REPRODUCED),
         ({"sigmoid, after": 0.02}, REFINED),
-        ({"sigmoid, before": 0.02, "relu, after": 0.02}, REFINED),
-        ({"relu, before": 0.02}, NOT_REPRODUCED),
+        ({"sigmoid, before": 0.02, "ReLU, after": 0.02}, REFINED),
+        ({"ReLU, before": 0.02}, NOT_REPRODUCED),
         ({}, NOT_REPRODUCED),
     ],
 )

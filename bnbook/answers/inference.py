@@ -12,7 +12,7 @@ from bnbook.run import Run
 
 #: The learning rate and the batch size at which the causes are told apart.
 LR, BATCH_SIZE = 0.1, 128
-ACTIVATIONS: Final = ("sigmoid", "relu")
+ACTIVATIONS: Final = ("sigmoid", "ReLU")
 _SHUFFLED = "running, weights still"
 _SORTED = "running, weights still, sorted by label"
 

@@ -191,6 +191,8 @@ def _settings(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa
     ]
 
 
+#: Activations, by the names that the chapter gives them.
+_ACTIVATIONS = {"sigmoid": "sigmoid", "ReLU": "relu"}
 _LOOKED_AT = Run(norms=BATCH_NORM, norm_momentum=1.0, epoch_steps=300, epochs=1)
 _PLACED = Run(norms=BATCH_NORM, eval_epochs=(5,))
 
@@ -199,7 +201,7 @@ INFERENCE = (
         name="running-statistics",
         chapter=9,
         question="Why does the accuracy with running statistics jump, and by how much?",
-        arms={act: replace(_LOOKED_AT, activation=act) for act in ("sigmoid", "relu")},
+        arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=_settings,
         measure=measure_statistics,
     ),
@@ -208,14 +210,14 @@ INFERENCE = (
         chapter=9,
         question="Does batch norm belong before the activation or after it?",
         arms={
-            f"{act}, {place}": replace(_PLACED, activation=act, norm_place=place)
-            for act in ("sigmoid", "relu")
+            f"{name}, {place}": replace(_PLACED, activation=act, norm_place=place)
+            for name, act in _ACTIVATIONS.items()
             for place in ("before", "after")
         },
         plan=partial(tuned, lrs=_PLACE_LRS, seeds=FEW_SEEDS),
         contrasts=tuple(
-            Contrast(f"{act}, after", f"{act}, before", lr)
-            for act in ("sigmoid", "relu")
+            Contrast(f"{name}, after", f"{name}, before", lr)
+            for name in _ACTIVATIONS
             for lr in (0.1, "best")
         ),
     ),
