@@ -33,7 +33,10 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
             for of, row in mine.iterrows():
                 ax.plot([row["low"], row["high"]], [y, y], color=style.color, linewidth=4)
                 fill = style.color if of == "test images" else "none"
-                ax.plot(row["mean"], y, style.marker, mfc=fill, mec=style.color, mew=2, ms=9)
+                ax.plot(
+                    row["mean"], y, style.marker, mfc=fill, mec=style.color, mew=2, ms=9,
+                    clip_on=False,  # a perfect score stands on the edge
+                )  # fmt: skip
         name_rows(ax, list(styles))
         label(ax, "", "", title)
         accuracy_axis(ax, "x", pd.concat([shown["mean"], shown["low"]]))
