@@ -96,6 +96,14 @@ CHAPTERS: Final = (
         needs=(1, 4),
     ),
     Chapter(
+        7,
+        _EXERCISES,
+        "07-other-norms.ipynb",
+        "Exercise 7 · Other normalizations",
+        "Which other ways to normalize are worth their time?",
+        needs=(1, 4),
+    ),
+    Chapter(
         8,
         _HOOD,
         "08-from-scratch.ipynb",
@@ -126,6 +134,21 @@ CHAPTERS: Final = (
         "Chapter 11 · Bad starts",
         "Does it make up for initial weights of the wrong size?",
         needs=(2, 6),
+    ),
+    Chapter(
+        12,
+        _FARTHER,
+        "12-cost.ipynb",
+        "Chapter 12 · What batch norm costs",
+        "How much slower is a step with it, and do we wait longer for an accuracy?",
+    ),
+    Chapter(
+        13,
+        _FARTHER,
+        "13-only-batch-norm.ipynb",
+        "Chapter 13 · Training nothing but batch norm",
+        "How far does a net get if all its weights stay as they were drawn?",
+        needs=(5,),
     ),
     Chapter(
         14,

@@ -1,9 +1,11 @@
-"""The verdicts of chapter 14: each branch is reached by records that call for it."""
+"""The verdicts of chapters 13 and 14: each branch is reached by records that call for it."""
+
+from dataclasses import fields, replace
 
 import pytest
 from tables import FIVE, arranged, run_rows
 
-from bnbook import answers, findings, store
+from bnbook import answers, experiments, findings, store
 from bnbook.answers.lab_session import WITH, WITHOUT
 from bnbook.findings import NOT_REPRODUCED, NOT_RUN, REFINED, REPRODUCED
 from bnbook.run import Run
@@ -61,3 +63,99 @@ def test_e2_is_not_run_without_records_and_judged_with_them(monkeypatch, tmp_pat
 def test_e3_the_sheets_loss_is_the_mean_over_the_batch_size():
     said = answers.lab_session.losses(sessions(0.0, 0.0)).sentence
     assert "end at 1.15, the sheet prints 0.009" in said  # 1.15 / 128
+
+
+# Chapter 13
+
+ARMS = experiments.find("only-norm").arms
+#: Test accuracies that reproduce all that can be, at depth 8 unless an arm says otherwise.
+USUAL = {
+    "everything": 0.60,
+    "only norm": 0.35,
+    "norm and head": 0.40,
+    "only head": 0.30,
+    "random weights": 0.25,
+    "only norm, depth 14": 0.42,
+    "everything, depth 14": 0.65,
+    "only norm, twice as wide": 0.38,
+    "only norm, no shortcuts": 0.38,
+    "everything, no shortcuts": 0.58,
+}
+
+
+def measured(gamma=0.05, lost=(0.001, 0.005, 0.2), **changed):
+    """Rows of the study: accuracies of `USUAL` or as `changed`, a third of the gammas as given."""
+    rows = []
+    for arm, run in ARMS.items():
+        for seed, noise in enumerate((-0.002, 0.0, 0.001)):
+            test = changed.get(arm.replace(" ", "_"), USUAL[arm]) + noise * (1 + len(arm) % 3)
+            configuration = {f.name: getattr(run, f.name) for f in fields(run)}
+            learned = run.trainable in ("all", "norm", "norm+head")
+            rows.append(
+                {
+                    **configuration,
+                    "seed": seed,
+                    "arm": arm,
+                    "key": replace(run, seed=seed).key,
+                    "epoch": run.epochs,
+                    "outcome": "finished",
+                    "val_accuracy": test,
+                    "test_accuracy": test,
+                    "readout_accuracy": test + 0.02,
+                    "gamma": [gamma, 1.0, 1.2],
+                    "pruned_accuracy": [test - x for x in lost] if learned else [],
+                }
+            )
+    return arranged(rows, ARMS)
+
+
+def of_claim(claim, frame):
+    (found,) = [v for v in answers.only_norm.verdicts(frame) if v.claims == (claim,)]
+    return found
+
+
+def test_chapter_13_judges_its_claims():
+    found = [v.claims[0] for v in answers.only_norm.verdicts(measured())]
+    assert found == ["A1", "A2", "A3", "A4", "A5", "A7", "A8", "A9"]
+
+
+@pytest.mark.parametrize(
+    ("claim", "changed", "expected"),
+    [
+        ("A1", {}, REFINED),
+        ("A1", {"only_norm,_depth_14": 0.11}, NOT_REPRODUCED),
+        ("A1", {"only_norm,_depth_14": 0.65}, NOT_REPRODUCED),
+        ("A2", {}, REPRODUCED),
+        ("A2", {"gamma": 0.5}, NOT_REPRODUCED),
+        ("A3", {}, REPRODUCED),
+        ("A3", {"norm_and_head": 0.30}, NOT_REPRODUCED),
+        ("A4", {}, REFINED),
+        ("A4", {"only_norm": 0.30}, NOT_REPRODUCED),
+        ("A5", {}, REPRODUCED),
+        ("A5", {"random_weights": 0.45}, NOT_REPRODUCED),
+        ("A7", {}, REPRODUCED),
+        ("A7", {"only_norm,_twice_as_wide": 0.45}, NOT_REPRODUCED),
+        ("A8", {}, REPRODUCED),
+        ("A8", {"lost": (0.01, 0.03, 0.2)}, REFINED),
+        ("A8", {"lost": (0.03, 0.05, 0.2)}, NOT_REPRODUCED),
+        ("A9", {}, REPRODUCED),
+        ("A9", {"only_norm,_no_shortcuts": 0.30}, NOT_REPRODUCED),
+    ],
+)
+def test_each_verdict_on_training_only_the_norm_follows_the_records(claim, changed, expected):
+    assert of_claim(claim, measured(**changed)).status == expected
+
+
+def test_the_direction_of_a_difference_is_said():
+    said = of_claim("A7", measured(**{"only_norm,_twice_as_wide": 0.45})).sentence
+    assert said.startswith("The other way round.")
+    assert of_claim("A7", measured(**{"only_norm,_twice_as_wide": 0.42})).sentence.startswith(
+        "We cannot tell"
+    )
+
+
+def test_what_pruning_costs_leaves_out_arms_without_trained_gammas():
+    table = answers.only_norm.costs(measured())
+    assert not {"only head", "random weights"} & set(table["arm"])
+    mine = table[table["arm"] == "only norm"].set_index("share")["mean"]
+    assert mine.to_dict() == pytest.approx({0.1: 0.001, 0.25: 0.005, 0.5: 0.2})

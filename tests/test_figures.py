@@ -71,6 +71,7 @@ def draw_all(arms, probes):
     pairs = findings.compared([findings.paired(arms, "a", "b")])
     by_rate = findings.summary(rates, ["arm", "lr"])
     best = {"with BN": 0.1}
+    costs = pd.DataFrame({"arm": ["a", "b"], "mean": [1.0, 2], "low": [0.9, 1.9], "high": [1.1, 2]})
     fit = findings.fit(arms.assign(train_accuracy=0.99))
     sizes = findings.estimates(last.assign(batch_size=64), ["arm", "batch_size"], "val_accuracy")
     positive = findings.estimates(last, ["arm", "lr"], "val_accuracy", geometric=True)
@@ -85,6 +86,12 @@ def draw_all(arms, probes):
         "causes": figures.causes(gaps),
         "gradient_histograms": figures.gradient_histograms(bins),
         "over_rates": figures.over_rates({"one": positive, "other": positive}, "other", 1),
+        "cost_map": figures.cost_map(ends, costs, {"one": ["a"], "other": ["b"]}, "cost"),
+        "sizes": figures.sizes(by_rate, "lr", "size", "value", accuracy=True, reference=1),
+        "ratios": figures.ratios(
+            costs.assign(row=["one", "two"], series=["x", "y"]), "ratio", reference=1.3
+        ),
+        "clock": figures.clock(along.assign(seconds=along["epoch"] + 1.0, panel="net"), [0.5]),
         "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
         "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
         "share": figures.share(
@@ -301,3 +308,22 @@ def test_missing_limits_are_drawn_as_a_mean_alone():
     assert pd.isna(findings.summary(one)["low"]).all()
     assert svg(figures.dots(findings.final(one), findings.summary(one), "val_accuracy"))
     assert svg(figures.curves(findings.summary(one, ["arm", "epoch"])))
+
+
+def test_names_on_the_map_stay_apart_where_points_are_close():
+    arms = [f"a norm of number {i}" for i in range(15)]
+    spread = np.linspace(0, 0.02, 15)
+    accuracies = pd.DataFrame({"arm": arms, "mean": 0.95 + spread})
+    accuracies = accuracies.assign(low=accuracies["mean"] - 0.002, high=accuracies["mean"] + 0.002)
+    costs = pd.DataFrame({"arm": arms, "mean": 1.3 + (7 * spread) % 0.05 * 20})
+    costs = costs.assign(low=costs["mean"] - 0.02, high=costs["mean"] + 0.02)
+    figure = figures.cost_map(accuracies, costs, {"all": arms}, "cost")
+    figure.draw_without_rendering()
+    (ax,) = figure.axes
+    boxes = [text.get_window_extent() for text in ax.texts]
+    assert [text.get_text() for text in ax.texts] == arms
+    room = ax.get_tightbbox()
+    for i, box in enumerate(boxes):
+        assert room.x0 <= box.x0
+        assert box.x1 <= figure.bbox.x1
+        assert not any(box.overlaps(other) for other in boxes[:i])

@@ -1,6 +1,7 @@
 """What holds for every norm that a slot may hold."""
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -8,6 +9,7 @@ from torch import nn
 
 from bnbook import data, models, norms, training
 from bnbook.errors import BookError
+from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.run import Run
 
 SHAPES = [(40, 12), (10, 12, 4, 3)]
@@ -186,6 +188,20 @@ def test_the_reference_points_are_what_their_papers_say():
     flat = x[..., 0, 0]
     found = norms.build("layer", 16, 2).double()(flat)
     torch.testing.assert_close(found, nn.LayerNorm(16).double()(flat))
+
+
+@pytest.mark.parametrize("arm", OTHER_NORMS.arms.values(), ids=OTHER_NORMS.arms)
+def test_a_net_with_the_norm_trains_and_is_evaluated(arm):
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (64, 1, 28, 28), generator=generator, dtype=torch.uint8)
+    part = data.Images(images, torch.arange(64) % 10)
+    run = dataclasses.replace(arm, train_size=64, batch_size=32, epochs=1, eval_epochs=(), lr=0.01)
+    last = training.train(run, data.Splits(part, part, part)).rows[-1]
+    assert last["val_loss"] < 10
+    assert last["test_correct"] == last["test_correct_running"] or run.batched
+    held = [kind != "none" for kind in run.norms]
+    for name in ("gamma", "beta"):
+        assert [len(slot) > 0 for slot in last[name]] == held
 
 
 @each

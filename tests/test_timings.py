@@ -1,11 +1,15 @@
 """Recorded timings and what is concluded from them."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks import norm_costs
 from bnbook import data, findings, timings
 from bnbook.errors import BookError
+from bnbook.run import Run
 
 
 @pytest.fixture
@@ -66,3 +70,17 @@ def test_the_interval_of_a_median_covers_it_as_often_as_it_says():
     assert 0.95 <= hits / 2000 <= 0.98
     assert np.isnan(findings.median_interval([1.0] * 5).low)
     assert findings.median_interval(range(1, 7)) == (3.5, 1, 6)
+
+
+def test_everything_is_timed_once_a_turn():
+    arms = {kind: Run(norms=(kind,) * 4) for kind in ("none", "zca")}
+    steps = norm_costs.step_rows(arms, turns=2, steps=1)
+    assert sorted((r["turn"], r["arm"]) for r in steps) == [
+        (turn, arm) for turn in (0, 1) for arm in arms
+    ]
+    widths = norm_costs.width_rows(["batch", "monarch"], [16, 32], turns=1)
+    assert {(r["kind"], r["width"]) for r in widths} == {
+        (kind, width) for kind in ("batch", "monarch") for width in (16, 32)
+    }
+    assert all(r["seconds"] > 0 for r in [*steps, *widths])
+    json.dumps([*steps, *widths])

@@ -9,11 +9,13 @@ from bnbook import findings, store, timings
 from bnbook.answers import (
     affine,
     bias_removal,
+    cost,
     dropout,
     inference,
     lab_session,
     learning_rate,
     lite,
+    only_norm,
     per_layer,
     starts,
     why,
@@ -55,6 +57,8 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         9: Answer(inference.verdicts, ("running-statistics", "norm-place")),
         10: Answer(why.verdicts, ("landscape", "sharpness")),
         11: Answer(starts.verdicts, ("bad-starts", "start-map")),
+        12: Answer(cost.verdicts, ("time-to-accuracy",), timed=("bn-steps",)),
+        13: Answer(only_norm.verdicts, ("only-norm",)),
         14: Answer(lab_session.verdicts, ("lab-session",)),
     }
 )

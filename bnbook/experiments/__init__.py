@@ -5,10 +5,12 @@ no seed is added after looking.
 """
 
 from bnbook.errors import BookError
+from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
+from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
     MARGIN,
@@ -36,9 +38,11 @@ EXPERIMENTS = {
         *EXERCISES,
         *REDUCED,
         *DROPOUT,
+        OTHER_NORMS,
         *INFERENCE,
         *WHY,
         *STARTS,
+        TIME_TO_ACCURACY,
         LAB_SESSION,
         LAB_SESSION_SVHN,
         AS_POSTED,

@@ -14,6 +14,7 @@ from bnbook.figures.comparisons import (
     share_map,
     two_rates,
 )
+from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.fit import batch_sizes, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
@@ -27,8 +28,10 @@ __all__ = [
     "affine_histograms",
     "batch_sizes",
     "causes",
+    "clock",
     "contrast_name",
     "contributions",
+    "cost_map",
     "curves",
     "dots",
     "forest",
@@ -39,8 +42,10 @@ __all__ = [
     "lr_curves",
     "magnitudes",
     "over_rates",
+    "ratios",
     "share",
     "share_map",
+    "sizes",
     "subsets",
     "theme",
     "two_courses",

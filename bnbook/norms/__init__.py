@@ -2,8 +2,7 @@
 
 All layers see features in dimension 1: `(batch, features)` after a linear layer,
 `(batch, channels, height, width)` after a convolution, where one channel is one feature. Each has
-a gamma and a beta per feature. Those of chapters 1 to 5 are in `batch`; the others answer d2l's
-exercise 7 (section 8.5).
+a gamma and a beta per feature. Those of chapters 1 to 5 are in `batch`; the others are chapter 7's.
 """
 
 import copy

@@ -1,0 +1,239 @@
+"""Chapter 13: what a residual net can do that trains nothing but its batch norm."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bnbook import claims, experiments, findings
+from bnbook.findings import Interval, Verdict
+from bnbook.studies.features import PRUNED
+
+EVERYTHING, NORM = "everything", "only norm"
+#: A feature counts as switched off if its gamma ends below this; all start at 1.
+OFF: Final = 0.1
+#: "Many" features are at least this share of all.
+MANY: Final = 0.1
+#: "Little cost" is less than this (2 points of test accuracy).
+LITTLE: Final = 0.02
+#: Accuracy that is clearly above a guess among ten classes.
+ABOVE_CHANCE: Final = 0.15
+
+
+def verdicts(frame: pd.DataFrame) -> list[Verdict]:
+    """Judge A1 to A5 and A7 to A9 by the records of experiment "only-norm"."""
+    return [
+        far(frame),
+        sparse(frame),
+        affine(frame),
+        representations(frame),
+        random_features(frame),
+        depth(frame),
+        removable(frame),
+        shortcuts(frame),
+    ]
+
+
+def far(frame: pd.DataFrame) -> Verdict:
+    """A1: training only the norm gets far, and less far than training everything."""
+    deep = f"{NORM}, depth 14", f"{EVERYTHING}, depth 14"
+    mine, all_of_it = (reached(frame, arm) for arm in deep)
+    gap = contrast(frame, *deep)
+    source = claims.get("A1").figures
+    said = (
+        f"At depth 14: {findings.percent(*mine)} with only batch norm trained, "
+        f"{findings.percent(*all_of_it)} with everything, a difference of "
+        f"{findings.as_points(gap)}. The source has "
+        f"{findings.percent(source['only batch norm trained'])} and "
+        f"{findings.percent(source['everything trained'])}, at depth 110 and after far longer "
+        f"training; ours: {findings.setting(frame)}, and CIFAR-10 from JPEG files."
+    )
+    return findings.verdict(
+        "A1",
+        (
+            findings.REFINED,
+            mine.low > ABOVE_CHANCE and clear(gap, -1),
+            f"In kind, not in size. {said}",
+        ),
+        (
+            findings.NOT_REPRODUCED,
+            mine.low <= ABOVE_CHANCE,
+            f"What only batch norm reaches is not clearly above a guess. {said}",
+        ),
+        (findings.NOT_REPRODUCED, True, f"We see no clear gap between the two. {said}"),
+    )
+
+
+def sparse(frame: pd.DataFrame) -> Verdict:
+    """A2: many gammas end near zero."""
+    mine, all_of_it = (off(frame, arm) for arm in (NORM, EVERYTHING))
+    said = (
+        f"{findings.percent(*mine)} of the gammas end below {OFF:g} in size where only batch norm "
+        f"is trained, {findings.percent(*all_of_it)} where everything is; they start at 1."
+    )
+    return findings.verdict(
+        "A2",
+        (findings.REPRODUCED, mine.low >= MANY, said),
+        (findings.REFINED, mine.low > 0, f"Some, not clearly a tenth of them. {said}"),
+        (findings.NOT_REPRODUCED, True, f"At this budget, hardly any. {said}"),
+    )
+
+
+def affine(frame: pd.DataFrame) -> Verdict:
+    """A3: the affine parameters matter."""
+    return _gain(
+        frame,
+        "A3",
+        ("norm and head", "only head"),
+        lambda gap: (
+            f"With a trained head in both nets, training gamma and beta as well gains {gap} of "
+            "test accuracy."
+        ),
+    )
+
+
+def representations(frame: pd.DataFrame) -> Verdict:
+    """A4: batch norm makes for better representations."""
+    gap = contrast(frame, NORM, "only head", "readout_accuracy")
+    said = (
+        "A new linear head on the features of the net that trained only its batch norm gets "
+        f"{findings.as_points(gap)} more than one on the features it started with."
+    )
+    untested = "Nets without batch norm are not compared here: they would need rates of their own."
+    return findings.verdict(
+        "A4",
+        (findings.REFINED, clear(gap, 1), f"Training it does. {said} {untested}"),
+        (findings.NOT_REPRODUCED, True, f"{said} {untested}"),
+    )
+
+
+def random_features(frame: pd.DataFrame) -> Verdict:
+    """A5: batch norm beats as many other parameters."""
+    mine, others = (reached(frame, arm) for arm in (NORM, "random weights"))
+    return _gain(
+        frame,
+        "A5",
+        (NORM, "random weights"),
+        lambda gap: (
+            f"On the same random features, training batch norm reaches {findings.percent(*mine)}, "
+            f"training as many randomly chosen weights {findings.percent(*others)}: {gap}."
+        ),
+    )
+
+
+def depth(frame: pd.DataFrame) -> Verdict:
+    """A7: depth gains more than width."""
+    deep, wide, base = (
+        reached(frame, arm) for arm in (f"{NORM}, depth 14", f"{NORM}, twice as wide", NORM)
+    )
+    return _gain(
+        frame,
+        "A7",
+        (f"{NORM}, depth 14", f"{NORM}, twice as wide"),
+        lambda gap: (
+            f"From {findings.percent(*base)} at depth 8, going to depth 14 leads to "
+            f"{findings.percent(*deep)}, doubling the width to {findings.percent(*wide)}: {gap}. "
+            "The wider net trains more parameters of batch norm than the deeper one."
+        ),
+    )
+
+
+def removable(frame: pd.DataFrame) -> Verdict:
+    """A8: many features can be taken out at little cost."""
+    table = costs(frame)
+    mine = table[table["arm"] == NORM].to_dict("records")
+    cheap = [row["share"] for row in mine if row["high"] < LITTLE]
+    listed = "; ".join(
+        f"without the weakest {100 * row['share']:.0f} %, "
+        f"{findings.points(row['mean'], row['low'], row['high'])}"
+        for row in mine
+    )
+    said = (
+        f"Test accuracy that goes when features with the smallest gammas are switched off, nothing "
+        f"retrained: {listed}. Little is less than {100 * LITTLE:g} points."
+    )
+    return findings.verdict(
+        "A8",
+        (findings.REPRODUCED, any(share >= 2 * MANY for share in cheap), said),
+        (findings.REFINED, bool(cheap), f"A tenth of them, not a quarter. {said}"),
+        (findings.NOT_REPRODUCED, True, said),
+    )
+
+
+def shortcuts(frame: pd.DataFrame) -> Verdict:
+    """A9: shortcuts hold back a net that trains only its norm."""
+    everything = paired(frame, f"{EVERYTHING}, no shortcuts", EVERYTHING)
+    return _gain(
+        frame,
+        "A9",
+        (f"{NORM}, no shortcuts", NORM),
+        lambda gap: (
+            f"Without shortcuts, and so without the norms in them, a net that trains only batch "
+            f"norm has {gap}; one that trains everything {findings.points(*everything)}."
+        ),
+    )
+
+
+def reached(frame: pd.DataFrame, arm: str, outcome: str = "test_accuracy") -> Interval:
+    """Mean of an arm's accuracy over the seeds, with its interval."""
+    return findings.interval(frame.loc[frame["arm"] == arm, outcome])
+
+
+def contrast(frame: pd.DataFrame, a: str, b: str, outcome: str = "test_accuracy") -> Any:
+    """One of the planned contrasts, with its finding (Holm over all of them)."""
+    rows = findings.contrasts(frame, experiments.find("only-norm").contrasts)
+    chosen = (rows["a"] == a) & (rows["b"] == b) & (rows["outcome"] == outcome)
+    return rows[chosen].iloc[0]
+
+
+def paired(frame: pd.DataFrame, a: str, b: str) -> Interval:
+    """Difference in test accuracy, paired by seed, of two arms that were not planned to be."""
+    pair = findings.paired(frame, a, b)
+    return Interval(pair.mean, pair.low, pair.high)
+
+
+def clear(gap: Any, sign: int) -> bool:
+    """Say whether a planned contrast is different from zero, in the direction of `sign`."""
+    return bool(gap["finding"] == findings.DIFFERENT and sign * gap["mean"] > 0)
+
+
+def off(frame: pd.DataFrame, arm: str) -> Interval:
+    """Share of gammas that end below `OFF` in size, over seeds; at least 0."""
+    mine = frame.loc[frame["arm"] == arm, "gamma"]
+    mean, low, high = findings.interval([np.mean(np.abs(gamma) < OFF) for gamma in mine])
+    return Interval(mean, max(low, 0.0), high)
+
+
+def costs(frame: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the test accuracy without the weakest features from that of the net as trained.
+
+    Columns `arm`, `share` (of all features, in `studies.features.PRUNED`), `mean`, `low`, `high`,
+    `n`, over seeds; arms that trained no gamma are left out.
+    """
+    rows = [
+        {
+            "arm": row["arm"],
+            "seed": row["seed"],
+            "share": share,
+            "value": row["test_accuracy"] - left,
+        }
+        for _, row in frame.iterrows()
+        for share, left in zip(PRUNED, row["pruned_accuracy"], strict=False)
+    ]
+    long = pd.DataFrame(rows).astype({"arm": frame["arm"].dtype})
+    return findings.estimates(long, ["arm", "share"], "value")
+
+
+def _gain(
+    frame: pd.DataFrame, claim: str, arms: tuple[str, str], said: Callable[[str], str]
+) -> Verdict:
+    """Reproduced where the first arm is clearly ahead of the second."""
+    gap = contrast(frame, *arms)
+    found = said(findings.as_points(gap))
+    return findings.verdict(
+        claim,
+        (findings.REPRODUCED, clear(gap, 1), found),
+        (findings.NOT_REPRODUCED, clear(gap, -1), f"The other way round. {found}"),
+        (findings.NOT_REPRODUCED, True, f"We cannot tell ({gap['finding']}). {found}"),
+    )

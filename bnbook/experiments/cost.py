@@ -1,0 +1,110 @@
+"""Chapter 12: how soon a net reaches an accuracy, each arm at the rate that gets it there first."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from bnbook.experiments.plan import (
+    BATCH_NORM,
+    FEW_SEEDS,
+    TUNING_SEEDS,
+    Experiment,
+    best_lr,
+    grid,
+)
+from bnbook.run import Run
+
+#: Validation accuracies to be reached; rates are chosen, and nets compared, by the higher one.
+TARGETS = (0.95, 0.97)
+
+#: Steps between two states that may be evaluated; evaluations lie a quarter of the way apart.
+STEPS = 10
+_EVALUATED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 37, 46, 58, 72, 90, 112, 140, 175, 220)
+
+
+def _arm(run: Run, epochs: int) -> Run:
+    """Let `run` train for `STEPS * epochs` steps, a budget that reaches the target with room."""
+    evaluated = tuple(epoch for epoch in _EVALUATED if epoch < epochs)
+    return replace(run, train_size=50_000, epoch_steps=STEPS, epochs=epochs, eval_epochs=evaluated)
+
+
+_SIGMOID = Run()
+_RELU = Run(activation="relu", pooling="max", init="he")
+_MLP = Run(model="mlp", activation="relu", init="he", optimizer="adam", batch_size=256)
+
+#: Per net: its run without a norm and with batch norm, and the learning rates tried with both.
+#: The primary comparison is within a net: steps to the higher target, paired by seed.
+NETS: dict[str, tuple[Run, Run, tuple[float, ...]]] = {
+    "LeNet, sigmoids": (
+        _arm(_SIGMOID, 300),
+        _arm(replace(_SIGMOID, norms=BATCH_NORM), 100),
+        (2.0, 4.0, 8.0),
+    ),
+    "LeNet, ReLU": (
+        _arm(_RELU, 60),
+        _arm(replace(_RELU, norms=BATCH_NORM), 40),
+        (0.1, 0.3, 1.0),
+    ),
+    "MLP, ReLU": (
+        _arm(_MLP, 60),
+        _arm(replace(_MLP, norms=("batch",) * 2), 60),
+        (0.001, 0.003, 0.01),
+    ),
+}
+
+
+def arm_name(net: str, *, normed: bool) -> str:
+    """Name the arm of `net` with batch norm, or without."""
+    return f"{net}, {'with' if normed else 'without'} BN"
+
+
+def steps_to(frame: pd.DataFrame, target: float) -> pd.DataFrame:
+    """Say when each run reached `target`, a validation accuracy: one row per run.
+
+    `reached` is the step of the first evaluation at or above it, NaN where there is none. Beside
+    it stand arm, lr, batch_size and seed.
+    """
+    # Counts, because a share of 0.97 may be stored as 0.96999.
+    enough = frame["val_correct"] >= round(target * 10_000) * frame["val_images"] / 10_000
+    first = frame["step"].where(enough).groupby(frame["key"]).min()
+    runs = frame.drop_duplicates("key")[["key", "arm", "lr", "batch_size", "seed"]]
+    return runs.assign(reached=runs["key"].map(first)).reset_index(drop=True)
+
+
+def quickest_lr(frame: pd.DataFrame, arm: str) -> float:
+    """Learning rate at which the tuning seeds of `arm` reach the higher target soonest.
+
+    By the mean number of steps; a rate at which one of them does not reach it is passed over.
+    Where that leaves none, the rate of the highest final validation accuracy. Raises BookError
+    where the tuning runs are missing.
+    """
+    tuning = frame[(frame["arm"] == arm) & frame["seed"].isin(TUNING_SEEDS)]
+    reached = steps_to(tuning, TARGETS[-1]).groupby("lr")["reached"]
+    means = reached.mean()[reached.count() == len(TUNING_SEEDS)]
+    return best_lr(frame, arm) if means.empty else float(means.index[int(means.argmin())])
+
+
+def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
+    """Tune every arm; then fresh seeds at its quickest rate."""
+    recorded = set(frame["key"]) if len(frame) else set()
+    runs = []
+    for net, (*_, lrs) in NETS.items():
+        for name in (arm_name(net, normed=normed) for normed in (False, True)):
+            tuning = grid([experiment.arms[name]], lrs, TUNING_SEEDS)
+            runs += tuning
+            if recorded.issuperset(run.key for run in tuning):
+                runs += grid([experiment.arms[name]], [quickest_lr(frame, name)], FEW_SEEDS)
+    return runs
+
+
+TIME_TO_ACCURACY = Experiment(
+    name="time-to-accuracy",
+    chapter=12,
+    question="How soon does a net reach an accuracy, with batch norm and without?",
+    arms={
+        arm_name(net, normed=normed): run
+        for net, (*runs, _) in NETS.items()
+        for normed, run in zip((False, True), runs, strict=True)
+    },
+    plan=_plan,
+)

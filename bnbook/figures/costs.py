@@ -1,0 +1,215 @@
+"""Figures of what a norm costs: accuracy against time, and both against a size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import product
+from typing import Any
+
+import matplotlib as mpl
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
+
+from bnbook.figures.comparisons import band
+from bnbook.figures.theme import (
+    INK,
+    Style,
+    accuracy_axis,
+    canvas,
+    label,
+    legend,
+    log_values,
+    series,
+    style,
+)
+
+
+def cost_map(
+    accuracies: pd.DataFrame,
+    costs: pd.DataFrame,
+    groups: Mapping[str, Sequence[str]],
+    xlabel: str,
+    ylabel: str = "test accuracy",
+) -> Figure:
+    """Draw each arm as a point at its cost and its accuracy, with both 95 % intervals.
+
+    `accuracies` as from `findings.summary`, `costs` as from `findings.medians`, each with one row
+    per arm in a column `arm`. `groups` maps names to the arms that share a colour and a marker.
+    Costs are on a log axis, accuracies spaced by the log of the error.
+    """
+    figure, (ax,) = canvas(6.2)
+    styles = {name: style(i) for i, name in enumerate(groups)}
+    of_arm = {arm: styles[name] for name, arms in groups.items() for arm in arms}
+    rows = accuracies.merge(costs, on="arm", suffixes=("", "_cost"))
+    for row in rows.to_dict("records"):
+        look = of_arm[str(row["arm"])]
+        for x, y in (("mean_cost mean_cost", "low high"), ("low_cost high_cost", "mean mean")):
+            ends = [[row[name] for name in names.split()] for names in (x, y)]
+            ax.plot(*ends, color=look.color, linewidth=1.6)
+        ax.plot(row["mean_cost"], row["mean"], look.marker, color=look.color, markersize=8)
+    ax.set_xscale("log")
+    _log_ticks(ax)
+    label(ax, xlabel, ylabel)
+    accuracy_axis(ax, stretch=pd.concat([rows["mean"], rows["low"]]))
+    ax.margins(x=0.12)
+    legend(figure, {name: replace(look, dash="none") for name, look in styles.items()})
+    _name_points(ax, rows, of_arm)
+    return figure
+
+
+def _log_ticks(ax: Axes) -> None:
+    low, high = ax.get_xlim()
+    ticks = [t for t in (0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20) if low <= t <= high]
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+def _name_points(ax: Axes, rows: pd.DataFrame, of_arm: Mapping[str, Style]) -> None:
+    """Write each arm beside its point, where it covers least of what stands there already."""
+    figure = ax.get_figure()
+    assert isinstance(figure, Figure)
+    figure.draw_without_rendering()  # places are known once the layout is
+    places = {
+        name: ax.transData.transform(rows[[f"{x}_cost", y]].to_numpy())
+        for name, x, y in (
+            ("points", "mean", "mean"),
+            ("left", "low", "mean"),
+            ("right", "high", "mean"),
+            ("below", "mean", "low"),
+            ("above", "mean", "high"),
+        )
+    }
+    taken = [Bbox.from_extents(*(p - 6), *(p + 6)) for p in places["points"]]
+    for start, end in (("left", "right"), ("below", "above")):
+        taken += [
+            Bbox.from_extents(*(a - 1), *(b + 1))
+            for a, b in zip(places[start], places[end], strict=True)
+        ]
+    room = ax.get_window_extent()
+    for row, (x, y) in zip(rows.to_dict("records"), places["points"], strict=True):
+        name = str(row["arm"])
+        text = ax.text(row["mean_cost"], row["mean"], name, fontsize=11, color=of_arm[name].color)
+        size = text.get_window_extent()
+        candidates = [
+            Bbox.from_bounds(x + dx, y + dy, size.width, size.height)
+            for dy, dx in product(
+                (-size.height / 2, 7, -size.height - 7, 20, -size.height - 20, 34, -48),
+                (10, -size.width - 10, -size.width / 2),
+            )
+            if abs(dy + size.height / 2) > 1 or abs(dx + size.width / 2) > 1
+        ]
+        best = min(candidates, key=lambda box: _hidden(box, taken, room))
+        taken.append(best)
+        left, bottom = ax.transData.inverted().transform((best.x0, best.y0))
+        text.set_position((left, bottom))
+
+
+def _hidden(box: Bbox, taken: Sequence[Bbox], room: Bbox) -> float:
+    """Area that `box` covers of others, and that it lacks within `room`."""
+    inside = Bbox.intersection(box, room)
+    outside = box.width * box.height - (inside.width * inside.height if inside else 0)
+    shared = (Bbox.intersection(box, other) for other in taken)
+    return outside + sum(s.width * s.height for s in shared if s)
+
+
+def sizes(
+    summary: pd.DataFrame,
+    x: str,
+    xlabel: str,
+    ylabel: str,
+    by: str = "arm",
+    panel: str | None = None,
+    *,
+    accuracy: bool = False,
+    reference: float | None = None,
+) -> Figure:
+    """Draw means with 95 % bands against a size that grows by factors, one line per `by`.
+
+    `summary` has columns `x`, `by`, mean, low, high, and `panel` for panels side by side. With
+    `accuracy`, errors are spaced by their logarithm; else y is a log axis. A dotted vertical line
+    stands at `reference`.
+    """
+    parts = [("", summary)] if panel is None else list(summary.groupby(panel, sort=False))
+    figure, axes = canvas(3.9, 1, len(parts), sharey=True)
+    styles = series(summary, by)
+    for ax, (title, part) in zip(axes, parts, strict=True):
+        for name, look in styles.items():
+            band(ax, part[part[by] == name].sort_values(x), x, look)
+        ax.set_xscale("log", base=2)
+        ticks: list[Any] = sorted(part[x].unique())
+        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+        if reference is not None:
+            ax.axvline(reference, color=INK, linestyle=":", linewidth=1.5)
+        label(ax, xlabel, ylabel if ax is axes[0] else "", str(title))
+        if accuracy:
+            accuracy_axis(ax, stretch=pd.concat([summary["mean"], summary["low"]]))
+        else:
+            log_values(ax)
+    legend(figure, styles)
+    return figure
+
+
+def ratios(table: pd.DataFrame, xlabel: str, reference: float | None = None) -> Figure:
+    """Draw ratios with their 95 % intervals on a log axis, some for each row.
+
+    `table` has columns row, series, mean, low, high; series lie beside each other within a row.
+    A solid line stands at 1, a dotted one at `reference`.
+    """
+    rows = list(dict.fromkeys(table["row"]))
+    styles = series(table, "series")
+    figure, (ax,) = canvas(1.2 + (0.2 + 0.2 * len(styles)) * len(rows))
+    ax.axvline(1, color=INK, linewidth=1.2)
+    if reference is not None:
+        ax.axvline(reference, color=INK, linestyle=":", linewidth=1.5)
+    for i, (name, look) in enumerate(styles.items()):
+        shift = 0.7 * ((i + 0.5) / len(styles) - 0.5)
+        for row in table[table["series"] == name].to_dict("records"):
+            y = rows.index(row["row"]) + shift
+            ax.plot([row["low"], row["high"]], [y, y], color=look.color, linewidth=2.5)
+            ax.plot(row["mean"], y, look.marker, color=look.color, markersize=7)
+    ax.set_yticks(range(len(rows)), rows)
+    ax.set_ylim(len(rows) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.grid(visible=False, axis="y")
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    _ratio_ticks(ax, min(low, 0.9), max(high, 1.1))
+    ax.set_xlabel(xlabel)
+    legend(figure, styles)
+    return figure
+
+
+def _ratio_ticks(ax: Axes, low: float, high: float) -> None:
+    steps: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+    if high / low < 4:
+        steps = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3)
+    ticks = [step for step in steps if low <= step <= high]
+    ax.set_xlim(low, high)
+    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+
+
+def clock(table: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figure:
+    """Draw validation accuracy against seconds of training, one panel for each `panel`.
+
+    `table` as from `findings.over_time`, with columns panel and `by`. Seconds are on a log axis,
+    accuracies spaced by the log of the error; dotted lines stand at `targets`.
+    """
+    panels = list(table.groupby("panel", sort=False, observed=True))
+    figure, axes = canvas(0.9 + 2.3 * len(panels), len(panels))
+    styles = series(table, by)
+    for ax, (title, part) in zip(axes, panels, strict=True):
+        for name, look in styles.items():
+            band(ax, part[part[by] == name], "seconds", look)
+        for target in targets:
+            ax.axhline(target, color=INK, linestyle=":", linewidth=1.5)
+        ax.set_xscale("log")
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        label(ax, "seconds of training" if ax is axes[-1] else "", "accuracy", str(title))
+        accuracy_axis(ax, stretch=table["mean"])
+    legend(figure, styles)
+    return figure

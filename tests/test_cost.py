@@ -1,0 +1,164 @@
+"""Chapter 12: what is concluded from steps, seconds and both."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from tables import arranged, run_rows
+
+from bnbook import findings
+from bnbook.answers import cost
+from bnbook.experiments.cost import NETS, STEPS, TIME_TO_ACCURACY, arm_name
+from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED, Interval
+
+ARMS = list(TIME_TO_ACCURACY.arms)
+
+
+def records(reach):
+    """Records of every arm: the goal is reached after `reach[net, normed]` epochs, or never.
+
+    A seed of a higher number is a little later, with and without batch norm alike.
+    """
+    rows = []
+    for (net, normed), epochs in reach.items():
+        arm = arm_name(net, normed=normed)
+        for seed in (100, 101, 10, 11, 12):
+            base = TIME_TO_ACCURACY.arms[arm]
+            run = replace(base, lr=NETS[net][2][0], seed=seed)
+            when = None if epochs is None else epochs + (seed % 10 if seed < 100 else 0)
+            path = [0.1, 0.5, 0.98 if when else 0.9]
+            counts = {
+                "val_correct": [round(10_000 * value) for value in path],
+                "val_images": [10_000] * 3,
+            }
+            found = run_rows(run, arm, path, **counts)
+            for row, epoch in zip(found, (0, 1, when or run.epochs), strict=True):
+                row |= {"epoch": epoch, "step": STEPS * epoch}
+            rows += found
+    return arranged(rows, ARMS)
+
+
+def timings(ratio, numpy_ratio, devices=("cpu",)):
+    """Timings in which batch norm takes `ratio` times as long; every other turn is a busy one."""
+    rows = []
+    for device in devices:
+        for net, size in [(net, run.batch_size) for net, (run, *_) in NETS.items()] + [
+            (cost.NUMPY, 256)
+        ]:
+            factor = numpy_ratio if net == cost.NUMPY else ratio
+            norms = {"none": 1.0, "batch": factor} | ({"torch": 1.0} if net != cost.NUMPY else {})
+            for norm, seconds in norms.items():
+                for turn in range(8):
+                    busy = seconds * (3 if turn % 2 else 1) * (1 if device == "cpu" else 0.1)
+                    rows.append(
+                        {"net": net, "norm": norm, "batch_size": size, "width": 0, "depth": 0}
+                        | {"device": device, "turn": turn, "seconds": busy}
+                        | {"forward": busy / 4, "backward": busy / 2, "update": busy / 4}
+                    )
+    return pd.DataFrame(rows)
+
+
+def reach(with_norm, without):
+    return {
+        (net, normed): with_norm if normed else without for net in NETS for normed in (True, False)
+    }
+
+
+# Steps
+
+
+def test_steps_are_compared_seed_by_seed():
+    runs = findings.at_quickest(records(reach(20, 40)))
+    found = findings.sooner(runs, "MLP, ReLU", 0.97)
+    exact = np.exp(np.mean(np.log([20 / 40, 21 / 41, 22 / 42])))
+    assert found.ratio.mean == pytest.approx(exact)
+    assert found.ratio.low < exact < found.ratio.high
+    assert (found.n, found.late_with, found.late_without) == (3, 0, 0)
+
+
+def test_a_run_that_does_not_get_there_counts_with_its_budget_and_is_named():
+    frame = records(reach(20, None))
+    runs = findings.at_quickest(frame)
+    found = findings.sooner(runs, "LeNet, ReLU", 0.97)
+    budget = NETS["LeNet, ReLU"][0].epochs
+    mine = findings.reaching(runs, 0.97)
+    late = mine[mine["arm"] == arm_name("LeNet, ReLU", normed=False)]
+    assert set(late["reached"]) == {budget * STEPS}
+    assert not late["in_time"].any()
+    assert found.late_without == 3
+    assert found.late_with == 0
+
+
+def test_limits_are_multiplied_with_limits():
+    assert findings.product(Interval(0.5, 0.4, 0.6), Interval(1.2, 1.1, 1.3)) == pytest.approx(
+        (0.6, 0.44, 0.78)
+    )
+
+
+def test_seconds_are_steps_times_the_seconds_of_a_step():
+    runs = findings.at_quickest(records(reach(20, 40)))
+    along = findings.over_time(runs, dict.fromkeys(ARMS, 0.5))
+    assert (along["seconds"] == 0.5 * STEPS * along["epoch"]).all()
+    assert along["epoch"].min() == 1
+
+
+# Both
+
+
+def test_busy_turns_cancel_in_slowdowns_and_devices_stay_apart():
+    table = cost.slowdowns(timings(1.5, 1.2, ("cpu", "cuda")))
+    ours = table[(table["norm"] == "batch") & (table["net"] != cost.NUMPY)]
+    assert np.allclose(ours[["mean", "low", "high"]], 1.5)
+    assert set(ours["device"]) == {"cpu", "cuda"}
+    assert np.allclose(cost.slowdowns(timings(1.5, 1.2), "backward")["mean"].max(), 1.5)
+
+
+def test_seconds_of_a_step_are_the_processors():
+    found = cost.step_seconds(timings(1.5, 1.2, ("cpu", "cuda")))
+    assert set(found) == set(ARMS)
+    assert found[arm_name("MLP, ReLU", normed=True)] > 1
+
+
+def test_fewer_steps_can_make_up_for_longer_ones_and_need_not():
+    said = {
+        case: {
+            clock.said for clock in cost.clocks(records(reach(*case)), timings(1.5, 1.3)).values()
+        }
+        for case in ((20, 40), (39, 40), (35, None), (None, 40))
+    }
+    assert said[20, 40] == {"sooner"}
+    assert said[39, 40] == {"later"}
+    # Where nobody knows how long the other side takes, one direction stays open.
+    assert "later" not in said[35, None]
+    assert "sooner" not in said[None, 40]
+
+
+# The verdict
+
+
+@pytest.mark.parametrize(
+    ("ratio", "numpy_ratio", "status"),
+    [
+        (1.3, 1.3, REPRODUCED),
+        (1.6, 1.3, REFINED),
+        (1.05, 1.35, REFINED),
+        (1.05, 1.1, NOT_REPRODUCED),
+        (1.8, 1.7, NOT_REPRODUCED),
+    ],
+)
+def test_the_sources_30_percent_hold_if_its_net_and_all_others_show_them(
+    ratio, numpy_ratio, status
+):
+    (found,) = cost.verdicts(records(reach(20, 40)), timings(ratio, numpy_ratio))
+    assert found.claims == ("B3",)
+    assert found.status == status
+    assert f"{100 * (numpy_ratio - 1):.0f}\N{NO-BREAK SPACE}%" in found.sentence
+
+
+def test_a_bound_is_called_a_bound():
+    (found,) = cost.verdicts(records(reach(20, None)), timings(1.3, 1.3))
+    assert "at most" in found.sentence
+    (found,) = cost.verdicts(records(reach(20, 40)), timings(1.3, 1.3))
+    assert "at most" not in found.sentence
+    assert 1.30 < cost.source_ratio() < 1.32
