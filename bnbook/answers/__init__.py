@@ -5,7 +5,16 @@ offers is what its verdicts are made of. `ANSWERS` says which experiment feeds w
 shows them all.
 """
 
-from bnbook.answers import advice, affine, bias_removal, learning_rate, lite, overview, per_layer
+from bnbook.answers import (
+    advice,
+    affine,
+    bias_removal,
+    learning_rate,
+    lite,
+    other_norms,
+    overview,
+    per_layer,
+)
 from bnbook.answers.chapters import ANSWERS, Answer
 
 __all__ = [
@@ -16,6 +25,7 @@ __all__ = [
     "bias_removal",
     "learning_rate",
     "lite",
+    "other_norms",
     "overview",
     "per_layer",
 ]
