@@ -1,5 +1,6 @@
 """What chapter 7 concludes from its records and timings, and when it concludes otherwise."""
 
+import functools
 from dataclasses import replace
 
 import pandas as pd
@@ -75,15 +76,20 @@ def compared(finals=None, seconds=None, **changes):
     return other_norms.compare(frame, *timed(**(seconds or {})))
 
 
+@functools.cache
+def usual():
+    return compared()
+
+
 def test_the_ideas_are_d2ls_five_questions_in_their_order():
-    said = other_norms.answers(compared())
+    said = other_norms.answers(usual())
     assert [question[0] for question in said] == list("12345")
     words = ("integral", "covariance", "ompact", "sparsification", "projections")
     assert all(word in question for word, question in zip(words, said, strict=True))
 
 
-def test_every_arm_that_has_a_norm_is_answered_or_compared():
-    found = compared()
+def test_every_arm_that_has_a_norm_is_answered_or_usual():
+    found = usual()
     text = " ".join([*other_norms.answers(found).values(), other_norms.one_image_at_a_time(found)])
     for arm in set(NORMS) - {REFERENCE, "without a norm", "whitening by PCA"}:
         assert arm.lower() in text.lower(), arm
@@ -118,7 +124,7 @@ def test_the_line_in_a_hurry_names_what_is_as_good_and_quicker():
     said = other_norms.in_short(compared(seconds={"layer": 0.9}))
     assert said.startswith("None ends clearly above batch norm.")
     assert said.endswith("As good and quicker: layer norm.")
-    assert "None is both as good and quicker." in other_norms.in_short(compared())
+    assert "None is both as good and quicker." in other_norms.in_short(usual())
 
 
 @pytest.mark.parametrize(
@@ -134,7 +140,7 @@ def test_reasons_against_the_full_covariance_are_those_in_the_records(changes, r
     question = "2. A full covariance, and why probably not?"
     assert reason in other_norms.answers(compared(**changes))[question]
     if changes:
-        assert reason not in other_norms.answers(compared())[question]
+        assert reason not in other_norms.answers(usual())[question]
 
 
 def test_without_any_reason_against_the_full_covariance_that_is_said():
