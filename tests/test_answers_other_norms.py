@@ -132,7 +132,10 @@ def test_the_line_in_a_hurry_names_what_is_as_good_and_quicker():
     [
         ({"seconds": {"zca": 40.0}}, "512 features it takes 40 [40, 40] times batch norm's time"),
         ({"at_32": 0.80}, "in batches of 32 it ends −15.00\N{NO-BREAK SPACE}points"),
-        ({"unsteady": 0.1}, "with its own running statistics it ends −10.00\N{NO-BREAK SPACE}points"),
+        (
+            {"unsteady": 0.1},
+            "with its own running statistics it ends −10.00\N{NO-BREAK SPACE}points",
+        ),
         ({}, "its PCA form learns nothing"),
     ],
 )
@@ -141,6 +144,12 @@ def test_reasons_against_the_full_covariance_are_those_in_the_records(changes, r
     assert reason in other_norms.answers(compared(**changes))[question]
     if changes:
         assert reason not in other_norms.answers(usual())[question]
+
+
+def test_small_batches_are_a_reason_only_where_they_make_whitening_worse():
+    found = compared({"whitening": 0.93}, at_32=0.94)
+    said = other_norms.answers(found)["2. A full covariance, and why probably not?"]
+    assert "in batches of 32" not in said
 
 
 def test_without_any_reason_against_the_full_covariance_that_is_said():

@@ -50,12 +50,15 @@ class Comparison:
     steps: pd.DataFrame
     widths: pd.DataFrame
 
+    def finding(self, arm: str) -> str:
+        """Name what the comparison of `arm` with batch norm shows."""
+        return str(self.contrasts.loc[arm, "finding"])
+
     def standing(self, arm: str) -> str:
         """Say where `arm` ends against batch norm: above, equal, open or below."""
-        row: Any = self.contrasts.loc[arm]
-        if row["finding"] in (findings.DIFFERENT, findings.SMALL, findings.ONE_TRAINS):
-            return ABOVE if row["mean"] > 0 else BELOW
-        return EQUAL if row["finding"] == findings.EQUIVALENT else OPEN
+        if self.finding(arm) in (findings.DIFFERENT, findings.SMALL, findings.ONE_TRAINS):
+            return ABOVE if self.against(arm).mean > 0 else BELOW
+        return EQUAL if self.finding(arm) == findings.EQUIVALENT else OPEN
 
     def standing_at(self, place: str, of: Sequence[str] = ()) -> list[str]:
         """List the arms, all or those in `of`, that end at `place`."""
@@ -92,7 +95,7 @@ class Comparison:
             count = f"; {findings.as_trained(row)} runs trained"
         return (
             f"{arm} ends {_gap(self.against(arm))} from batch norm "
-            f"({self.contrasts.loc[arm, 'finding']}{count}) in {self.price(arm)} its time"
+            f"({self.finding(arm)}{count}) in {self.price(arm)} its time"
         )
 
 
@@ -188,7 +191,7 @@ def _reasons_against(found: Comparison) -> list[str]:
     reasons = []
     widest = found.widths[found.widths["width"] == found.widths["width"].max()]
     ratios = findings.relative(widest, "batch")
-    layer = findings.medians(ratios, "kind", "ratio").set_index("kind").loc["zca"]
+    layer: Any = findings.medians(ratios, "kind", "ratio").set_index("kind").loc["zca"]
     if layer["low"] > 1:
         reasons.append(
             f"for a layer of {widest['width'].iloc[0]} features it takes "
@@ -209,7 +212,8 @@ def _reasons_against(found: Comparison) -> list[str]:
             f"with its own running statistics it ends {findings.points(*its)} from the "
             f"re-estimated ones, batch norm {findings.points(*usual)}"
         )
-    if found.accuracy.loc[PCA, "mean"] < CHANCE:
+    pca: Any = found.accuracy.loc[PCA]
+    if pca["mean"] < CHANCE:
         reasons.append("its PCA form learns nothing")
     return reasons
 
@@ -228,7 +232,7 @@ def _compact(found: Comparison) -> str:
         "; ".join(
             f"{arm} ends {_gap(found.against(arm, WHITENING))} from full whitening in "
             f"{found.price(arm, WHITENING)} its time, and {_gap(found.against(arm))} from batch "
-            f"norm ({found.contrasts.loc[arm, 'finding']})"
+            f"norm ({found.finding(arm)})"
             for arm in arms
         )
     )
