@@ -26,6 +26,7 @@ from bnbook.training import History
 SCHEMA_VERSION = 1
 
 Record = dict[str, Any]
+Row = dict[str, Any]
 
 _NUMBERS = pa.list_(pa.float32())
 #: One row per run and evaluated epoch. The first six columns are the run's and repeat.
@@ -63,6 +64,8 @@ SCHEMA = pa.schema(
     metadata={"bnbook_schema": str(SCHEMA_VERSION)},
 )
 _RUN_COLUMNS = SCHEMA.names[:6]
+#: The same of a study, whose other columns are its own.
+_STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "date")
 
 
 def record(history: History, environment: dict[str, str]) -> Record:
@@ -78,14 +81,27 @@ def record(history: History, environment: dict[str, str]) -> Record:
     }
 
 
+def study_record(name: str, run: Run, rows: list[Row], environment: dict[str, str]) -> Record:
+    """Turn what the study `name` measured of `run` into a record; `environment` as in `record`.
+
+    Raises ValueError for a row that repeats a name of the run's.
+    """
+    taken = {*_fields("{}"), *_STUDY_COLUMNS} & {column for row in rows for column in row}
+    if taken:
+        raise ValueError(f"the rows of {name} measure {', '.join(sorted(taken))}, as the run does")
+    return {
+        "key": run.key, "run": run.changes(), "study": name, **environment, "rows": rows,
+    }  # fmt: skip
+
+
 def results_folder() -> Path:
     """Return the folder of the merged tables."""
     return data.bundled_folder() / "results"
 
 
-def spool_folder() -> Path:
-    """Return the folder of finished runs that no table holds yet."""
-    return data.bundled_folder() / "spool"
+def spool_folder(study: str = "") -> Path:
+    """Return the folder of finished runs that no table holds yet; each study has its own."""
+    return data.bundled_folder() / "spool" / study
 
 
 def table_path(name: str) -> Path:
@@ -101,14 +117,18 @@ def provenance_path(name: str) -> Path:
 def spool(finished: Record) -> None:
     """Write one finished run to the spool, atomically. Raises BookError if it can't be written."""
     text = json.dumps(finished)
-    with replacing(spool_folder() / f"{finished['key']}.json") as temporary:
+    folder = spool_folder(finished.get("study", ""))
+    with replacing(folder / f"{finished['key']}.json") as temporary:
         temporary.write_text(text)
 
 
-def spooled() -> dict[str, Record]:
-    """Read all spooled records, by key. Raises BookError for one that is damaged."""
+def spooled(study: str = "") -> dict[str, Record]:
+    """Read all spooled records, of training or of a study, by key.
+
+    Raises BookError for one that is damaged.
+    """
     found = {}
-    for path in sorted(spool_folder().glob("*.json")):
+    for path in sorted(spool_folder(study).glob("*.json")):
         try:
             one = json.loads(path.read_text())
             found[one["key"]] = one
@@ -124,8 +144,10 @@ def recorded(name: str) -> dict[str, Record]:
     if not table_path(name).exists():
         return {}
     found: dict[str, Record] = {}
-    for row in _read_table(name).to_pylist():
-        run_level = {column: row.pop(column) for column in _RUN_COLUMNS}
+    table = _read_table(name)
+    columns = _STUDY_COLUMNS if "study" in table.column_names else _RUN_COLUMNS
+    for row in table.to_pylist():
+        run_level = {column: row.pop(column) for column in columns}
         run_level["run"] = json.loads(run_level["run"])
         one = found.setdefault(run_level["key"], run_level | {"rows": []})
         one["rows"].append({k: v for k, v in row.items() if v is not None})
@@ -133,10 +155,10 @@ def recorded(name: str) -> dict[str, Record]:
 
 
 def everything() -> dict[str, Record]:
-    """Read every record of every table and the spool, by key; equal runs are run once."""
+    """Read every record of training of every table and the spool; equal runs are run once."""
     found: dict[str, Record] = {}
     for path in sorted(results_folder().glob("*.parquet")):
-        found |= recorded(path.stem)
+        found |= {key: one for key, one in recorded(path.stem).items() if "study" not in one}
     return found | spooled()
 
 
@@ -150,18 +172,19 @@ def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> P
     return table_path(name)
 
 
-def clear_spool(keys: Iterable[str]) -> None:
+def clear_spool(keys: Iterable[str], study: str = "") -> None:
     """Delete the spool files of runs that a table holds now."""
     for key in keys:
-        (spool_folder() / f"{key}.json").unlink(missing_ok=True)
+        (spool_folder(study) / f"{key}.json").unlink(missing_ok=True)
 
 
 def read(name: str) -> pd.DataFrame:
-    """Read an experiment's table: one row per run and evaluated epoch.
+    """Read an experiment's table: one row per run and evaluated epoch, or what a study measured.
 
     Columns: `SCHEMA`'s, every field of `Run` (`norms` joined by commas) and the accuracies
     `val_accuracy`, `test_accuracy` (re-estimated statistics), `…_running` and `train_accuracy`
-    (re-estimated; NaN in runs without `record_fit`), as fractions.
+    (re-estimated; NaN in runs without `record_fit`), as fractions. Of a study: key, run, machine,
+    torch, date, every field of `Run` and the columns that it measured.
     Raises BookError where the table is missing or damaged.
     """
     if not table_path(name).exists():
@@ -170,12 +193,14 @@ def read(name: str) -> pd.DataFrame:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Turn a table of `SCHEMA` into the data frame that `read` describes."""
+    """Turn a table of `SCHEMA`, or a study's, into the data frame that `read` describes."""
     frame: pd.DataFrame = table.to_pandas()
     fields = {text: _fields(text) for text in frame["run"].unique()}
     names = list(_fields("{}"))
     runs = pd.DataFrame([fields[text] for text in frame["run"]], columns=names, index=frame.index)
     frame = pd.concat([frame, runs], axis="columns")
+    if "study" in frame:
+        return frame.drop(columns="study")
     for part in ("val", "test"):
         for kind in ("", "_running"):
             correct = frame[f"{part}_correct{kind}"]
@@ -198,11 +223,16 @@ def records_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 def _table(records: Iterable[Record]) -> pa.Table:
     rows = [
-        {**{c: one[c] for c in _RUN_COLUMNS}, "run": json.dumps(one["run"], sort_keys=True), **row}
+        {**one, "run": json.dumps(one["run"], sort_keys=True), **row}
         for one in records
         for row in one["rows"]
     ]
-    return pa.Table.from_pylist(rows, schema=SCHEMA)
+    if not any("study" in row for row in rows):
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    names = dict.fromkeys([*_STUDY_COLUMNS, *(name for row in rows for name in row)])
+    del names["rows"]
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    return table.replace_schema_metadata(SCHEMA.metadata)
 
 
 def read_provenance(name: str) -> dict[str, Any]:
@@ -252,6 +282,8 @@ def _read_table(name: str) -> pa.Table:
             f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
             f"update bnbook, or delete the file and run `bnbook sweep {name}`"
         )
+    if "study" in table.column_names:
+        return table
     # Columns that came later are missing in older tables: there they are empty.
     return pa.concat_tables([SCHEMA.empty_table(), table], promote_options="default")
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime
+import functools
 import hashlib
 import importlib.metadata
 import multiprocessing
@@ -9,7 +10,8 @@ import os
 import platform
 import signal
 import threading
-from collections.abc import Generator, Iterable, Sequence
+import time
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -21,7 +23,7 @@ from tqdm import tqdm
 
 from bnbook import cluster, data, store
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment
+from bnbook.experiments import Experiment, Measure
 from bnbook.run import Run
 from bnbook.training import first_losses, train
 
@@ -32,6 +34,9 @@ COMPARED = 5
 TOLERANCE = 1e-4
 #: Packages whose versions can move a result.
 PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
+
+#: Makes the record of a run, with its data set's splits or without.
+Work = Callable[..., store.Record]
 
 
 def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | None = None) -> int:
@@ -44,15 +49,14 @@ def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | N
     KeyboardInterrupt after Ctrl-C, with all local workers gone.
     """
     workers = check_workers(workers)
-    known = store.everything()
-    already = store.recorded(experiment.name)
+    known, already = _known(experiment), store.recorded(experiment.name)
     new = 0
     try:
         while missing := _missing(experiment, known):
             started = (
-                cluster.execute(missing, scheduler, _work)
+                cluster.execute(missing, scheduler, work_of(experiment))
                 if scheduler
-                else execute(missing, workers)
+                else execute(missing, workers, work_of(experiment))
             )
             progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
             with progress, contextlib.closing(started) as records:
@@ -79,8 +83,13 @@ def check_workers(workers: int | None) -> int:
     return workers
 
 
-def execute(runs: Iterable[Run], workers: int) -> Generator[store.Record, None, None]:
-    """Train `runs` in `workers` processes; yield each record as its run ends, in that order."""
+def work_of(experiment: Experiment) -> Work:
+    """Return what makes a record of a run of `experiment`; it can be sent to other processes."""
+    return functools.partial(_work, experiment.name, experiment.measure)
+
+
+def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[store.Record, None, None]:
+    """Do `work` for `runs` in `workers` processes; yield each record as its run ends."""
     runs = list(runs)
     for name in {run.dataset for run in runs}:
         data.splits(name)  # unpacked or downloaded once, here, where an error is shown once
@@ -88,7 +97,7 @@ def execute(runs: Iterable[Run], workers: int) -> Generator[store.Record, None, 
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     try:
-        waiting = {pool.submit(_work, run) for run in runs}
+        waiting = {pool.submit(work, run) for run in runs}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
@@ -118,10 +127,19 @@ def _follow(parent: Any) -> None:
     os._exit(1)
 
 
-def _work(run: Run, splits: data.Splits | None = None) -> store.Record:
+def _work(
+    name: str, measure: Measure | None, run: Run, splits: data.Splits | None = None
+) -> store.Record:
     # Two one-thread workers beat one process of two threads on nets this small.
     torch.set_num_threads(1)
-    return store.record(train(run, splits), environment())
+    splits = splits or data.splits(run.dataset)
+    if measure is None:
+        return store.record(train(run, splits), environment())
+    start = time.perf_counter()
+    rows = measure(run, splits)
+    seconds = time.perf_counter() - start
+    rows[-1] |= {"seconds": seconds, "first_losses": first_losses(run, splits)}
+    return store.study_record(name, run, rows, environment())
 
 
 def environment() -> dict[str, str]:
@@ -186,6 +204,13 @@ def alike(now: Sequence[float], then: Sequence[float]) -> bool:
     )
 
 
+def _known(experiment: Experiment) -> dict[str, store.Record]:
+    """Read the records that runs of `experiment` may be taken from; a study has its own alone."""
+    if experiment.measure is None:
+        return store.everything()
+    return store.recorded(experiment.name) | store.spooled(experiment.name)
+
+
 def _missing(experiment: Experiment, known: dict[str, store.Record]) -> list[Run]:
     return [run for run in _named(experiment, known) if run.key not in known]
 
@@ -215,7 +240,7 @@ def _merge(
         return
     records = list(finished.values())
     store.merge(experiment.name, records, provenance(experiment, records))
-    store.clear_spool(finished)
+    store.clear_spool(finished, experiment.name if experiment.measure else "")
 
 
 def provenance(experiment: Experiment, records: list[store.Record]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import copy
 import itertools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,6 +54,22 @@ class History:
 class _Tensors:
     """The splits of one data set as float images on the device, transformed."""
 
+    train: tuple[Tensor, Tensor]
+    validation: tuple[Tensor, Tensor]
+    test: tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True)
+class State:
+    """A net after so many steps of its run, with the run's data: what a study measures.
+
+    `net` is a copy in training mode; nothing that is done to it touches the training. `train`,
+    `validation` and `test` hold float images `(n, channels, height, width)`, transformed as the
+    run says, and their labels `(n,)`.
+    """
+
+    step: int
+    net: nn.Module
     train: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
     test: tuple[Tensor, Tensor]
@@ -144,6 +160,39 @@ def train(
             break
     rows[-1] |= _test(session.net, tensors) | _affine(session.net)
     return History(run, rows, judge(rows), seconds, losses[:FIRST_LOSSES])
+
+
+def follow(
+    run: Run, steps: Iterable[int], splits: data.Splits | None = None, device: str = "cpu"
+) -> Iterator[State]:
+    """Train `run` as `train` does and yield its state after each of `steps` (0: before the first).
+
+    Training ends with the last of them; the learning rate's schedule is that of the whole run.
+    Raises BookError for a step beyond the run's last.
+    """
+    wanted = sorted(set(steps))
+    tensors = _tensors(run, splits or data.splits(run.dataset), device)
+    session = _Session(run, tensors.train)
+    end = last_step(run)
+    if wanted and not 0 <= wanted[0] <= wanted[-1] <= end:
+        raise BookError(f"steps {wanted[0]} to {wanted[-1]}: the run has steps 0 to {end}")
+    losses = itertools.chain.from_iterable(session.epoch() for _ in range(run.epochs))
+    done = 0
+    for step in wanted:
+        for _ in itertools.islice(losses, step - done):
+            done += 1
+        net = copy.deepcopy(session.net)
+        yield State(step, net, tensors.train, tensors.validation, tensors.test)
+
+
+def fit(run: Run, splits: data.Splits | None = None, device: str = "cpu") -> State:
+    """Train `run` to its end, without looking at it before, and return its last state."""
+    return next(follow(run, [last_step(run)], splits, device))
+
+
+def last_step(run: Run) -> int:
+    """Count the steps of `run`."""
+    return run.epochs * (run.epoch_steps or run.train_size // run.batch_size)
 
 
 def first_losses(run: Run, splits: data.Splits | None = None) -> list[float]:

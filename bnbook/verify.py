@@ -3,7 +3,9 @@
 Where a record was made on this kind of machine (same processor model, same version of torch),
 training repeats itself to the bit, so everything that was counted must come out the same.
 Elsewhere sums are rounded differently, and training amplifies that: there the first losses must
-agree, and the end must be one that the seeds of this setting make plausible.
+agree, and the end must be one that the seeds of this setting make plausible. Of a study, whose
+measures have no common scale, everything measured must come out the same on this kind of machine;
+elsewhere the first losses decide.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bnbook import findings, store, sweep
+from bnbook import experiments, findings, store, sweep
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -78,6 +80,8 @@ def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
     if draw is not None and not 0 <= draw <= MAX_DRAW:
         raise BookError(f"seed {draw} draws no sample: give --seed 0 to {MAX_DRAW}")
     frame = findings.load(experiment)
+    if _is_study(frame):
+        return _choose_measured(experiment, frame, size, draw)
     ends = frame.loc[frame.groupby("key")["epoch"].idxmax()].reset_index(drop=True)
     ends = ends.assign(setting=ends["run"].map(_setting))
     if draw is None:
@@ -86,6 +90,24 @@ def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
     else:
         chosen = ends.sample(min(size, len(ends)), random_state=draw)
     return [_recorded(experiment, frame, ends, end) for _, end in chosen.iterrows()]
+
+
+def _choose_measured(
+    experiment: str, frame: pd.DataFrame, size: int, draw: int | None
+) -> list[Recorded]:
+    ends = frame[frame["seconds"].notna()]
+    chosen = (
+        ends.nsmallest(size, "seconds")
+        if draw is None
+        else ends.sample(min(size, len(ends)), random_state=draw)
+    )
+    of = {key: frame[frame["key"] == key] for key in chosen["key"]}
+    return [Recorded(experiment, _run(rows), rows, []) for rows in of.values()]
+
+
+def _is_study(rows: pd.DataFrame) -> bool:
+    """Say whether `rows` are what a study measured: training's own tell an outcome."""
+    return "outcome" not in rows
 
 
 def _recorded(
@@ -110,13 +132,19 @@ def verify(chosen: Sequence[Recorded], workers: int | None = None) -> Iterator[C
 
     They come as the runs end. Raises BookError where a run cannot be made.
     """
-    runs = dict.fromkeys(one.run for one in chosen)  # experiments share some
-    with contextlib.closing(sweep.execute(runs, sweep.check_workers(workers))) as records:
-        for record in records:
-            again = store.records_frame([record])
-            for one in chosen:
-                if one.run == _run(again):
-                    yield check(one, again)
+    workers = sweep.check_workers(workers)
+    by_study: dict[str, list[Recorded]] = {}
+    for one in chosen:
+        by_study.setdefault(one.experiment if _is_study(one.rows) else "", []).append(one)
+    for some in by_study.values():
+        work = sweep.work_of(experiments.find(some[0].experiment))
+        runs = dict.fromkeys(one.run for one in some)  # experiments share some
+        with contextlib.closing(sweep.execute(runs, workers, work)) as records:
+            for record in records:
+                again = store.records_frame([record])
+                for one in some:
+                    if one.run == _run(again):
+                        yield check(one, again)
 
 
 def check(recorded: Recorded, again: pd.DataFrame) -> Check:
@@ -126,14 +154,18 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     and the final validation accuracy: as recorded, or in the 95 % prediction interval of this
     setting's seeds (`findings.prediction`; the run's own recorded value is one of them, so that
     an unusual seed may repeat itself). Where it is the only seed there is no interval, and the
-    first losses alone decide.
+    first losses alone decide. Of a study: see the module's docstring.
     """
+    measured = _is_study(recorded.rows)
     if _place(recorded.rows) == _place(again):
-        found = _differences(recorded.rows, again)
+        differences = _measured_differences if measured else _differences
+        found = differences(recorded.rows, again)
         return Check(recorded, DIFFERS if found else SAME, "; ".join(found))
     then, now = _first_losses(recorded.rows), _first_losses(again)
     if not sweep.alike(now, then):
         return Check(recorded, DIFFERS, *_apart("first losses", now, then))
+    if measured:
+        return Check(recorded, WITHIN, "first losses alone, on another kind of machine")
     return _plausible(recorded, float(again["val_accuracy"].iloc[-1]))
 
 
@@ -151,6 +183,15 @@ def _differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
     if _outcome(now) != _outcome(then):
         found.append(f"{_outcome(now)}, not {_outcome(then)}")
     return found
+
+
+def _measured_differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
+    """Name what a study measured and did not come out the same; its time is no part of that."""
+    if len(now) != len(then):
+        return [f"{len(now)} rows, not {len(then)}"]
+    columns = [name for name in now if name not in ("arm", "date", "seconds")]
+    then, now = then.reset_index(drop=True).astype(object), now.astype(object)
+    return [f"{name} differs" for name in columns if not then[name].equals(now[name])]
 
 
 def _outcome(rows: pd.DataFrame) -> str:

@@ -68,7 +68,7 @@ def rerun(tiny, monkeypatch):
     """Let every run end as its record says, but for those changed in the dictionary given."""
     changed = {}
 
-    def execute(runs, workers):
+    def execute(runs, workers, work):
         by_key = {one["key"]: one for one in tiny}
         yield from (changed.get(run.key, by_key[run.key]) for run in runs)
 

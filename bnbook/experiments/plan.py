@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pandas as pd
 
+from bnbook import data
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -18,6 +20,9 @@ FEW_SEEDS = SEEDS[:5]
 TUNING_SEEDS = (100, 101)
 TUNING_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SHARED_LR = 0.1
+
+#: Measures a run of a study: trains it as it needs to and returns rows (see `Experiment`).
+Measure = Callable[[Run, data.Splits], list[dict[str, Any]]]
 
 #: Differences below this (0.2 percentage points of accuracy) count as none.
 MARGIN = 0.002
@@ -43,6 +48,9 @@ class Experiment:
 
     `plan(experiment, frame)` lists the runs that can be named so far; `frame` holds what is
     already recorded, from which tuning reads its winners.
+    An experiment that asks what training's own rows do not say, such as something of the trained
+    net, is a *study*: it has a function `measure(run, splits)`, which trains as it needs to (see
+    `training.follow`) and returns rows of its own, JSON-able, each with the same names.
     """
 
     name: str
@@ -51,6 +59,7 @@ class Experiment:
     arms: dict[str, Run]
     plan: Callable[["Experiment", pd.DataFrame], list[Run]]
     contrasts: tuple[Contrast, ...] = ()
+    measure: Measure | None = None
 
     def runs(self, frame: pd.DataFrame) -> list[Run]:
         """List the runs that can be named now, without repetition.
