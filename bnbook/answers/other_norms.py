@@ -135,24 +135,25 @@ def by_size(found: Comparison) -> pd.DataFrame:
 
 def in_short(found: Comparison) -> str:
     """Answer the chapter's question in a line."""
-    others, winners = found.contrasts.index, found.clear_winners()
+    winners = found.clear_winners()
     first = (
-        f"{_sentence(list_of(winners))[:-1]} {'end' if len(winners) > 1 else 'ends'} clearly above "
+        f"{_capital(list_of(winners))} {'end' if len(winners) > 1 else 'ends'} clearly above "
         f"batch norm, at {list_of(map(found.price, winners))} the time of its step."
         if winners
         else "None ends clearly above batch norm."
     )
     counts = {place: len(found.standing_at(place)) for place in (ABOVE, EQUAL, OPEN, BELOW)}
+    costs, usual = found.costs.to_dict("index"), found.accuracy.to_dict("index")[REFERENCE]
     quick = [
         arm
         for arm in found.standing_at(ABOVE) + found.standing_at(EQUAL)
-        if found.costs.loc[arm, "high"] < found.costs.loc[REFERENCE, "low"]
+        if costs[arm]["high"] < costs[REFERENCE]["low"]
     ]
     return (
-        f"{first} Of {len(others)} arms against batch norm at "
-        f"{findings.percent(found.accuracy.loc[REFERENCE, 'mean'])}, {counts[ABOVE]} end above it "
-        f"by any amount that we can tell, {counts[EQUAL]} are equivalent, {counts[OPEN]} show no "
-        f"detectable difference and {counts[BELOW]} end below it. "
+        f"{first} Of {len(found.contrasts)} arms against batch norm at "
+        f"{findings.percent(usual['mean'])}: above it by any amount that we can tell, "
+        f"{counts[ABOVE]}; equivalent, {counts[EQUAL]}; no detectable difference, {counts[OPEN]}; "
+        f"below it, {counts[BELOW]}. "
         + (
             f"As good and quicker: {list_of(quick)}."
             if quick
@@ -284,7 +285,7 @@ def prediction(found: Comparison, choices: Sequence[str]) -> tuple[str, str]:
     full, compact = (IDEAS[idea] for idea in ("full covariance", "compact covariance"))
     best = winners[0]
     right = choices[0] if best in full else choices[1] if best in compact else choices[2]
-    return right, f"{_sentence(best)[:-1]} ends {_gap(found.against(best))} from batch norm."
+    return right, f"{_capital(best)} ends {_gap(found.against(best))} from batch norm."
 
 
 def _by_arm(table: pd.DataFrame, column: str = "arm") -> pd.DataFrame:
@@ -296,5 +297,9 @@ def _gap(pair: Paired) -> str:
     return findings.points(pair.mean, pair.low, pair.high)
 
 
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{_capital(text)}."
