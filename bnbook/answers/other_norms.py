@@ -269,8 +269,8 @@ def _projections(found: Comparison) -> str:
 
 
 def one_image_at_a_time(found: Comparison) -> str:
-    """Say the same of the norms that see no batch."""
-    return _sentence("; ".join(map(found.in_a_clause, IDEAS["one image at a time"])))
+    """Say the same of the norms that see no batch, clause by clause."""
+    return "; ".join(map(found.in_a_clause, IDEAS["one image at a time"])) + "."
 
 
 def prediction(found: Comparison, choices: Sequence[str]) -> tuple[str, str]:
