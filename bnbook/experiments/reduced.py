@@ -1,4 +1,4 @@
-"""Chapters 2 to 5 at a reduced size: their records on all images are still to come.
+"""Chapters 3 to 5 at a reduced size: their records on all images are still to come.
 
 Each of these stands in for the experiment of the same name in `exercises`; when that one is
 recorded, it goes.
@@ -14,10 +14,7 @@ from bnbook.experiments.plan import Experiment, grid, tuned
 from bnbook.run import Run
 
 _SEEDS = (0, 1, 2, 3, 4)
-_RATES = (0.01, 0.05, 0.1, 0.5, 1.0, 2.0, 4.0, 10.0, 30.0)
 _TUNING_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-#: Long enough for the net without batch norm to leave its first plateau at some learning rate.
-_LONG = Run(epochs=30, eval_epochs=(1, 2, 3, 4, 5, 10, 20, 30))
 
 _FULL_SIZE = {experiment.name: experiment for experiment in EXERCISES}
 
@@ -35,10 +32,6 @@ def _smaller(name: str, base: Run) -> dict[str, Run]:
     }
 
 
-def _rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), _RATES, _SEEDS)
-
-
 def _layers(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     return grid(experiment.arms.values(), LAYER_LRS, _SEEDS)
 
@@ -48,7 +41,6 @@ _tuned = partial(tuned, lrs=_TUNING_LRS, seeds=_SEEDS)
 REDUCED = tuple(
     replace(_FULL_SIZE[name], arms=_smaller(name, base), plan=plan)
     for name, base, plan in (
-        ("learning-rate", _LONG, _rates),
         ("per-layer", Run(), _layers),
         ("lite", Run(), _tuned),
         ("affine", Run(), _tuned),
