@@ -26,7 +26,7 @@ SAMPLES = 1024  # more than features at every width: no covariance is singular
 
 
 def main() -> None:
-    """Measure and write both, about three minutes."""
+    """Measure and write both: about a minute on a quiet core."""
     torch.set_num_threads(1)
     timings.write("norm-steps", step_rows(OTHER_NORMS.arms, TURNS, STEPS), COMMAND)
     timings.write("norm-widths", width_rows(WIDTH_KINDS, WIDTHS, TURNS), COMMAND)

@@ -21,6 +21,14 @@ from bnbook.answers import (
     per_layer,
     starts,
     why,
+    advice,
+    affine,
+    bias_removal,
+    learning_rate,
+    lite,
+    other_norms,
+    overview,
+    per_layer,
 )
 from bnbook.answers.chapters import ANSWERS, Answer
 
@@ -38,6 +46,7 @@ __all__ = [
     "learning_rate",
     "lite",
     "only_norm",
+    "other_norms",
     "overview",
     "per_layer",
     "starts",
