@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from bnbook import data
+
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
@@ -36,6 +38,14 @@ def _program(names, missing):
             pytest.fail(missing, pytrace=False)
         pytest.skip(missing)
     return found
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """Give the test a data folder of its own, with the real MNIST and no records."""
+    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
+    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from pathlib import Path
 import distributed
 import pytest
 
-from bnbook import cli, cluster, data, store, sweep
+from bnbook import cli, cluster, store, sweep
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
@@ -36,14 +36,6 @@ def tiny(*seeds):
     return Experiment(
         "tiny", 0, "Does it work?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], seeds)
     )
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Give the test a data folder of its own, with the real MNIST and no records."""
-    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
-    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture

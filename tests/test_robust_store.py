@@ -32,14 +32,6 @@ def tiny(seeds):
     return Experiment("tiny", 0, "?", {"without BN": TINY}, plan)
 
 
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Give the test a data folder of its own, with the real MNIST and no records."""
-    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
-    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
-    return tmp_path
-
-
 @pytest.fixture(scope="module")
 def records():
     """Six real records of the book, as runs of the tiny experiment."""

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bnbook import data, store, sweep, training
+from bnbook import store, sweep, training
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
 
@@ -40,14 +40,6 @@ def tiny(seeds):
 def command(seeds, workers=2):
     here = str(Path(__file__).parent)
     return [sys.executable, "-c", COMMAND, here, str(seeds), "--workers", str(workers)]
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Give the test a data folder of its own, with the real MNIST and no records."""
-    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
-    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
-    return tmp_path
 
 
 @pytest.fixture

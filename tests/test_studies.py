@@ -41,12 +41,10 @@ STUDY = Experiment(
 
 
 @pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Give the test a data folder of its own, with the real MNIST and no records, and a study."""
-    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
-    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+def folder(folder, monkeypatch):
+    """Let the folder's experiments have a study."""
     monkeypatch.setitem(experiments.EXPERIMENTS, STUDY.name, STUDY)
-    return tmp_path
+    return folder
 
 
 def test_a_followed_net_goes_through_the_states_of_the_trained_one():

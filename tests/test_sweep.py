@@ -16,21 +16,13 @@ import psutil
 import pytest
 from pyarrow import parquet
 
-from bnbook import data, experiments, store, sweep, training
+from bnbook import experiments, store, sweep, training
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, plan
 from bnbook.run import Run
 
 TINY = Run(epochs=1, train_size=256, lr=0.5)
 ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
-
-
-@pytest.fixture
-def folder(tmp_path, monkeypatch):
-    """Give the test a data folder of its own, with the real MNIST and no records."""
-    (tmp_path / "MNIST").symlink_to(data.bundled_folder() / "MNIST")
-    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
-    return tmp_path
 
 
 def tiny(*seeds):
