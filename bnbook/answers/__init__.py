@@ -17,18 +17,11 @@ from bnbook.answers import (
     learning_rate,
     lite,
     only_norm,
+    other_norms,
     overview,
     per_layer,
     starts,
     why,
-    advice,
-    affine,
-    bias_removal,
-    learning_rate,
-    lite,
-    other_norms,
-    overview,
-    per_layer,
 )
 from bnbook.answers.chapters import ANSWERS, Answer
 
