@@ -89,8 +89,9 @@ def test_a_study_records_what_it_measures(folder):
     expected = weight_norms(TINY, data.splits("mnist"))
     mine = frame[frame["key"] == TINY.key]
     assert list(mine["after"]) == [0, 8]
-    assert list(mine["norm"]) == [row["norm"] for row in expected]
-    assert list(mine["per_channel"].iloc[1]) == expected[1]["per_channel"]
+    # A worker has one thread; with two, sums are added up in another order.
+    assert list(mine["norm"]) == pytest.approx([row["norm"] for row in expected], rel=1e-5)
+    assert list(mine["per_channel"].iloc[1]) == pytest.approx(expected[1]["per_channel"], rel=1e-5)
     assert set(frame["lr"]) == {0.5}
     assert "test_accuracy" not in frame
     assert not list(store.spool_folder(STUDY.name).iterdir())
