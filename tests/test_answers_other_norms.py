@@ -124,7 +124,7 @@ def test_the_line_in_a_hurry_names_what_is_as_good_and_quicker():
     said = other_norms.in_short(compared(seconds={"layer": 0.9}))
     assert said.startswith("None ends clearly above batch norm.")
     assert said.endswith("As good and quicker: layer norm.")
-    assert "None is both as good and quicker." in other_norms.in_short(usual())
+    assert "None is shown to be both as good and quicker." in other_norms.in_short(usual())
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_a_regularizer_narrows_the_gap_between_training_and_validation(gap, fina
 def test_compact_forms_are_set_beside_full_whitening_too():
     found = compared({"whitening": 0.93}, {"zca": 2.0})
     said = other_norms.answers(found)["3. Compact matrices?"]
-    assert said.startswith("Yes, block whitening and Monarch whitening.")
+    assert said.startswith("Yes: with block whitening and Monarch whitening no loss")
     assert "points" in said
     assert "from full whitening in 0.5 [0.5, 0.5] times its time" in said
     worse = compared({"block whitening": 0.93, "Monarch whitening": 0.93})

@@ -85,6 +85,11 @@ class Comparison:
         row: Any = self.accuracy.loc[arm]
         return bool(2 * row["trained"] > row["runs"])
 
+    def unharmed(self, arms: Sequence[str]) -> str:
+        """Say which of `arms` train and are not seen to end below batch norm; "" if none does."""
+        kept = [arm for arm in arms if self.mostly_trains(arm) and self.standing(arm) != BELOW]
+        return f"with {list_of(kept)} no loss of accuracy was detectable" if kept else ""
+
     def in_a_clause(self, arm: str) -> str:
         """Say of an arm whether it trains, how far from batch norm it ends, and at what price."""
         row: Any = self.accuracy.loc[arm]
@@ -157,7 +162,7 @@ def in_short(found: Comparison) -> str:
         + (
             f"As good and quicker: {list_of(quick)}."
             if quick
-            else "None is both as good and quicker."
+            else "None is shown to be both as good and quicker."
         )
     )
 
@@ -228,8 +233,9 @@ def _unsteadiness(found: Comparison, arm: str) -> Interval:
 
 def _compact(found: Comparison) -> str:
     arms = list(IDEAS["compact covariance"])
-    good = [arm for arm in arms if found.standing(arm) != BELOW]
-    return (f"Yes, {list_of(good)}. " if good else "They end below batch norm here. ") + _sentence(
+    good = found.unharmed(arms)
+    said = f"Yes: {good}. " if good else "They end below batch norm here. "
+    return said + _sentence(
         "; ".join(
             f"{arm} ends {_gap(found.against(arm, WHITENING))} from full whitening in "
             f"{found.price(arm, WHITENING)} its time, and {_gap(found.against(arm))} from batch "
@@ -262,10 +268,9 @@ def _sparsification(found: Comparison) -> str:
 
 def _projections(found: Comparison) -> str:
     arms = list(IDEAS["other projections"])
-    good = [arm for arm in arms if found.standing(arm) != BELOW]
-    return (
-        f"There are: {list_of(good)} can stand beside batch norm. " if good else "None as good. "
-    ) + _sentence("; ".join(map(found.in_a_clause, arms)))
+    good = found.unharmed(arms)
+    said = f"There are: {good}. " if good else "None as good. "
+    return said + _sentence("; ".join(map(found.in_a_clause, arms)))
 
 
 def one_image_at_a_time(found: Comparison) -> str:

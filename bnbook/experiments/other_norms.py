@@ -15,7 +15,7 @@ from bnbook.experiments.plan import (
 )
 from bnbook.run import Run
 
-RATES = (0.5, 2.0, 8.0)
+RATES = (0.125, 0.5, 2.0)
 #: Batch sizes at which whitening is tried, beside the one that rates are tuned at.
 OTHER_BATCH_SIZES = (32, 512)
 
@@ -47,7 +47,7 @@ REFERENCE = "batch norm"
 #: The arms that are tried at other batch sizes, too.
 BATCH_SIZE_ARMS = (REFERENCE, "whitening", "block whitening")
 
-_BASE = Run(train_size=10_000, epochs=4, eval_epochs=(4,))
+_BASE = Run(train_size=10_000, epochs=10, eval_epochs=(4, 10))
 
 
 def _slots(kind: str) -> tuple[str, ...]:
