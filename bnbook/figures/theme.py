@@ -221,8 +221,8 @@ def log_values(ax: Axes) -> None:
     ax.set_yscale("log")
     low, high = ax.get_ylim()
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
-    quarters = tuple(np.arange(1, 10, 0.25))
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), quarters):
+    quarters, tenths = np.arange(1, 10, 0.25), np.arange(1, 10, 0.1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), quarters, tenths):
         ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
         if len(ticks) >= 3:
             break
