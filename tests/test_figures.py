@@ -249,7 +249,7 @@ def test_stretched_axis_gives_the_last_percents_room(arms):
     assert all(re.fullmatch(r"[\d.]+ %", label) for label in labels)
 
 
-@pytest.mark.parametrize("span", [(0.22, 0.34), (0.9, 1.3), (0.02, 0.5), (1e-6, 1)])
+@pytest.mark.parametrize("span", [(0.22, 0.34), (0.9, 1.3), (1.08, 1.44), (0.02, 0.5), (1e-6, 1)])
 def test_a_log_axis_has_at_least_three_ticks_however_short(span):
     ax = Figure().subplots()
     ax.set_ylim(*span)
