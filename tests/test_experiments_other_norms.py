@@ -51,7 +51,7 @@ def test_then_fresh_seeds_run_at_the_best_rate_and_some_at_other_batch_sizes():
     sizes = {arm: {r.batch_size for r in later if OTHER_NORMS.arm_of(r) == arm} for arm in NORMS}
     assert sizes["cone"] == {128}
     assert sizes["whitening"] == {128, *OTHER_BATCH_SIZES}
-    assert {run.seed for run in later} == {10, 11, 12, 13, 14}
+    assert {run.seed for run in later} == {15, 16, 17, 18, 19}
     assert len(later) == 5 + 5 * (1 + len(OTHER_BATCH_SIZES))
 
 
