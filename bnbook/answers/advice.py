@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import contents, experiments, findings, models, store, training
-from bnbook.answers import affine, inference, learning_rate, lite
+from bnbook import contents, experiments, findings, models, store, timings, training
+from bnbook.answers import affine, cost, inference, learning_rate, lite
 from bnbook.answers.wording import list_of
 from bnbook.findings import Markdown
 from bnbook.run import Run
@@ -199,6 +199,23 @@ def small_batches(frame: pd.DataFrame) -> Advice | None:
     return Advice("Small batches", do, evidence, 2)
 
 
+def pace(frame: pd.DataFrame) -> Advice | None:
+    """Whether batch norm pays on the clock, though its steps take longer."""
+    clocks = cost.clocks(frame, timings.read("bn-steps"))
+    said = {clock.said for clock in clocks.values()}
+    if "sooner" in said and "later" not in said:
+        do = "Judge batch norm by the time to the accuracy you need, not by that of a step."
+    elif "later" in said and "sooner" not in said:
+        do = "Expect to pay for batch norm in time."
+    else:
+        return None
+    longer = list_of(
+        f"{cost.longer(one.per_step._asdict())} ({net})" for net, one in clocks.items()
+    )
+    evidence = f"A step takes longer with it, by {longer}. {cost.on_the_clock(clocks)}"
+    return Advice("Time", do, evidence, 12)
+
+
 def folding() -> Advice:
     """Whether batch norm can be merged into the layer before it, once training is over."""
     net, folded, error = inference.folding_error(
@@ -223,6 +240,7 @@ RULES: Final[Sequence[tuple[Callable[..., Advice | None], tuple[str, ...]]]] = (
     (freezing, ("affine",)),
     (evaluation, ("learning-rate",)),
     (tuning, ("lite", "affine")),
+    (pace, ("time-to-accuracy",)),
     (folding, ()),
 )
 

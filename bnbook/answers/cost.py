@@ -53,7 +53,7 @@ def verdicts(frame: pd.DataFrame, steps: pd.DataFrame) -> list[Verdict]:
         f"The source's net, written in numpy as there, takes {longer(old)} longer a step (the "
         f"source: {findings.percent(source - 1, digits=0)} for its whole script). In PyTorch it "
         f"goes from {longer(least)} ({_cell(least)}) to {longer(most)} ({_cell(most)}). "
-        f"{_clocks(clocks(frame, steps))}"
+        f"And a step is not the whole price. {on_the_clock(clocks(frame, steps))}"
     )
     return [
         findings.verdict(
@@ -132,13 +132,12 @@ def _cell(row: Mapping[str, Any]) -> str:
     return f"{row['net']}, batches of {row['batch_size']}"
 
 
-def _clocks(found: Mapping[str, Clock]) -> str:
-    """Say what becomes of it on the way to an accuracy."""
+def on_the_clock(found: Mapping[str, Clock]) -> str:
+    """Say what becomes of the longer step on the way to an accuracy."""
     said = [f"{net} {_ratio(one)}, {_WORDS[one.said]}" for net, one in found.items()]
     return (
-        "And a step is not the whole price. The time to "
-        f"{findings.percent(TARGETS[-1], digits=0)} validation accuracy with batch norm, over that "
-        f"without: {'; '.join(said)}."
+        f"The time to {findings.percent(TARGETS[-1], digits=0)} validation accuracy with batch "
+        f"norm, over that without: {'; '.join(said)}."
     )
 
 
