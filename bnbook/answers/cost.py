@@ -134,7 +134,7 @@ def _cell(row: Mapping[str, Any]) -> str:
 
 def on_the_clock(found: Mapping[str, Clock]) -> str:
     """Say what becomes of the longer step on the way to an accuracy."""
-    said = [f"{net} {_ratio(one)}, {_WORDS[one.said]}" for net, one in found.items()]
+    said = [f"{net}: {_ratio(one)}, {_WORDS[one.said]}" for net, one in found.items()]
     return (
         f"The time to {findings.percent(TARGETS[-1], digits=0)} validation accuracy with batch "
         f"norm, over that without: {'; '.join(said)}."
