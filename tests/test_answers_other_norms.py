@@ -179,6 +179,9 @@ def test_compact_forms_are_set_beside_full_whitening_too():
     assert said.startswith("Yes: with block whitening and Monarch whitening no loss")
     assert "points" in said
     assert "from full whitening in 0.5 [0.5, 0.5] times its time" in said
+    better = compared({"block whitening": 0.97, "Monarch whitening": 0.97})
+    start = "Yes: block whitening and Monarch whitening end above batch norm."
+    assert other_norms.answers(better)["3. Compact matrices?"].startswith(start)
     worse = compared({"block whitening": 0.93, "Monarch whitening": 0.93})
     assert other_norms.answers(worse)["3. Compact matrices?"].startswith("They end below batch")
 

@@ -88,6 +88,8 @@ class Comparison:
     def unharmed(self, arms: Sequence[str]) -> str:
         """Say which of `arms` train and are not seen to end below batch norm; "" if none does."""
         kept = [arm for arm in arms if self.mostly_trains(arm) and self.standing(arm) != BELOW]
+        if kept and all(self.standing(arm) == ABOVE for arm in kept):
+            return f"{list_of(kept)} {'end' if len(kept) > 1 else 'ends'} above batch norm"
         return f"with {list_of(kept)} no loss of accuracy was detectable" if kept else ""
 
     def in_a_clause(self, arm: str) -> str:
