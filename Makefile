@@ -53,7 +53,7 @@ test: lint
 	$(BIN)/bnbook render --stage
 	BNBOOK_RENDER=1 $(BIN)/pytest -n 2 --nbmake --overwrite _work/book/index.ipynb _work/book/chapters
 	$(BIN)/bnbook render
-	$(BIN)/pytest -m browser
+	$(BIN)/pytest -n 2 -m browser
 	@echo 'Test: everything passed; the site is in _site/'
 
 # What is measured against has a venv of its own, which sees .venv's packages and keeps their pins.
