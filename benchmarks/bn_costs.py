@@ -113,8 +113,9 @@ def build(cell: Cell) -> nn.Module:
     if cell.net == "MLP, ReLU" and cell.width:
         net = _mlp(cell.width, cell.depth, kind)
     else:
-        size = {"width": cell.width, "depth": cell.depth} if cell.width else {}
-        run = replace(run, norms=(kind,) * len(run.norms), **size)
+        run = replace(run, norms=(kind,) * len(run.norms))
+        if cell.width:
+            run = replace(run, width=cell.width, depth=cell.depth)
         net = training.build(run, _shape(cell.net))
     return (_with_torchs(net) if cell.norm == "torch" else net).to(cell.device)
 
