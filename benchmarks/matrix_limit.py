@@ -33,9 +33,13 @@ class Limit:
         return self.flops / self.limit / self.step
 
     def __str__(self) -> str:
-        rest = self.step - sum(self.parts.values())
-        shares = {**self.parts, "loss, update and everything between": rest}
-        said = ", ".join(f"{name} {100 * part / self.step:.0f} %" for name, part in shares.items())
+        shares = {name: 100 * part / self.step for name, part in self.parts.items()}
+        said = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
+        rest = 100 - sum(shares.values())
+        if rest > 0:
+            said += f", loss, update and everything between {rest:.0f} %"
+        else:
+            said += f"; that is {-rest:.0f} % too much, since by itself a layer takes longer"
         return (
             f"A step of {RUN.batch_size} images takes {1000 * self.step:.1f} ms on one thread. Its "
             f"products are {self.flops / 1e6:.0f} million operations; a product of {SIDE}×{SIDE} "
