@@ -22,6 +22,7 @@ from torch.nn.functional import cross_entropy
 from benchmarks import numpy_mlp
 from benchmarks.turns import in_turns
 from bnbook import norms, optimizers, timings, training
+from bnbook.answers.cost import NUMPY
 from bnbook.experiments.cost import NETS
 from bnbook.run import Run
 
@@ -29,7 +30,6 @@ from bnbook.run import Run
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.bn_costs"
 TURNS = 21
 NORMS = ("none", "batch", "torch")
-NUMPY = "MLP in numpy"
 #: The nets of chapter 12's experiment, a residual net, and source B's MLP, at its batch size.
 BATCH_SIZES = {
     "MLP, ReLU": (64, 256, 1024),

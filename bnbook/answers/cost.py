@@ -14,7 +14,7 @@ from bnbook.findings import Interval, Sooner, Verdict
 ABOUT: Final = (1.2, 1.4)
 NUMPY: Final = "MLP in numpy"
 #: Names of what is timed in the norm's place, as the benchmark has them.
-NONE, OURS, TORCHS = "none", "batch", "torch"
+NONE, OURS = "none", "batch"
 
 _CELL: Final = ["device", "net", "batch_size"]
 

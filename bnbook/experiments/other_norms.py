@@ -15,8 +15,8 @@ from bnbook.experiments.plan import (
 )
 from bnbook.run import Run
 
-#: The seeds that a first plan, shorter and at a constant rate, had not seen: with batch norm one of
-#: its five runs fell below what counts as trained, so it could tell little.
+#: Seeds that two earlier plans, at constant rates, had not used: the first was too short, and in
+#: the second one of five runs with batch norm ended below what counts as trained.
 _FRESH_SEEDS = SEEDS[5:]
 RATES = (0.5, 1.0, 2.0, 4.0)
 #: Batch sizes at which whitening is tried, beside the one that rates are tuned at.
