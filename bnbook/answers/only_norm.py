@@ -104,7 +104,7 @@ def representations(frame: pd.DataFrame) -> Verdict:
     return findings.verdict(
         "A4",
         (findings.REFINED, clear(gap, 1), f"Training it does. {said} {untested}"),
-        (findings.NOT_REPRODUCED, True, f"{said} {untested}"),
+        (findings.NOT_REPRODUCED, True, f"Not clearly ({gap['finding']}). {said} {untested}"),
     )
 
 
