@@ -175,9 +175,54 @@ def test_nets_that_would_not_see_the_same_batches_are_refused(change):
 def test_the_goal_is_reached_where_the_counts_say_so():
     rows = [{"step": s, "val_correct": c, "val_images": 1000} for s, c in ((0, 100), (5, 949))]
     curve = Curve("", tiny(), rows=rows)
-    assert curve.goal_step() is None
+    assert curve.goal() is None
     curve.rows.append({"step": 10, "val_correct": 950, "val_images": 1000})
-    assert curve.goal_step() == 10
+    assert curve.goal()["step"] == 10
+
+
+def timed(label, seconds, *evaluations):
+    """A curve whose steps took `seconds` each: `(step, images right of 1,000)` per evaluation."""
+    steps = evaluations[-1][0]
+    return Curve(
+        label,
+        tiny(),
+        losses=[1.0] * steps,
+        seconds=seconds * steps,
+        rows=[
+            {"step": s, "seconds": seconds * s, "val_correct": c, "val_images": 1000}
+            for s, c in evaluations
+        ],
+    )
+
+
+def test_times_are_told_per_step_and_until_the_goal_with_their_ratios():
+    curves = (timed("Slow", 0.03, (10, 900), (50, 960)), timed("Fast", 0.02, (10, 900), (60, 960)))
+    said = report.times(
+        [report.Named(n, chart.live_look(0), c) for n, c in zip("AB", curves, strict=True)]
+    )
+    for words in ("30 ms", "1.5 s, 50 steps", "20 ms", "1.2 s, 60 steps"):
+        assert f">{words}<" in said
+    assert re.search(r">A : B<.*>1\.50<.*>1\.25<", said)
+
+
+def test_a_goal_not_reached_has_no_time_and_no_ratio():
+    curves = (timed("On", 0.03, (50, 960)), timed("Off", 0.02, (50, 400)))
+    said = report.times(
+        [report.Named(n, chart.live_look(0), c) for n, c in zip("AB", curves, strict=True)]
+    )
+    assert ">not yet<" in said
+    assert re.search(r">A : B<.*>1\.50<.*>–<", said)
+    assert report.times([]) == ""
+
+
+def test_the_seconds_of_a_run_are_those_of_its_steps():
+    one = trained(tiny())
+    (curve,) = one.curves
+    seconds = [row["seconds"] for row in curve.rows]
+    assert seconds[0] == 0
+    assert seconds == sorted(seconds)
+    assert seconds[-1] == curve.seconds > 0
+    assert one.speed == pytest.approx(len(curve.losses) * curve.run.batch_size / curve.seconds)
 
 
 @given(st.lists(st.floats(0.01, 10), min_size=1, max_size=80), st.integers(1, 30))
@@ -389,6 +434,7 @@ def test_every_preset_trains_its_two_nets_and_shows_what_it_is_for(make, name):
     assert lab.inside.value.count("spread") == 8 * 2  # seen and spoken
     assert ("Size of the gradients" in lab.inside.value) == (preset.watch == "bias gradients")
     assert ("Gamma and beta" in lab.inside.value) == (preset.watch == "gamma and beta")
+    assert ("How long does training take?" in lab.inside.value) == (preset.watch == "time")
     assert "Every evaluation" in lab.numbers.value
     assert lab.bar.value == 1.0
     assert lab.status.value.startswith("ended at step 8 of 8")

@@ -305,7 +305,10 @@ def test_training_draws_curves_layers_and_progress(page, folder):
     assert lab.locator(".layers tbody tr").count() == 10
 
 
-@pytest.mark.parametrize(("preset", "shown"), [("bias-removal", "B: no bias"), ("affine", "fixed")])
+@pytest.mark.parametrize(
+    ("preset", "shown"),
+    [("bias-removal", "B: no bias"), ("affine", "fixed"), ("time-to-accuracy", "A : B")],
+)
 def test_a_chapter_shows_what_it_is_about(page, folder, preset, shown):
     opened(page, folder, preset)
     slide(page, "Batch size", "End")

@@ -102,6 +102,14 @@ def test_a_notebook_is_stale_when_one_that_it_runs_has_changed(book):
     assert [site.is_executed(one) for one in site.stage(book)] == [False, False, False]
 
 
+def test_the_notebook_with_most_code_to_run_comes_first(book, capsys):
+    put(book, "02", "# Two", ("sum(range(10)) + sum(range(20)) + sum(range(30))",))
+    put(book, "03", "# Three", ("%run 02.ipynb",))
+    site.execute(site.stage(book), workers=1)
+    said = re.findall(r"executed (\S+)\.ipynb", capsys.readouterr().out)
+    assert said == ["03", "02", "01"]
+
+
 def test_a_home_page_that_is_a_notebook_is_stale_when_a_chapter_has_changed(book):
     (book / "index.qmd").unlink()
     nbformat.write(notebook("# Start", ("6 * 7",)), book / "index.ipynb")

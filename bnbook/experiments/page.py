@@ -48,6 +48,8 @@ PAGE = Experiment(
         "gamma fixed": replace(_PAGE_FULL, affine="beta"),
         "beta fixed": replace(_PAGE_FULL, affine="gamma"),
         "both fixed": replace(_PAGE_FULL, affine="none"),
+        "ReLU, with BN": replace(_PAGE_FULL, activation="relu"),
+        "ReLU, without BN": replace(_PAGE, activation="relu"),
     },
     plan=_page,
 )

@@ -267,6 +267,10 @@ aria-label="Ratio of bias gradient to weight gradient by layer; in numbers below
 <div class="strip"></div>
 <p class="soft">From 3 below their start to 3 above it: gamma starts at 1, beta at 0 (the line in
 the middle).</p></figure>""",
+        "time": """
+<figure class="watch"><figcaption>How long does training take?</figcaption>
+<div class="scroll" tabindex="0" role="region" aria-label="Time of training"></div>
+<p class="soft">Training alone, on this machine and now; evaluations are left out.</p></figure>""",
     }[preset.watch]
     return f"""
 <div class="strips" hidden>

@@ -25,6 +25,7 @@ ELSEWHERE = "<p><em>In Jupyter, a lab that trains in your own kernel stands here
 WATCH = {
     "bias gradients": report.bias_gradients,
     "gamma and beta": report.gamma_and_beta,
+    "time": report.times,
 }
 
 

@@ -42,7 +42,7 @@ ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "ReLU"}
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation")
 #: Panels beside the curves and the layers' distributions, which every lab has.
-WATCHED = ("", "bias gradients", "gamma and beta")
+WATCHED = ("", "bias gradients", "gamma and beta", "time")
 
 
 @dataclass(frozen=True)
@@ -125,6 +125,19 @@ PRESETS = {
             watch="gamma and beta",
             lr=2.0,
             ask="Where do gamma and beta go, layer by layer? Then fix only one of the two.",
+        ),
+        Preset(
+            name="time-to-accuracy",
+            title="Race two nets of ReLUs to 95 %",
+            nets=(
+                Net("Batch norm", _ARMS["ReLU, with BN"]),
+                Net("No norm", _ARMS["ReLU, without BN"]),
+            ),
+            controls=("norms", "activation"),
+            watch="time",
+            lr=0.1,
+            ask="Which net takes longer for a step, and which longer to the goal? "
+            "Give each the learning rate that suits it best, then compare again.",
         ),
     )
 }

@@ -175,7 +175,7 @@ def _about(runs: pd.DataFrame) -> str:
     if counts[0] < FEWEST_SEEDS:
         band += f", where there are {FEWEST_SEEDS} seeds or more"
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    models = {"lenet": "LeNet"}
+    models = {"lenet": "LeNet", "mlp": "an MLP", "resnet": "a ResNet"}
     datasets = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
     model, dataset = runs["model"].iloc[0], runs["dataset"].iloc[0]
     return (

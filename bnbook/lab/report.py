@@ -27,11 +27,11 @@ def happened(curve: Curve) -> str:
     """Say what became of a run so far, in the words of the lab on the page (`story.js`)."""
     if not curve.rows:
         return "Loading the digits"
-    last, goal, steps = curve.rows[-1], curve.goal_step(), f"{curve.rows[-1]['step']:,} steps"
+    last, goal, steps = curve.rows[-1], curve.goal(), f"{curve.rows[-1]['step']:,} steps"
     now = f"now {_percent(last, 'val_correct')}"
     if last["val_correct_running"] != last["val_correct"]:
         now += f", with running statistics {_percent(last, 'val_correct_running')}"
-    first = f"Reached {GOAL} % after {goal:,} steps; " if goal else ""
+    first = f"Reached {GOAL} % after {goal['step']:,} steps; " if goal else ""
     chance = [_at_chance(row) for row in curve.rows]
     if curve.broken:
         text = f"{first}the loss became non-finite at step {len(curve.losses):,}"
@@ -166,6 +166,29 @@ def gamma_and_beta(named: Sequence[Named]) -> str:
         rows.append(f"<div><b>{escape(name)}</b>{panels(items, look.colour)}</div>")
     head = "<b>Gamma and beta</b>: gamma filled, beta as an outline"
     return f'<div style="line-height:1.3">{head}{"".join(rows)}</div>'
+
+
+def times(named: Sequence[Named]) -> str:
+    """Tabulate how long training alone took, per step and until the goal, and how that compares."""
+    shown = [(name, curve, curve.goal()) for name, _, curve in named if curve.losses]
+    steps = [curve.seconds / len(curve.losses) for _, curve, _ in shown]
+    goals = [goal["seconds"] if goal else math.nan for _, _, goal in shown]
+    rows = [
+        [
+            f"{name} · {curve.label}",
+            f"{1000 * step:.3g} ms",
+            f"{goal['seconds']:.1f} s, {goal['step']:,} steps" if goal else "not yet",
+        ]
+        for (name, curve, goal), step in zip(shown, steps, strict=True)
+    ]
+    if len(shown) == 2:
+        rows.append(["A : B", *(_ratio(*both) for both in (steps, goals))])
+    heads = ["Net", "one step", f"until {GOAL} %"]
+    return table("How long does training take?", heads, rows) if shown else ""
+
+
+def _ratio(a: float, b: float) -> str:
+    return "–" if math.isnan(a / b) else f"{a / b:.2f}"
 
 
 def _span(values: Sequence[float]) -> str:

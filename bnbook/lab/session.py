@@ -27,9 +27,9 @@ GOAL = 95
 class Curve:
     """One net's run as far as it has come: a loss per step, a row per evaluation.
 
-    Rows hold step, train_loss (mean since the row before), val_loss, val_correct,
-    val_correct_running, val_images, and what `inside` measures. `rates` lists
-    `(step, learning rate)` from that step on.
+    Rows hold step, seconds (spent in steps until then), train_loss (mean since the row before),
+    val_loss, val_correct, val_correct_running, val_images, and what `inside` measures. `rates`
+    lists `(step, learning rate)` from that step on.
     """
 
     label: str
@@ -38,6 +38,7 @@ class Curve:
     rows: list[Row] = field(default_factory=list)
     rates: list[tuple[int, float]] = field(default_factory=list)
     outcome: str = ""  # one of History.outcome once the run has ended
+    seconds: float = 0.0  # spent in steps
 
     @property
     def steps_per_epoch(self) -> int:
@@ -61,11 +62,11 @@ class Curve:
             for row in self.rows
         ]
 
-    def goal_step(self) -> int | None:
-        """First evaluated step with `GOAL` percent of the validation images right."""
+    def goal(self) -> Row | None:
+        """First evaluation with `GOAL` percent of the validation images right."""
         # Counts, not shares: 0.95 in binary may be a little less.
         reached = (r for r in self.rows if 100 * r["val_correct"] >= GOAL * r["val_images"])
-        return next((int(row["step"]) for row in reached), None)
+        return next(reached, None)
 
     def smooth_losses(self, most: int = 120) -> list[tuple[float, float]]:
         """Mean losses of at most `most` equal stretches, each at its middle, in epochs."""
@@ -89,6 +90,7 @@ class _Net:
         self._optimizer = torch.optim.SGD(self._learned, lr=curve.run.lr)
 
     def step(self, images: Tensor, labels: Tensor, lr: float) -> None:
+        start = time.perf_counter()
         for group in self._optimizer.param_groups:
             group["lr"] = lr
         self.net.train()
@@ -97,6 +99,7 @@ class _Net:
         loss.backward()
         self._optimizer.step()
         self.curve.losses.append(float(loss.detach()))
+        self.curve.seconds += time.perf_counter() - start
 
     def evaluate(self, train: tuple[Tensor, Tensor], validation: tuple[Tensor, Tensor]) -> None:
         images, labels = train
@@ -108,6 +111,7 @@ class _Net:
         rows.append(
             {
                 "step": len(losses),
+                "seconds": self.curve.seconds,
                 "train_loss": sum(since) / len(since) if since else math.nan,
                 "val_loss": loss,
                 "val_correct": correct,
@@ -144,7 +148,6 @@ class Training:
         self.lr = first.lr
         self.error: Exception | None = None
         self.ended = False
-        self.seconds = 0.0  # spent in steps
         self._run = first
         self._every = every or self.curves[0].steps_per_epoch
         self._device = device
@@ -189,7 +192,8 @@ class Training:
     def speed(self) -> float:
         """Images per second in training steps, over all nets."""
         steps = sum(len(curve.losses) for curve in self.curves)
-        return steps * self._run.batch_size / self.seconds if self.seconds else 0.0
+        seconds = sum(curve.seconds for curve in self.curves)
+        return steps * self._run.batch_size / seconds if seconds else 0.0
 
     def _train(self) -> None:
         try:
@@ -213,12 +217,11 @@ class Training:
             self._go.wait()
             if self._stop.is_set():
                 return
-            start, lr = time.perf_counter(), self.lr
+            lr = self.lr
             for net in nets:
                 if not net.curve.rates or net.curve.rates[-1][1] != lr:
                     net.curve.rates.append((step, lr))
                 net.step(images[batch], labels[batch], lr)
-            self.seconds += time.perf_counter() - start
             last = step == self.curves[0].steps
             for net in nets:
                 if last or net.curve.broken or step % self._every == 0:

@@ -1,8 +1,7 @@
 // The text equivalents of the pictures: curves by evaluation, and the layers as they stand.
 import { shareAlive } from "./panels.js";
-import { LAYERS } from "./story.js";
-import { addHtml, percent } from "./svg.js";
-
+import { GOAL, LAYERS, reached } from "./story.js";
+import { addHtml, percent, thousands } from "./svg.js";
 
 function build(holder, heads, rows, empty) {
   holder.replaceChildren();
@@ -51,6 +50,27 @@ export function fillCurves(holder, run, recorded) {
   build(holder, heads, rows, "Nothing to show yet.");
   const prints = own.filter((one) => one.hash).map((one) => one.label + ": last loss " + one.lastLoss + ", weights " + one.hash);
   if (prints.length) addHtml(holder, "p", "To compare with another machine: " + prints.join("; ") + ".", { class: "prints" });
+}
+
+// How long training alone has taken, per step and until the goal, and how that compares.
+export function fillTimes(holder, run) {
+  const heads = ["Net", "one step", "until " + GOAL + " %"];
+  const times = run.nets.map((one) => {
+    const last = one.evaluations[one.evaluations.length - 1];
+    const goal = reached(one.evaluations, run.images);
+    return { step: last && last.step ? last.seconds / last.step : NaN, goal: goal ? goal.seconds : NaN, steps: goal ? goal.step : 0 };
+  });
+  const rows = run.nets.map((one, i) => [
+    one.label + " · " + one.name,
+    Number.isFinite(times[i].step) ? number(1000 * times[i].step) + " ms" : "–",
+    Number.isFinite(times[i].goal) ? times[i].goal.toFixed(1) + " s, " + thousands(times[i].steps) + " steps" : "not yet",
+  ]);
+  if (times.length === 2) rows.push(["A : B", ratio(times, "step"), ratio(times, "goal")]);
+  build(holder, heads, rows, "");
+}
+
+function ratio([a, b], what) {
+  return Number.isFinite(a[what] / b[what]) ? (a[what] / b[what]).toFixed(2) : "–";
 }
 
 export function fillLayers(holder, run, range) {

@@ -3,7 +3,7 @@ import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./pan
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
 import { LETTERS, curveOf, storyOf } from "./run.js";
 import { addHtml, addSwatch, thousands } from "./svg.js";
-import { fillCurves, fillLayers } from "./tables.js";
+import { fillCurves, fillLayers, fillTimes } from "./tables.js";
 
 const REDRAW_AFTER = 100; // ms
 const GUESSING = { accuracy: 0.1, loss: Math.log(10) };
@@ -143,6 +143,7 @@ export function createView(root, data, { settings, bands, kept }, look) {
       if (strips.affine) updateAffine(strips.affine[i], one.net, one.probe, AFFINE_REACH);
     }
     if (strips.stale && data.watch === "bias gradients") drawRatios(find(".watch svg"), probed, sizeOf(".watch svg")[0]);
+    if (strips.stale && data.watch === "time") fillTimes(find(".watch .scroll"), run);
     strips.stale = false;
   }
 

@@ -55,14 +55,13 @@ async function begin({ wasm, digits, trainCount, setting }) {
   }, setting.seed));
   const perEpoch = nets[0].stepsPerEpoch;
   run = {
-    nets: nets.map((net) => ({ net, alive: true, losses: [] })),
+    nets: nets.map((net) => ({ net, alive: true, losses: [], seconds: 0 })), // of training alone
     lr: setting.lr,
     scheduled: [...setting.changes],
     batch: setting.batch,
     step: 0,
     total: setting.epochs * perEpoch,
     every: setting.every === "epoch" ? perEpoch : setting.every,
-    seconds: 0, // of training alone
     images: 0,
     changes: [], // of the learning rate, since the last report
     evaluations: [],
@@ -105,15 +104,15 @@ function finished() {
 
 function advance() {
   while (run.scheduled.length && run.scheduled[0].step <= run.step) changeRate(run.scheduled.shift().lr, true);
-  const start = performance.now();
   run.step += 1;
   for (const one of run.nets.filter((each) => each.alive)) {
+    const start = performance.now();
     const loss = one.net.step(run.lr);
+    one.seconds += (performance.now() - start) / 1000;
     one.losses.push(loss);
     if (!Number.isFinite(loss)) one.alive = false;
     run.images += run.batch;
   }
-  run.seconds += (performance.now() - start) / 1000;
   if (run.step % run.every === 0 || finished()) evaluate();
 }
 
@@ -121,16 +120,17 @@ function evaluate() {
   run.nets.forEach((one, index) => {
     if (!one.alive) return;
     const found = one.net.evaluate();
-    run.evaluations.push({ net: index, step: run.step, ...found, probe: one.net.probe() });
+    run.evaluations.push({ net: index, step: run.step, seconds: one.seconds, ...found, probe: one.net.probe() });
     if (!Number.isFinite(found.loss)) one.alive = false;
   });
 }
 
 function report() {
+  const seconds = run.nets.reduce((sum, one) => sum + one.seconds, 0);
   self.postMessage({
     type: "progress",
     step: run.step,
-    speed: run.seconds ? run.images / run.seconds : 0,
+    speed: seconds ? run.images / seconds : 0,
     changes: run.changes.splice(0),
     evaluations: run.evaluations.splice(0),
     nets: run.nets.map((one) => ({ alive: one.alive, losses: one.losses.splice(0) })),

@@ -95,9 +95,12 @@ def _read_by(source: Path, notebook: Notebook) -> list[Notebook]:
     """
     if source.stem == HOME:
         return [read_clean(path) for path in notebooks(source.parent) if path != source]
-    code = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-    names = re.findall(r"^\s*%run (\S+\.ipynb)$", code, re.MULTILINE)
+    names = re.findall(r"^\s*%run (\S+\.ipynb)$", _code(notebook), re.MULTILINE)
     return [read_clean(source.parent / name) for name in names]
+
+
+def _code(notebook: Notebook) -> str:
+    return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
 def read_clean(path: Path) -> Notebook:
@@ -176,6 +179,8 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
 
     Each runs in its own kernel with one thread and BNBOOK_RENDER=1. A notebook is written only
     when all its cells succeeded. Raises BookError with one line for each that did not.
+
+    Those with most code come first, so that no worker waits long for the last one.
     """
     workers = (os.cpu_count() or 1) if workers is None else workers
     if workers < 1:
@@ -186,7 +191,10 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
     # would leave all kernels but one alive on Ctrl-C.
     with ThreadPoolExecutor(workers) as pool:
         try:
-            jobs = [pool.submit(_execute_one, path, timeout, running, stop) for path in notebooks]
+            jobs = [
+                pool.submit(_execute_one, path, timeout, running, stop)
+                for path in sorted(notebooks, key=_code_to_run, reverse=True)
+            ]
             errors = [error for job in jobs if (error := job.result())]
         except BaseException:
             stop.set()
@@ -195,6 +203,13 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
             raise
     if errors:
         raise BookError("\n".join(errors))
+
+
+def _code_to_run(path: Path) -> int:
+    """Count the characters of code that a notebook runs, its own and that of others."""
+    notebook = read_clean(path)
+    others = () if path.stem == HOME else _read_by(path, notebook)
+    return sum(len(_code(one)) for one in (notebook, *others))
 
 
 def _execute_one(
