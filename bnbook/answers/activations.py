@@ -45,11 +45,11 @@ def shrinking(frame: pd.DataFrame, budgets: list[int]) -> Verdict:
     itself = _in_words(ways[ITSELF], {"shrink": "shrinks", "grow": "grows"})
     others = _in_words(ways[OTHERS], {"shrink": "shrink", "grow": "grow"})
     early = (
-        "The effect is strongest early"
+        "The changes in these two places are largest early"
         if fading.low > 0
-        else "The effect is weaker early than late"
+        else "The changes in these two places are smaller early than late"
         if fading.high < 0
-        else "Early and late, we see no difference in the size of the effect"
+        else "Early and late, we see no difference in the size of these changes"
     )
     details = (
         f"\n\n- The layer that loses its norm {itself} ({_told(found, ITSELF, last, 'nets')})."

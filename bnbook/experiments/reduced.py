@@ -1,4 +1,4 @@
-"""Chapters 3 to 5 and 13 at a reduced size: their records on all images are still to come.
+"""Chapters 4, 5 and 13 at a reduced size: their records on all images are still to come.
 
 Each of these stands in for the experiment of the same name in `exercises`; when that one is
 recorded, it goes.
@@ -9,7 +9,7 @@ from functools import partial
 
 import pandas as pd
 
-from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
+from bnbook.experiments.exercises import EXERCISES
 from bnbook.experiments.only_norm import ONLY_NORM, THREE_SEEDS
 from bnbook.experiments.plan import SHARED_LR, Experiment, grid, tuned
 from bnbook.run import Run
@@ -36,10 +36,6 @@ def _smaller(name: str, base: Run) -> dict[str, Run]:
     }
 
 
-def _layers(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), LAYER_LRS, _SEEDS)
-
-
 def _few_runs(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     return grid(experiment.arms.values(), [SHARED_LR], _SEEDS[: len(THREE_SEEDS)])
 
@@ -49,7 +45,6 @@ _tuned = partial(tuned, lrs=_TUNING_LRS, seeds=_SEEDS)
 REDUCED = tuple(
     replace(_FULL_SIZE[name], arms=_smaller(name, base), plan=plan)
     for name, base, plan in (
-        ("per-layer", Run(), _layers),
         ("lite", Run(), _tuned),
         ("affine", Run(), _tuned),
         ("only-norm", _SHORT, _few_runs),
