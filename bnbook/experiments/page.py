@@ -25,7 +25,8 @@ def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: AR
     main = [arms.pop("1234"), arms.pop("none")]
     partial = [arms.pop(name) for name in subsets(_PAGE) if name in arms]
     return [
-        *grid(main, PAGE_LRS, PAGE_SEEDS),
+        # What trains only its norms wants larger steps than the other variants.
+        *grid([*main, arms.pop("only norm")], PAGE_LRS, PAGE_SEEDS),
         *grid(arms.values(), PAGE_VARIANT_LRS, PAGE_SEEDS),
         *(
             replace(run, batch_size=size)
@@ -48,6 +49,9 @@ PAGE = Experiment(
         "gamma fixed": replace(_PAGE_FULL, affine="beta"),
         "beta fixed": replace(_PAGE_FULL, affine="gamma"),
         "both fixed": replace(_PAGE_FULL, affine="none"),
+        "only norm": replace(_PAGE_FULL, trainable="norm"),
+        "norm and head": replace(_PAGE_FULL, trainable="norm+head"),
+        "only head": replace(_PAGE_FULL, trainable="head"),
     },
     plan=_page,
 )
