@@ -78,8 +78,7 @@ def _job(run: Run) -> list[object]:
     gamma, beta = models.AFFINE[run.affine]
     settings = {
         "norms": run.norms,
-        "gamma": gamma,
-        "beta": beta,
+        "learned": {"hidden": True, "head": True, "gamma": gamma, "beta": beta},
         "convBias": run.conv_bias,
         "linearBias": run.linear_bias,
         "activation": run.activation,

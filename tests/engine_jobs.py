@@ -25,11 +25,11 @@ def write_digits(path):
 
 def net(run):
     """Describe the net of a `Run` as the engine's createNet wants it."""
-    gamma, beta = models.AFFINE[run.affine]
+    gamma, beta = (on and run.trainable != "head" for on in models.AFFINE[run.affine])
+    hidden, head = run.trainable == "all", run.trainable != "norm"
     settings = {
         "norms": run.norms,
-        "gamma": gamma,
-        "beta": beta,
+        "learned": {"hidden": hidden, "head": head, "gamma": gamma, "beta": beta},
         "convBias": run.conv_bias,
         "linearBias": run.linear_bias,
         "activation": run.activation,

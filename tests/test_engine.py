@@ -145,6 +145,11 @@ def cases():
     yield run_of(("batch", "none", "batch", "none"), lr=0.5, seed=2, affine="beta")
     yield run_of(("mean", "batch", "none", "mean"), lr=0.5, seed=3, conv_bias=False)
     yield run_of(("none", "variance", "batch", "mean"), 64, lr=0.01, seed=4, linear_bias=False)
+    yield run_of(BATCH, lr=1.0, trainable="norm")
+    yield run_of(BATCH, 37, lr=1.0, seed=1, trainable="norm", affine="beta", conv_bias=False)
+    yield run_of(("batch", "none", "mean", "batch"), lr=0.5, seed=2, trainable="norm+head")
+    yield run_of(BATCH, lr=0.1, seed=3, trainable="head")
+    yield run_of(("none",) * 4, lr=0.1, seed=4, trainable="head", linear_bias=False)
 
 
 def name(run):
@@ -261,19 +266,34 @@ def test_a_step_differs_from_pytorchs_as_pytorch_does_from_itself(ask, splits, r
     assert np.all(np.median(ours, 0) <= allowed)
 
 
-def test_fixed_parameters_stay_and_have_no_gradient(ask):
-    run = run_of(BATCH, affine="none")
-    _, values, slopes = ask([0, "step", 1.0], [0, "parameters"], [0, "gradients"], runs=[run])
-    values, slopes = array(values), array(slopes)
-    for key, tensor in named_parameters(run).items():
-        value, values = np.split(values, [tensor.numel()])
-        slope, slopes = np.split(slopes, [tensor.numel()])
-        if key.startswith("norm"):
-            assert np.all(value == (1 if key.endswith("weight") else 0))
-            assert not slope.any()
+@pytest.mark.parametrize(
+    "run",
+    [
+        run_of(BATCH, affine="none"),
+        run_of(BATCH, trainable="norm"),
+        run_of(("batch", "none", "mean", "batch"), trainable="norm", affine="gamma"),
+        run_of(BATCH, trainable="norm+head"),
+        run_of(("none",) * 4, trainable="head"),
+        run_of(BATCH, trainable="head"),
+    ],
+    ids=name,
+)
+def test_fixed_parameters_stay_to_the_bit_and_have_no_gradient(ask, run):
+    steps = [[0, "step", 1.0]] * STEPS
+    before, *_, after, slopes = ask(
+        [0, "parameters"], *steps, [0, "parameters"], [0, "gradients"], runs=[run]
+    )
+    net = training.build(run)
+    models.freeze(net, run.trainable, run.seed)
+    ends = np.cumsum([parameter.numel() for parameter in net.parameters()])
+    parts = [np.split(array(text), ends)[:-1] for text in (before, after, slopes)]
+    for (key, parameter), old, new, slope in zip(net.named_parameters(), *parts, strict=True):
+        if not parameter.requires_grad:
+            assert old.tobytes() == new.tobytes(), key
+            assert not slope.any(), key
         elif key.endswith("weight"):
-            assert slope.all()
-    assert not values.size
+            assert (old != new).any(), key
+            assert slope.all(), key
 
 
 # What the page shows of a net
@@ -285,6 +305,8 @@ def test_fixed_parameters_stay_and_have_no_gradient(ask):
         run_of(BATCH, lr=1.0),
         run_of(MIXED, lr=0.1, conv_bias=False, affine="beta"),
         run_of(("none",) * 4, lr=0.1, activation="relu", linear_bias=False),
+        run_of(BATCH, lr=1.0, trainable="norm"),
+        run_of(BATCH, lr=1.0, trainable="head"),
     ],
     ids=name,
 )

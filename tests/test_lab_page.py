@@ -57,8 +57,10 @@ def test_every_net_has_a_code_of_its_own():
             kinds, presets.AFFINE, (True, False), (True, False), presets.ACTIVATIONS
         )
     ]
+    nets += [Run(norms=BATCH, trainable=subset) for subset in ("norm", "norm+head", "head")]
     assert len({net_code(net) for net in nets}) == len(nets)
     assert net_code(nets[0]) == "bmnv-gb-cl-s"
+    assert [net_code(net)[-3:] for net in nets[-3:]] == ["s-n", "-nh", "s-h"]
 
 
 def test_the_code_of_a_net_leaves_out_how_it_is_trained():
@@ -169,7 +171,7 @@ def test_a_lab_starts_with_the_settings_of_its_preset(preset):
 def test_every_setting_of_both_nets_has_a_labelled_control(preset):
     read = Reader(browser(preset).html)
     assert read.unlabelled == []
-    for name in ("biases", "affine", "activation"):
+    for name in ("biases", "affine", "activation", "trained"):
         assert len(read.chosen[name]) == 2
 
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from bnbook import data as datasets
 from bnbook import lab as labs
-from bnbook import training
+from bnbook import models, training
 from bnbook.errors import BookError
 from bnbook.lab import chart, presets, report
 from bnbook.lab.session import BINS, Curve, Training, inside
@@ -85,6 +85,17 @@ def test_each_net_side_by_side_trains_as_it_would_alone():
         assert curve.rates == [(1, 0.1)]
     assert side_by_side.progress == 1.0
     assert side_by_side.error is None
+
+
+@pytest.mark.parametrize("subset", ["norm", "norm+head", "head"])
+def test_what_is_frozen_stays_as_in_the_recorded_runs(subset):
+    run = tiny(epochs=2, lr=0.5, trainable=subset)
+    (curve,) = trained(run).curves
+    losses = []
+    training.train(run, on_step=lambda _, loss: losses.append(loss))
+    assert curve.losses == pytest.approx(losses, rel=1e-4)
+    first, last = curve.rows[0], curve.rows[-1]
+    assert (first["gamma"] == last["gamma"]) == (subset == "head")
 
 
 def test_evaluations_can_come_more_often_and_the_last_step_always_has_one():
@@ -272,6 +283,17 @@ def test_a_bias_before_batch_norm_gets_no_gradient_and_the_output_bias_does():
     assert [math.isnan(size) for size in bare] == [True, True, False, False, False]
 
 
+def test_frozen_weights_show_the_gradients_that_they_would_follow():
+    part = datasets.splits("digits").train
+    net = training.build(tiny())
+    free = inside(net, datasets.to_float(part.images[:256]), part.labels[:256])
+    models.freeze(net, "norm", seed=0)
+    frozen = inside(net, datasets.to_float(part.images[:256]), part.labels[:256])
+    for size in ("weight_gradient", "bias_gradient"):
+        assert frozen[size] == free[size]
+    assert not any(layer.requires_grad for layer in models.weighted(net)["fc1"].parameters())
+
+
 def test_values_beyond_the_axis_are_counted_at_its_edge():
     part = datasets.splits("digits").train
     images = 100 * datasets.to_float(part.images[:256])
@@ -445,9 +467,9 @@ def test_every_preset_trains_its_two_nets_and_shows_what_it_is_for(make, name):
 def test_the_presets_controls_stand_in_the_open_and_all_others_are_folded(make, preset):
     for net in make(preset.name).nets:
         of = {"norms": [net.norm], "toggles": net.toggles, "biases": [net.biases]}
-        of |= {"affine": [net.affine], "activation": [net.activation]}
+        of |= {"affine": [net.affine], "activation": [net.activation], "trained": [net.trained]}
         assert list(net.shown.children) == [w for name in preset.controls for w in of[name]]
-        settable = {*net.slots, net.biases, net.affine, net.activation}
+        settable = {*net.slots, net.biases, net.affine, net.activation, net.trained}
         assert settable <= {*net.shown.children, *net.folded.children}
         assert not {*net.shown.children} & {*net.folded.children}
 
@@ -504,6 +526,12 @@ def test_a_net_that_is_no_longer_the_presets_is_named_for_what_it_is(make):
          "Batch norm, gamma and beta fixed, no biases"),
         ({"norms": ("batch", "none", "batch", "variance")},
          "Batch norm after conv1, fc1; variance-only norm after fc2"),
+        ({"trainable": "norm"}, "Batch norm, only gamma and beta trained"),
+        ({"trainable": "norm", "affine": "gamma"}, "Batch norm, only gamma trained"),
+        ({"trainable": "norm+head", "linear_bias": False},
+         "Batch norm, no biases in linear layers, only gamma, beta and the last layer trained"),
+        ({"trainable": "head", "norms": ("none",) * 4, "activation": "relu"},
+         "No norm, ReLU, only the last layer trained"),
     ],
 )  # fmt: skip
 def test_a_net_is_described_by_what_is_unusual(changes, words):
@@ -583,6 +611,22 @@ def test_what_cannot_be_trained_is_explained_in_the_widget(make):
     assert lab.training is None
 
 
+def test_a_net_that_could_learn_nothing_is_not_trained_and_says_why(make):
+    lab = make()
+    lab.nets[1].trained.value = "norm"  # of a net without norms
+    lab.train.click()
+    assert "norm&#x27;, which needs a norm" in lab.message.value
+    assert lab.training is None
+    lab.nets[1].norm.value = "mean"
+    lab.nets[1].affine.value = "none"
+    lab.train.click()
+    assert "norm&#x27;, which needs gamma or beta to be learned" in lab.message.value
+    assert lab.training is None
+    lab.nets[1].affine.value = "gamma"
+    press(lab)
+    assert lab.training.curves[1].label == "Mean-only norm, only gamma trained"
+
+
 def test_an_unforeseen_error_shows_in_the_widget_with_its_traceback(make, monkeypatch):
     def fail(*_args, **_options):
         raise RuntimeError("the <disk> melted")
@@ -640,7 +684,7 @@ def shown(monkeypatch):
 
 def test_in_a_kernel_the_lab_trains_there(shown, monkeypatch):
     monkeypatch.setattr(labs, "rendering", lambda: False)
-    labs.lab(None, preset="lite", epochs=5)
+    labs.lab("frame", preset="lite", epochs=5)
     trains, below = shown
     assert isinstance(trains, labs.TrainingLab)
     assert trains.preset.name == "lite"
@@ -650,9 +694,15 @@ def test_in_a_kernel_the_lab_trains_there(shown, monkeypatch):
 
 def test_on_a_rendered_page_the_lab_trains_in_the_browser(shown, monkeypatch):
     monkeypatch.setattr(labs, "rendering", lambda: True)
-    labs.lab(None, preset="lite")
+    labs.lab("frame", preset="lite")
     trains, records, below = shown
     assert "Train here" in trains._repr_html_()
     assert '"preset":"lite"' in trains._repr_html_()
     assert "`browser-lab`" in records._repr_markdown_()
     assert below == "recorded"
+
+
+def test_a_lab_without_recorded_runs_of_its_own_stands_alone(shown):
+    labs.lab(preset="only-norm")
+    (trains,) = shown
+    assert isinstance(trains, labs.TrainingLab)

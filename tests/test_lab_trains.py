@@ -1,8 +1,10 @@
 """The page's lab in a real browser: it trains, and lands where PyTorch lands."""
 
+import dataclasses
 import functools
 import http.server
 import itertools
+import re
 import shutil
 import threading
 
@@ -14,7 +16,7 @@ from tables import arranged, run_rows
 from bnbook import data, models, norms, streams, training
 from bnbook import lab as labs
 from bnbook.lab import digits, presets
-from bnbook.lab.browser import browser
+from bnbook.lab.browser import browser, net_code
 from bnbook.lab.page import joined
 from bnbook.run import Run
 
@@ -26,6 +28,7 @@ PAGE = """<!doctype html>
 <style>:root {{ color-scheme: light dark }} body {{ font-family: sans-serif; margin: 1rem }}</style>
 <main>{}</main></html>"""
 LEARNING_RATE = presets.find("learning-rate")
+BATCH = ("batch",) * 4
 #: Seven steps to the epoch: the shortest run there is.
 SHORT = (
     "#lab=learning-rate&lr=1&batch=512&seed=0&epochs=5&every=epoch&a=bbbb-gb-cl-s&b=nnnn-gb-cl-s"
@@ -215,6 +218,41 @@ def test_a_net_is_called_by_what_is_chosen_for_it(lab):
     assert lab.locator(".story strong").all_inner_texts()[1] == f"B · {name}"
 
 
+def test_a_net_that_could_learn_nothing_is_not_trained_and_says_why(lab):
+    net = lab.get_by_role("group", name="Net B", exact=True)
+    lab.get_by_text("More settings").click()
+    more = lab.get_by_role("group", name="More of net B", exact=True)
+    more.get_by_role("combobox", name="Trained").select_option("Gamma and beta only")
+    start = lab.get_by_role("button", name="Train here")
+    words = "Net B would learn nothing: only gamma and beta are trained, and "
+    assert "No norm, nothing trained" in net.inner_text()
+    assert lab.locator(".pending").inner_text() == f"{words}it has no norm."
+    assert lab.locator(".announcer").inner_text() == f"{words}it has no norm."
+    assert start.is_disabled()
+    net.get_by_role("combobox", name="Norm", exact=True).select_option("Mean only")
+    assert "Mean-only norm, only gamma and beta trained" in net.inner_text()
+    assert start.is_enabled()
+    more.get_by_role("combobox", name="Gamma and beta").select_option("Both fixed")
+    assert lab.locator(".pending").inner_text() == f"{words}both are fixed."
+    assert start.is_disabled()
+    lab.get_by_role("checkbox", name="B · ").uncheck()
+    assert start.is_enabled()
+
+
+def test_a_run_is_not_restarted_with_a_net_that_could_learn_nothing(lab):
+    press(lab, "Train here")
+    wait_for(lab, "training")
+    lab.get_by_text("More settings").click()
+    more = lab.get_by_role("group", name="More of net A", exact=True)
+    more.get_by_role("combobox", name="Activation").select_option("ReLU")
+    assert lab.get_by_role("button", name="Restart now").is_visible()
+    more.get_by_role("combobox", name="Gamma and beta").select_option("Both fixed")
+    more.get_by_role("combobox", name="Trained").select_option("Gamma and beta only")
+    assert not lab.get_by_role("button", name="Restart now").is_visible()
+    assert "Net A would learn nothing" in lab.locator(".pending").inner_text()
+    assert lab.get_by_role("button", name="Pause").is_enabled()
+
+
 def test_the_second_net_can_be_left_out(lab):
     lab.get_by_role("checkbox", name="B · No norm").uncheck()
     assert set(bands(lab)) == {"A"}
@@ -315,6 +353,35 @@ def test_a_chapter_shows_what_it_is_about(page, folder, preset, shown):
     page.get_by_role("combobox", name="Epochs", exact=True).select_option("5")
     train(page)
     assert shown in page.locator(".watch").inner_text()
+
+
+@pytest.mark.parametrize("subsets", [("norm", "norm+head"), ("head", "all")], ids="-".join)
+def test_what_is_frozen_on_the_page_is_frozen_in_pytorch(page, folder, subsets):
+    """And it takes a Run's words for it: the last losses are those of PyTorch."""
+    runs = [
+        Run(dataset="digits", norms=BATCH, lr=0.5, batch_size=512, train_size=4000, epochs=5,
+            trainable=subset)
+        for subset in subsets
+    ]  # fmt: skip
+    nets = "&".join(f"{letter}={net_code(run)}" for letter, run in zip("ab", runs, strict=True))
+    link = f"#lab=only-norm&lr=0.5&batch=512&seed=0&epochs=5&every=epoch&{nets}"
+    train(opened(page, folder, "only-norm", link))
+    found = re.findall(r"last loss ([\d.]+)", prints(page))
+    assert [float(loss) for loss in found] == pytest.approx(
+        [losses_of(run)[-1] for run in runs], rel=1e-5
+    )
+
+
+def losses_of(run):
+    """Train `run` in PyTorch; the losses of all steps."""
+    full = data.splits("digits")
+    losses = []
+    training.train(
+        run,
+        dataclasses.replace(full, test=full.validation),  # ten times fewer than there are
+        on_step=lambda _, loss: losses.append(loss),
+    )
+    return losses
 
 
 def test_pause_stands_still_and_resume_goes_on(lab):
@@ -569,18 +636,49 @@ def test_nets_have_the_same_names_here_and_in_jupyter(page):
             slots, models.AFFINE, (True, False), (True, False), presets.ACTIVATIONS
         )
     ]
-    nets = [
-        {
-            "norms": run.norms,
-            "affine": run.affine,
-            "convBias": run.conv_bias,
-            "linearBias": run.linear_bias,
-            "activation": run.activation,
-        }
-        for run in runs
+    runs += [
+        Run(norms=norms, affine=affine, linear_bias=linear, trainable=subset)
+        for norms, affine, linear, subset in itertools.product(
+            slots, ("both", "gamma", "beta"), (True, False), ("norm", "norm+head")
+        )
+        if set(norms) != {"none"}
     ]
-    names = call(page, ["svg", "story"], "argument.map(nameOf)", nets)
+    runs += [Run(norms=norms, activation="relu", trainable="head") for norms in slots]
+    names = call(page, ["svg", "story"], "argument.map(nameOf)", [described(run) for run in runs])
     assert names == [presets.describe(run) for run in runs]
+
+
+def described(run):
+    """The net of a `Run` as the page has it."""
+    return {
+        "norms": run.norms,
+        "affine": run.affine,
+        "convBias": run.conv_bias,
+        "linearBias": run.linear_bias,
+        "activation": run.activation,
+        "trained": run.trainable,
+    }
+
+
+NOTHING = ("none",) * 4
+
+
+@pytest.mark.parametrize(
+    ("chosen", "meant"),
+    [
+        ({"norms": NOTHING, "affine": "none"}, Run()),
+        ({"norms": NOTHING, "trained": "norm+head", "affine": "beta"}, Run(trainable="head")),
+        ({"norms": NOTHING, "trained": "head", "affine": "gamma"}, Run(trainable="head")),
+        ({"trained": "head", "affine": "none"}, Run(norms=BATCH, trainable="head")),
+        ({"trained": "norm+head", "affine": "none"}, Run(norms=BATCH, trainable="head")),
+        ({"trained": "norm", "affine": "beta"}, Run(norms=BATCH, trainable="norm", affine="beta")),
+    ],
+)
+def test_what_means_nothing_beside_the_rest_changes_neither_name_nor_band(page, chosen, meant):
+    net = described(Run(norms=BATCH)) | chosen
+    asked = "[nameOf(argument), netCode(plainest(argument)), whyStuck(argument)]"
+    found = call(page, ["svg", "permalink", "story"], asked, net)
+    assert found == [presets.describe(meant), net_code(meant), ""]
 
 
 def test_a_link_keeps_every_net_and_every_change(page):
@@ -592,9 +690,12 @@ def test_a_link_keeps_every_net_and_every_change(page):
             "convBias": conv,
             "linearBias": linear,
             "activation": activation,
+            "trained": trained,
         }
-        for i, (affine, conv, linear, activation) in enumerate(
-            itertools.product(models.AFFINE, (True, False), (True, False), presets.ACTIVATIONS)
+        for i, (affine, conv, linear, activation, trained) in enumerate(
+            itertools.product(
+                models.AFFINE, (True, False), (True, False), presets.ACTIVATIONS, presets.TRAINED
+            )
         )
     ]
     settings = [
@@ -624,6 +725,16 @@ def test_a_link_keeps_every_net_and_every_change(page):
     )
     assert read == settings
     assert call(page, ["permalink"], "readLink('#lab=affine&lr=1', 'lite', {})") is None
+
+
+def test_a_net_in_a_link_that_does_not_say_what_is_trained_trains_everything(page):
+    """Links that readers kept from before there was a choice stay valid."""
+    codes = ["bbbb-gb-cl-s", *(f"bbbb-gb-cl-s-{word}" for word in ("n", "nh", "h"))]
+    read = call(page, ["permalink"], "argument.map(readNet)", codes)
+    assert [net["trained"] for net in read] == list(presets.TRAINED)
+    assert call(page, ["permalink"], "argument.map(netCode)", read) == codes
+    damaged = ["bbbb-gb-cl-s-", "bbbb-gb-cl-s-x", "bbbb-gb-cl-s-hn", "bbbb-gb-cl-s-n-h"]
+    assert call(page, ["permalink"], "argument.map(readNet)", damaged) == [None] * 4
 
 
 E95 = [{"step": 0, "correct": 100}, {"step": 31, "correct": 949}, {"step": 62, "correct": 950}]

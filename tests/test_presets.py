@@ -25,8 +25,8 @@ def start(preset, net, **changes):
     return dataclasses.replace(net.run, **settings, **changes)
 
 
-def test_each_of_the_first_five_chapters_has_a_preset_under_its_experiments_name():
-    assert [experiments.find(name).chapter for name in presets.PRESETS] == [1, 2, 3, 4, 5]
+def test_each_chapter_with_a_lab_has_a_preset_under_its_experiments_name():
+    assert [experiments.find(name).chapter for name in presets.PRESETS] == [1, 2, 3, 4, 5, 13]
     assert [preset.name for preset in PRESETS] == list(presets.PRESETS)
 
 
@@ -46,6 +46,7 @@ def test_the_nets_of_a_lab_differ_in_what_its_open_controls_set(preset):
         "biases": {"conv_bias", "linear_bias"},
         "affine": {"affine"},
         "activation": {"activation"},
+        "trained": {"trainable"},
     }
     first, second = (net.run for net in preset.nets)
     differ = {
@@ -76,6 +77,7 @@ def test_the_word_lists_name_everything_that_a_lab_can_train():
     assert set(presets.NORMS) <= set(norms.KINDS)
     assert set(presets.AFFINE) == set(models.AFFINE)
     assert set(presets.ACTIVATIONS) == set(models.ACTIVATIONS)
+    assert {*presets.TRAINED, "random"} == set(models.SUBSETS)
     assert len(set(presets.BIASES)) == len(set(presets.BIASES.values())) == 4
 
 

@@ -14,6 +14,8 @@ PAGE_BATCH_SIZES = (16, 32, 512)
 PAGE_BATCH_LRS = (0.1, 0.5, 1.0, 2.0, 5.0)
 PAGE_VARIANT_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
 PAGE_SUBSET_LRS = (0.1, 1.0)
+#: Nets of ReLUs: without a norm they train at small rates only.
+PAGE_RELU_LRS = (0.1, 0.2, 0.5)
 
 #: What the page trains: its own few digits, so that a run takes seconds.
 _PAGE = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
@@ -23,10 +25,13 @@ _PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
 def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     arms = dict(experiment.arms)
     main = [arms.pop("1234"), arms.pop("none")]
+    rectified = [arms.pop("ReLU, with BN"), arms.pop("ReLU, without BN")]
     partial = [arms.pop(name) for name in subsets(_PAGE) if name in arms]
     return [
-        *grid(main, PAGE_LRS, PAGE_SEEDS),
+        # What trains only its norms wants larger steps than the other variants.
+        *grid([*main, arms.pop("only norm")], PAGE_LRS, PAGE_SEEDS),
         *grid(arms.values(), PAGE_VARIANT_LRS, PAGE_SEEDS),
+        *grid(rectified, PAGE_RELU_LRS, PAGE_SEEDS),
         *(
             replace(run, batch_size=size)
             for size in PAGE_BATCH_SIZES
@@ -50,6 +55,9 @@ PAGE = Experiment(
         "both fixed": replace(_PAGE_FULL, affine="none"),
         "ReLU, with BN": replace(_PAGE_FULL, activation="relu"),
         "ReLU, without BN": replace(_PAGE, activation="relu"),
+        "only norm": replace(_PAGE_FULL, trainable="norm"),
+        "norm and head": replace(_PAGE_FULL, trainable="norm+head"),
+        "only head": replace(_PAGE_FULL, trainable="head"),
     },
     plan=_page,
 )

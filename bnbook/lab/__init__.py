@@ -32,7 +32,7 @@ __all__ = [
 
 
 def lab(
-    frame: pd.DataFrame,
+    frame: pd.DataFrame | None = None,
     *,
     preset: str,
     arms: dict[str, str] | None = None,
@@ -42,12 +42,13 @@ def lab(
 ) -> None:
     """Display a chapter's lab: nets to train oneself and, beneath, the recorded runs of `frame`.
 
-    They train in the reader's browser on a rendered page, in the kernel elsewhere. `preset` is a
-    name in `presets.PRESETS`; `arms`, `lr` and `batch_size` as in `recorded`; `training` goes to
-    `TrainingLab`. Raises BookError as these do.
+    They train in the reader's browser on a rendered page, in the kernel elsewhere. Without a
+    `frame` they stand alone. `preset` is a name in `presets.PRESETS`; `arms`, `lr` and `batch_size`
+    as in `recorded`; `training` goes to `TrainingLab`. Raises BookError as these do.
     """
     parts = _browser(preset) if rendering() else [TrainingLab(preset, **training)]
-    for part in (*parts, recorded(frame, arms=arms, lr=lr, batch_size=batch_size)):
+    below = [] if frame is None else [recorded(frame, arms=arms, lr=lr, batch_size=batch_size)]
+    for part in (*parts, *below):
         display(part)  # type: ignore[no-untyped-call]
 
 

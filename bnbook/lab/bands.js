@@ -1,5 +1,6 @@
 // The recorded runs beside the reader's own: looked up by setting, never interpolated.
 import { netCode } from "./permalink.js";
+import { plainest } from "./story.js";
 import { percent } from "./svg.js";
 
 const SHARE = 10000; // accuracies are whole numbers of so many parts
@@ -10,10 +11,8 @@ const far = (a, b) => Math.abs(Math.log(a / b));
 export function createBands(bands) {
   const cells = bands ? bands.cells : {};
 
-  // A net without norms has no gamma and beta that could be fixed.
-  function codeOf(net) {
-    return netCode(net.norms.every((norm) => norm === "none") ? { ...net, affine: "both" } : net);
-  }
+  // Without norms, say, it is all one what of gamma and beta is fixed.
+  const codeOf = (net) => netCode(plainest(net));
 
   function cellOf(net, batch, lr) {
     const found = ((cells[codeOf(net)] || {})[batch] || {})[lr];

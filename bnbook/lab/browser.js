@@ -4,6 +4,7 @@ import { createKept } from "./kept.js";
 import { readLink, writeLink } from "./permalink.js";
 import { LETTERS, createRun, makeReady, storyOf, takeReport } from "./run.js";
 import { createSettings } from "./settings.js";
+import { whyStuck } from "./story.js";
 import { drawSwatch } from "./svg.js";
 import { canTrain, createTrainer } from "./trainer.js";
 import { createView } from "./view.js";
@@ -82,6 +83,13 @@ function start(root) {
 
   // The controls
 
+  // What speaks against training with these settings, in words.
+  function obstacle() {
+    const reasons = settings.read().nets.map(whyStuck);
+    const stuck = reasons.findIndex(Boolean);
+    return stuck < 0 ? "" : "Net " + LETTERS[stuck] + " would learn nothing: " + reasons[stuck] + ".";
+  }
+
   function settingChanged(what) {
     if (what === "lr" && (state === "training" || state === "paused")) {
       clearTimeout(resting);
@@ -89,6 +97,7 @@ function start(root) {
     }
     view.draw();
     refresh();
+    if (obstacle()) view.announce(obstacle());
   }
 
   function setState(name) {
@@ -127,7 +136,7 @@ function start(root) {
   // Buttons and hints, which follow from settings and state.
   function refresh() {
     button("train").textContent = BUTTON[state] || "Train here";
-    button("train").disabled = state === "loading" || state === "hidden";
+    button("train").disabled = state === "loading" || state === "hidden" || (!running() && obstacle() !== "");
     button("reset").disabled = !run;
     button("keep").disabled = !run || !run.total || kept.full();
     find("a.link").href = linkOf(run ? run.setting : { ...settings.read(), changes: scheduled });
@@ -141,9 +150,10 @@ function start(root) {
   function refreshPending() {
     const waits = (setting) => linkOf({ ...setting, lr: running() ? 0 : setting.lr, changes: [] });
     const differs = run && waits(settings.read()) !== waits(run.setting);
-    button("restart").hidden = !(differs && running());
+    button("restart").hidden = !differs || !running() || obstacle() !== "";
     let text = "The learning rate applies at once, all else at the next start.";
-    if (differs && running()) text = "The changed settings apply at the next start.";
+    if (obstacle()) text = obstacle();
+    else if (differs && running()) text = "The changed settings apply at the next start.";
     else if (differs) text = "The curves belong to learning rate " + run.setting.lr + ", batch size " + run.setting.batch + ", seed " + run.setting.seed + ". Train again with the new settings.";
     find(".pending span").textContent = text;
   }

@@ -33,7 +33,7 @@ DIGITS = f"../{digits.ADDRESS}"
 SHARE = 10_000
 LAYERS = models.LENET_LAYERS[:-1]
 #: What tells one net from another.
-NET_FIELDS = ["norms", "affine", "conv_bias", "linear_bias", "activation"]
+NET_FIELDS = ["norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"]
 
 
 def browser(preset: Preset, band: pd.DataFrame | None = None, address: str = DIGITS) -> Html:
@@ -68,12 +68,18 @@ def browser(preset: Preset, band: pd.DataFrame | None = None, address: str = DIG
 
 
 def net_code(run: Run) -> str:
-    """Name the net of `run` as the page's links do: "bbbb-gb-cl-s" is batch norm everywhere."""
+    """Name the net of `run` as the page's links do.
+
+    "bbbb-gb-cl-s" is batch norm everywhere; a fifth word says what is trained, if not everything:
+    gamma and beta ("n"), the last layer ("h"), or both ("nh").
+    """
     learned = "".join(
         letter for letter, on in zip("gb", models.AFFINE[run.affine], strict=True) if on
     )
     biases = "c" * run.conv_bias + "l" * run.linear_bias
-    return f"{''.join(norm[0] for norm in run.norms)}-{learned}-{biases}-{run.activation[0]}"
+    code = f"{''.join(norm[0] for norm in run.norms)}-{learned}-{biases}-{run.activation[0]}"
+    trained = "".join(part[0] for part in run.trainable.split("+"))
+    return code if run.trainable == "all" else f"{code}-{trained}"
 
 
 def bands(frame: pd.DataFrame) -> dict[str, Any]:
@@ -191,11 +197,12 @@ def _folded(preset: Preset, index: int) -> str:
         _select(f"Norm after {layer}", f"slot{slot}", presets.NORMS, run.norms[slot], slot)
         for slot, layer in enumerate(LAYERS)
     )
-    others = (n for n in ("biases", "affine", "activation") if n not in preset.controls)
+    others = ("biases", "affine", "activation", "trained")
+    menus = "".join(_control(name, run) for name in others if name not in preset.controls)
     return f"""
 <fieldset class="net" data-net="{index}"><legend>More of net {"AB"[index]}</legend>
 <p class="name"><strong>{"AB"[index]}</strong></p>
-{slots}{"".join(_control(name, run) for name in others)}
+{slots}{menus}
 </fieldset>"""
 
 
@@ -220,6 +227,8 @@ def _control(name: str, run: Run) -> str:
         )
     if name == "affine":
         return _select("Gamma and beta", "affine", presets.AFFINE, run.affine)
+    if name == "trained":
+        return _select("Trained", "trained", presets.TRAINED, run.trainable)
     return _select("Activation", "activation", presets.ACTIVATIONS, run.activation)
 
 

@@ -43,6 +43,7 @@ class NetControls:
         self.biases = _dropdown("Hidden biases", _choices(presets.BIASES), biases)
         self.affine = _dropdown("Gamma and beta", _choices(presets.AFFINE), run.affine)
         self.activation = _dropdown("Activation", _choices(presets.ACTIVATIONS), run.activation)
+        self.trained = _dropdown("Trained", _choices(presets.TRAINED), run.trainable)
         self._keep_in_step()
         widgets_of = {
             "norms": [self.norm],
@@ -50,6 +51,7 @@ class NetControls:
             "biases": [self.biases],
             "affine": [self.affine],
             "activation": [self.activation],
+            "trained": [self.trained],
         }
         open_ones = [w for name in controls for w in widgets_of.pop(name)]
         # Four switches do what one menu for all norms does, and the menus of the slots do both.
@@ -68,6 +70,7 @@ class NetControls:
             "linear_bias": linear_bias,
             "affine": self.affine.value,
             "activation": self.activation.value,
+            "trainable": self.trained.value,
         }
 
     def label(self) -> str:

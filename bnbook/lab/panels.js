@@ -97,7 +97,7 @@ export function updateAffine(cells, net, probe, reach) {
     cell.upper.setAttribute("d", gamma ? histogramPath(histogram(gamma, 1, reach, AFFINE_BINS), HALF) : "");
     cell.lower.setAttribute("d", beta ? histogramPath(histogram(beta, 0, reach, AFFINE_BINS), 2 * HALF + GAP) : "");
     cell.note.textContent = gamma ? "" : "no norm";
-    const fixed = { both: "", gamma: "beta fixed", beta: "gamma fixed", none: "both fixed" }[net.affine];
+    const fixed = { both: "", gamma: "beta fixed", beta: "gamma fixed", none: "both fixed" }[net.trained === "head" ? "none" : net.affine];
     cell.text.textContent = gamma ? fixed : "";
   });
 }

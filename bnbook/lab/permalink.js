@@ -2,24 +2,28 @@
 // The same address gives the same curve, to the last bit, on any machine.
 const NORM_LETTERS = { b: "batch", m: "mean", v: "variance", n: "none" };
 const AFFINES = { gb: "both", g: "gamma", b: "beta", "": "none" };
+const TRAINED = { n: "norm", nh: "norm+head", h: "head" };
 const MAX_STEP = 1e7;
 
 function letterOf(letters, wanted) {
   return Object.keys(letters).find((letter) => letters[letter] === wanted);
 }
 
-// A net in four words: norms, what of gamma and beta is learned, where biases are, activation.
+// A net in words: norms, what of gamma and beta is learned, where biases are, activation, and
+// what is trained if that is not everything.
 export function netCode(net) {
-  return [
+  const words = [
     net.norms.map((norm) => letterOf(NORM_LETTERS, norm)).join(""),
     letterOf(AFFINES, net.affine),
     (net.convBias ? "c" : "") + (net.linearBias ? "l" : ""),
     net.activation[0],
-  ].join("-");
+  ];
+  if (net.trained !== "all") words.push(letterOf(TRAINED, net.trained));
+  return words.join("-");
 }
 
 export function readNet(code) {
-  const found = /^([bmvn]{4})-(g?b?)-(c?l?)-([sr])/.exec(code);
+  const found = /^([bmvn]{4})-(g?b?)-(c?l?)-([sr])(?:-(nh|n|h))?/.exec(code);
   if (!found || found[0] !== code) return null;
   return {
     norms: [...found[1]].map((letter) => NORM_LETTERS[letter]),
@@ -27,6 +31,7 @@ export function readNet(code) {
     convBias: found[3].includes("c"),
     linearBias: found[3].includes("l"),
     activation: found[4] === "s" ? "sigmoid" : "relu",
+    trained: TRAINED[found[5]] || "all",
   };
 }
 

@@ -3,6 +3,7 @@
 One description for both fronts: the lab on the page and the one in Jupyter.
 """
 
+import itertools
 from dataclasses import dataclass
 
 from bnbook import experiments, models
@@ -38,9 +39,15 @@ BIASES = {
     (False, False): "None",
 }
 ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "ReLU"}
+TRAINED = {
+    "all": "Everything",
+    "norm": "Gamma and beta only",
+    "norm+head": "Gamma, beta and the last layer",
+    "head": "The last layer only",
+}
 
 #: Settings that a preset may put in the open; the others are folded away.
-CONTROLS = ("norms", "toggles", "biases", "affine", "activation")
+CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
 #: Panels beside the curves and the layers' distributions, which every lab has.
 WATCHED = ("", "bias gradients", "gamma and beta", "time")
 
@@ -139,6 +146,19 @@ PRESETS = {
             ask="Which net takes longer for a step, and which longer to the goal? "
             "Give each the learning rate that suits it best, then compare again.",
         ),
+        Preset(
+            name="only-norm",
+            title="Train nothing but gamma and beta",
+            nets=(
+                Net("Everything", _ARMS["1234"]),
+                Net("Gamma and beta only", _ARMS["only norm"]),
+            ),
+            controls=("trained",),
+            watch="gamma and beta",
+            lr=2.0,
+            ask="Watch how far gamma and beta go where nothing else moves. Which learning rate "
+            "suits that net best? Then set it beside one that trains only its last layer.",
+        ),
     )
 }
 
@@ -153,7 +173,7 @@ def find(name: str) -> Preset:
 def describe(run: Run) -> str:
     """Say in a few words which net `run` trains; what is as usual goes without saying."""
     parts = [_norms(run.norms)]
-    if run.affine != "both" and set(run.norms) != {"none"}:
+    if run.affine != "both" and run.normed and run.trainable == "all":
         parts.append("gamma and beta fixed" if run.affine == "none" else AFFINE[run.affine].lower())
     biases = (run.conv_bias, run.linear_bias)
     if not all(biases):
@@ -161,6 +181,8 @@ def describe(run: Run) -> str:
         parts.append("no biases" + where.get(biases, ""))
     if run.activation == "relu":
         parts.append("ReLU")
+    if run.trainable != "all":
+        parts.append(_trained(run))
     text = ", ".join(parts)
     return text[0].upper() + text[1:]
 
@@ -172,3 +194,10 @@ def _norms(kinds: tuple[str, ...]) -> str:
     layers = dict(zip(models.LENET_LAYERS, kinds, strict=False))
     held = {kind: [x for x in layers if layers[x] == kind] for kind in kinds if kind in words}
     return "; ".join(f"{words[kind]} after {', '.join(where)}" for kind, where in held.items())
+
+
+def _trained(run: Run) -> str:
+    norm, head = "norm" in run.trainable, "head" in run.trainable
+    learned = (*(norm and on for on in models.AFFINE[run.affine]), head)
+    *first, last = itertools.compress(("gamma", "beta", "the last layer"), learned)
+    return f"only {', '.join(first)}{' and ' if first else ''}{last} trained"

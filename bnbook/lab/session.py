@@ -86,6 +86,7 @@ class _Net:
     def __init__(self, curve: Curve, shape: tuple[int, ...], device: str) -> None:
         self.curve = curve
         self.net = training.build(curve.run, shape).to(device)
+        models.freeze(self.net, curve.run.trainable, curve.run.seed)
         self._learned = [p for p in self.net.parameters() if p.requires_grad]
         self._optimizer = torch.optim.SGD(self._learned, lr=curve.run.lr)
 
@@ -252,8 +253,8 @@ def inside(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
 
     `before` and `after` each norm slot: the shares of the values in `BINS` bins, and their
     `spread_before` and `spread_after` (standard deviation over all of them). Per layer with
-    weights: l2 norms of `weight_gradient` and `bias_gradient` (NaN where there is no bias).
-    `gamma` and `beta` of each slot, empty where it has none.
+    weights: l2 norms of `weight_gradient` and `bias_gradient`, of frozen ones too (NaN where there
+    is no bias). `gamma` and `beta` of each slot, empty where it has none.
     """
     net = copy.deepcopy(net).train()
     modules = dict(net.named_children())
@@ -261,8 +262,8 @@ def inside(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
     seen: list[tuple[Tensor, Tensor]] = []
     for slot in slots:
         slot.register_forward_hook(lambda _, x, y: seen.append((x[0].detach(), y.detach())))
+    layers = [modules[name].requires_grad_() for name in models.LENET_LAYERS]
     functional.cross_entropy(net(images), labels).backward()
-    layers = [modules[name] for name in models.LENET_LAYERS]
     return {
         "before": [_shares(x) for x, _ in seen],
         "after": [_shares(y) for _, y in seen],

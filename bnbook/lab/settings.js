@@ -2,7 +2,7 @@
 import { readNet, netCode } from "./permalink.js";
 import { nameOf } from "./story.js";
 
-const FIELDS = { affine: (net) => net.affine, activation: (net) => net.activation, biases: (net) => (net.convBias ? "c" : "") + (net.linearBias ? "l" : "") };
+const FIELDS = { affine: (net) => net.affine, activation: (net) => net.activation, trained: (net) => net.trained, biases: (net) => (net.convBias ? "c" : "") + (net.linearBias ? "l" : "") };
 
 // "changed" is called after every change by the reader, with "lr" or "other".
 export function createSettings(root, data, changed) {

@@ -14,16 +14,42 @@ function normsInWords(norms) {
   return kinds.map((kind) => words[kind] + " after " + LAYERS.filter((_, i) => norms[i] === kind).join(", ")).join("; ");
 }
 
+const isNormed = (net) => net.norms.some((norm) => norm !== "none");
+
+// Why training a net would move nothing; no words where it does move something.
+export function whyStuck(net) {
+  if (net.trained !== "norm") return "";
+  if (!isNormed(net)) return "only gamma and beta are trained, and it has no norm";
+  return net.affine === "none" ? "only gamma and beta are trained, and both are fixed" : "";
+}
+
+// The same training in its plainest description: what means nothing beside the rest is as usual.
+export function plainest(net) {
+  const learnable = isNormed(net) && net.affine !== "none";
+  const trained = net.trained === "norm+head" && !learnable ? "head" : net.trained;
+  return { ...net, trained, affine: isNormed(net) && trained !== "head" ? net.affine : "both" };
+}
+
+function trainedInWords(net) {
+  if (whyStuck(net)) return "nothing trained";
+  const words = ["gamma", "beta"].filter((name) => net.trained !== "head" && ["both", name].includes(net.affine));
+  if (net.trained !== "norm") words.push("the last layer");
+  const last = words.pop();
+  return "only " + (words.length ? words.join(", ") + " and " : "") + last + " trained";
+}
+
 // "Batch norm, no biases": a name for a net that is none of the preset's own.
-export function nameOf(net) {
+export function nameOf(described) {
+  const net = plainest(described);
   const parts = [normsInWords(net.norms)];
-  if (net.norms.some((norm) => norm !== "none")) {
+  if (isNormed(net) && net.trained === "all") {
     parts.push({ both: "", gamma: "beta fixed", beta: "gamma fixed", none: "gamma and beta fixed" }[net.affine]);
   }
   if (!net.convBias && !net.linearBias) parts.push("no biases");
   else if (!net.convBias) parts.push("no biases in convolutions");
   else if (!net.linearBias) parts.push("no biases in linear layers");
   if (net.activation === "relu") parts.push("ReLU");
+  if (net.trained !== "all") parts.push(trainedInWords(net));
   return capital(parts.filter(Boolean).join(", "));
 }
 

@@ -46,8 +46,12 @@ async function begin({ wasm, digits, trainCount, setting }) {
   engine.setData(pixels, labels, trainCount);
   const nets = setting.nets.map((net) => engine.createNet({
     norms: net.norms,
-    gamma: net.affine === "both" || net.affine === "gamma",
-    beta: net.affine === "both" || net.affine === "beta",
+    learned: {
+      hidden: net.trained === "all",
+      head: net.trained !== "norm",
+      gamma: net.trained !== "head" && ["both", "gamma"].includes(net.affine),
+      beta: net.trained !== "head" && ["both", "beta"].includes(net.affine),
+    },
     convBias: net.convBias,
     linearBias: net.linearBias,
     activation: net.activation,

@@ -112,16 +112,16 @@ EXPORT(capacity) int capacity(void) { return MAX_IMAGES; }
 EXPORT(setData) void set_data(int count, int train) { images = count, train_images = train; }
 
 /* Return a net with its initial weights, or null where all places are taken. `kinds`: two bits per
-   slot. */
+   slot; from `hidden` to `beta`: what is learned. */
 EXPORT(create)
-Net *create(int kinds, int learns_gamma, int learns_beta, int conv_bias, int linear_bias, int relu,
-            int batch_size, u32 seed) {
+Net *create(int kinds, int hidden, int head, int gamma, int beta, int conv_bias, int linear_bias,
+            int relu, int batch_size, u32 seed) {
   Net *net = nets;
   while (net->used) {
     if (++net == nets + MAX_NETS) return 0;
   }
   net->used = 1, net->steps = 0, net->batch_size = batch_size, net->relu = relu;
-  net->learns_gamma = learns_gamma, net->learns_beta = learns_beta;
+  net->learned = (Learned){hidden, head, gamma, beta};
   for (int i = 0; i < MAX_PARAMETERS; i++) net->parameters[i] = net->gradients[i] = 0;
   int count = 0;
   for (int layer = 0; layer < LAYERS; layer++) {
@@ -152,7 +152,7 @@ EXPORT(step) float step(Net *net, float lr) {
   const u32 *list = net->order + at * count;
   forward(net, list, count, 0, 1);
   double loss = cross_entropy(list, count);
-  backward(net, list, count, net->gradients);
+  backward(net, list, count, &net->learned, net->gradients);
   track(net, &net->running, count, MOMENTUM);
   for (int i = 0; i < net->count; i++) net->parameters[i] -= lr * net->gradients[i];
   net->steps++;
@@ -170,8 +170,9 @@ EXPORT(evaluate) void *evaluate(const Net *net) {
 }
 
 /* bnbook.training.probe, and how the values are spread: over BINS bins from -RANGE to RANGE, the
-   outer ones with all beyond. */
+   outer ones with all beyond. Weights and biases have their gradients even where they are fixed. */
 EXPORT(probe) void *probe(const Net *net) {
+  static const Learned all = {1, 1, 1, 1};
   static float gradients[MAX_PARAMETERS];
   u32 list[PROBE_SIZE];
   int count = train_images < PROBE_SIZE ? train_images : PROBE_SIZE;
@@ -180,7 +181,7 @@ EXPORT(probe) void *probe(const Net *net) {
   forward(net, list, count, 0, 1);
   for (int slot = 0; slot < SLOTS; slot++) look_at_slot(slot, count);
   cross_entropy(list, count);
-  backward(net, list, count, gradients);
+  backward(net, list, count, &all, gradients);
   for (int layer = 0; layer < LAYERS; layer++) {
     const Place *at = &net->place[layer];
     seen.weight_norm[layer] = norm(gradients + at->weight, weights[layer]);

@@ -44,12 +44,13 @@ export async function createEngine(bytes) {
 
   /**
    * Make a net with the initial weights and the batch order of seed. settings: norms (four
-   * of "none", "batch", "mean", "variance"), gamma, beta (learned?), convBias, linearBias,
-   * activation ("sigmoid" or "relu"), batchSize (2..512).
+   * of "none", "batch", "mean", "variance"), learned ({ hidden, head, gamma, beta }, each true
+   * or false; hidden and head: the weights and biases of the hidden layers and of the last one),
+   * convBias, linearBias, activation ("sigmoid" or "relu"), batchSize (2..512).
    */
   function createNet(settings, seed) {
     const kinds = settings.norms.map((norm) => NORMS.indexOf(norm));
-    const { batchSize, activation } = settings;
+    const { learned, batchSize, activation } = settings;
     if (kinds.length !== 4 || kinds.includes(-1)) throw new RangeError("unknown norm");
     if (!["sigmoid", "relu"].includes(activation)) throw new RangeError("unknown activation");
     const most = Math.min(MAX_BATCH, train);
@@ -61,8 +62,8 @@ export async function createEngine(bytes) {
     }
     const net = wasm.create(
       kinds.reduce((bits, kind, slot) => bits | (kind << (2 * slot)), 0),
-      settings.gamma, settings.beta, settings.convBias, settings.linearBias,
-      activation === "relu", batchSize, seed,
+      learned.hidden, learned.head, learned.gamma, learned.beta,
+      settings.convBias, settings.linearBias, activation === "relu", batchSize, seed,
     );
     if (!net) throw new Error("too many nets: free one first");
     living.add(net);

@@ -47,8 +47,15 @@ typedef struct {
   int weight, bias, gamma, beta;
 } Place;
 
+/* What is learned: 1 or 0 each. hidden: weights and biases of all layers but the last, whose own
+   are the head. */
 typedef struct {
-  int used, batch_size, relu, learns_gamma, learns_beta;
+  int hidden, head, gamma, beta;
+} Learned;
+
+typedef struct {
+  int used, batch_size, relu;
+  Learned learned;
   int kind[SLOTS];
   Place place[LAYERS];
   int count; /* of parameters */

@@ -213,7 +213,8 @@ INLINE void deactivate_as(int slot, int groups, int relu, v4 *dy_sum, v4 *dyz_su
 
 /* Set dy_mean and pull, the terms by which the batch's statistics depend on the batch (see
    bnbook.norms._BatchTransform), and the gradients of gamma and beta. */
-static void deactivate(const Net *net, int slot, int count, float *gradients) {
+static void deactivate(const Net *net, int slot, int count, const Learned *learned,
+                       float *gradients) {
   v4 dy_sum[WIDEST] = {0}, dyz_sum[WIDEST] = {0};
   int kind = net->kind[slot];
   float n = count * area_of(slot);
@@ -227,8 +228,8 @@ static void deactivate(const Net *net, int slot, int count, float *gradients) {
     float dbeta = total(dy_sum[i]), dgamma = total(dyz_sum[i]) * scale[f];
     dy_mean[f] = uses_mean(kind) ? dbeta / n : 0;
     pull[f] = uses_var(kind) ? gain[f] * scale[f] * dgamma / n : 0;
-    if (kind != NONE && net->learns_gamma) gradients[net->place[slot].gamma + i] = dgamma;
-    if (kind != NONE && net->learns_beta) gradients[net->place[slot].beta + i] = dbeta;
+    if (kind != NONE && learned->gamma) gradients[net->place[slot].gamma + i] = dgamma;
+    if (kind != NONE && learned->beta) gradients[net->place[slot].beta + i] = dbeta;
   }
 }
 
@@ -254,8 +255,9 @@ static void denorm(const Net *net, int slot, int g, int count, v4 *sum) {
   }
 }
 
-/* The gradients of all parameters, from that of the logits. */
-static void backward(const Net *net, const u32 *list, int count, float *gradients) {
+/* The gradients of what is learned, from that of the logits; 0 for all else. */
+static void backward(const Net *net, const u32 *list, int count, const Learned *learned,
+                     float *gradients) {
   int groups = groups_of(count);
   for (int i = 0; i < net->count; i++) gradients[i] = 0;
   for (int layer = OUT; layer >= 0; layer--) {
@@ -263,7 +265,8 @@ static void backward(const Net *net, const u32 *list, int count, float *gradient
     const float *w = net->parameters + at->weight;
     float *dw = gradients + at->weight;
     v4 bias[WIDEST] = {0};
-    if (layer < OUT) deactivate(net, layer, count, gradients);
+    int wanted = layer == OUT ? learned->head : learned->hidden;
+    if (layer < OUT) deactivate(net, layer, count, learned, gradients);
     if (layer < CONVOLUTIONS) {
       for (int i = 0; i < weights[layer]; i++) kernel_sums[i] = splat(0);
     }
@@ -274,27 +277,27 @@ static void backward(const Net *net, const u32 *list, int count, float *gradient
       } else {
         for (int i = 0; i < CLASSES; i++) bias[i] += dz[i];
       }
-      if (layer == 0) {
+      if (layer == 0 && wanted) {
         read_group(list, count, g);
         convolve_weights(input, dz, kernel_sums, 1, SIDE, 6);
       } else if (layer == 1) {
-        convolve_weights(h0 + g * 6 * 144, dz, kernel_sums, 6, 12, 16);
+        if (wanted) convolve_weights(h0 + g * 6 * 144, dz, kernel_sums, 6, 12, 16);
         convolve_back(dz, w, dh0 + g * 6 * 144);
       }
     }
     if (layer < CONVOLUTIONS) {
       for (int i = 0; i < weights[layer]; i++) dw[i] = total(kernel_sums[i]);
     } else if (layer == 2) {
-      multiply_weights(h1, a[2], dw, groups, 120, 256);
+      if (wanted) multiply_weights(h1, a[2], dw, groups, 120, 256);
       multiply(a[2], w, 0, dh1, groups, 256, 120, 1, 256);
     } else if (layer == 3) {
-      multiply_weights(h2, a[3], dw, groups, 84, 120);
+      if (wanted) multiply_weights(h2, a[3], dw, groups, 84, 120);
       multiply(a[3], w, 0, dh2, groups, 120, 84, 1, 120);
     } else {
-      multiply_weights(h3, dh4, dw, groups, CLASSES, 84);
+      if (wanted) multiply_weights(h3, dh4, dw, groups, CLASSES, 84);
       multiply(dh4, w, 0, dh3, groups, 84, CLASSES, 1, 84);
     }
-    for (int i = 0; at->bias >= 0 && i < features[layer]; i++) {
+    for (int i = 0; wanted && at->bias >= 0 && i < features[layer]; i++) {
       gradients[at->bias + i] = total(bias[i]);
     }
   }
