@@ -139,16 +139,15 @@ def _by_accuracy(frame: pd.DataFrame) -> str:
     """Say which of the planned comparisons, in test accuracy after the last epoch, differ."""
     table = findings.contrasts(frame, experiments.find("per-layer").contrasts)
     differ = table[table["finding"] == findings.DIFFERENT]
-    removed = {
-        experiments.subset_name({1, 2, 3, 4} - {slot}): layer for slot, layer in enumerate(LAYERS, 1)
-    }
+    slots = range(1, len(LAYERS) + 1)
+    lacking = {experiments.subset_name({*slots} - {slot}): LAYERS[slot - 1] for slot in slots}
     said = [
-        f"the norm after {removed[row['a']]} at learning rate {row['lr']}, {findings.as_points(row)}"
+        f"the norm after {lacking[row['a']]} at learning rate {row['lr']}, {findings.as_points(row)}"
         for _, row in differ.iterrows()
     ]
     return (
         f"In test accuracy, {len(differ)} of the {len(table)} planned comparisons show a difference"
-        + (f": without {list_of(said)}" if said else "")
+        + (f": those without {list_of(said)}" if said else "")
     )
 
 
