@@ -142,12 +142,12 @@ def _by_accuracy(frame: pd.DataFrame) -> str:
     slots = range(1, len(LAYERS) + 1)
     lacking = {experiments.subset_name({*slots} - {slot}): LAYERS[slot - 1] for slot in slots}
     said = [
-        f"the norm after {lacking[row['a']]} at learning rate {row['lr']}, {findings.as_points(row)}"
+        f"without {lacking[row['a']]}'s at learning rate {row['lr']} ({findings.as_points(row)})"
         for _, row in differ.iterrows()
     ]
     return (
-        f"In test accuracy, {len(differ)} of the {len(table)} planned comparisons show a difference"
-        + (f": those without {list_of(said)}" if said else "")
+        f"Planned comparisons that show a difference in test accuracy: {len(said)} of {len(table)}"
+        + (f", {list_of(said)}" if said else "")
     )
 
 
