@@ -138,12 +138,12 @@ def _left_out(values: pd.DataFrame, worst: str, lr: float) -> str:
 def _by_accuracy(frame: pd.DataFrame) -> str:
     """Say which of the planned comparisons, in test accuracy after the last epoch, differ."""
     table = findings.contrasts(frame, experiments.find("per-layer").contrasts)
-    differ = table[table["finding"] == findings.DIFFERENT]
+    rows: list[Any] = table[table["finding"] == findings.DIFFERENT].to_dict("records")
     slots = range(1, len(LAYERS) + 1)
     lacking = {experiments.subset_name({*slots} - {slot}): LAYERS[slot - 1] for slot in slots}
     said = [
         f"without {lacking[row['a']]}'s at learning rate {row['lr']} ({findings.as_points(row)})"
-        for _, row in differ.iterrows()
+        for row in rows
     ]
     return (
         f"Planned comparisons that show a difference in test accuracy: {len(said)} of {len(table)}"

@@ -329,16 +329,13 @@ def arms(frame: pd.DataFrame) -> list[str]:
 
 
 def holm(p_values: Any) -> npt.NDArray[np.float64]:
-    """Holm's step-down adjustment (Holm 1979); a missing p-value counts as 1.
-
-    As `multipletests` of statsmodels, which collects garbage at each call: half of a page's time.
-    """
+    """Holm's step-down adjustment (Holm 1979); a missing p-value counts as 1."""
+    # statsmodels has it, but collects garbage at each call: half of the time of a page.
     p = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
     order = np.argsort(p)
-    adjusted = np.empty_like(p)
     # The smallest of n counts n times, the next n - 1 times, and none less than one before it.
-    adjusted[order] = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
-    return adjusted
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    return np.asarray(stepped[np.argsort(order)], dtype=float)
 
 
 def classify(p_difference: float, p_equivalence: float, level: float = LEVEL) -> str:

@@ -142,7 +142,7 @@ PRESETS = {
             ),
             controls=("norms", "activation"),
             watch="time",
-            lr=0.1,
+            lr=0.2,
             ask="Which net takes longer for a step, and which longer to the goal? "
             "Give each the learning rate that suits it best, then compare again.",
         ),
