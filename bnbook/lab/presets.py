@@ -144,7 +144,7 @@ PRESETS = {
             watch="time",
             lr=0.2,
             ask="Which net takes longer for a step, and which longer to the goal? "
-            "Give each the learning rate that suits it best, then compare again.",
+            "Then look for the learning rate at which each of them gets there soonest.",
         ),
         Preset(
             name="only-norm",
