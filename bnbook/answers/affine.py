@@ -7,6 +7,7 @@ from typing import Any, Final
 import pandas as pd
 
 from bnbook import experiments, findings, models, training
+from bnbook.answers.wording import list_of
 from bnbook.findings import Interval, Paired, Verdict
 
 EXPERIMENT: Final = "affine"
@@ -143,7 +144,7 @@ def own_rates(frame: pd.DataFrame) -> Verdict:
             bool(moved) or swapped,
             "Tuning changes what we conclude: "
             + " and ".join(
-                [f"the finding on {' and '.join(moved)}"] * bool(moved)
+                ([f"the finding on {list_of(moved)}"] if moved else [])
                 + ["the answer to which of gamma and beta is missed more"] * swapped
             )
             + f". The best rates are {listed}.",
@@ -240,7 +241,7 @@ def describe(part: pd.DataFrame) -> str:
     at_widest = f"{findings.points(*found['widest'])} at its widest, after epoch {widest}, and "
     return (
         f"{findings.points(*found['first'])} after epoch 1, "
-        f"{at_widest if widest < last else 'and '}"
+        f"{at_widest if 1 < widest < last else 'and '}"
         f"{findings.points(*found['last'])} after the last, epoch {last}"
     )
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 import pandas as pd
 
 from bnbook import experiments, findings
+from bnbook.answers.wording import list_of
 from bnbook.findings import Paired, Verdict
 
 #: The norms that remove less, each compared with full batch norm.
@@ -64,8 +65,8 @@ def own_rates(frame: pd.DataFrame) -> Verdict:
         (
             findings.REPRODUCED,
             bool(moved),
-            f"What we conclude about {' and '.join(moved)} changes between the shared and the own "
-            f"best learning rate. {spread}.",
+            f"What we conclude about {list_of(moved or LESS)} changes between the shared and the "
+            f"own best learning rate. {spread}.",
         ),
         (
             findings.NOT_REPRODUCED,
