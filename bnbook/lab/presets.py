@@ -41,9 +41,9 @@ BIASES = {
 ACTIVATIONS = {"sigmoid": "Sigmoid", "relu": "ReLU"}
 TRAINED = {
     "all": "Everything",
-    "norm": "Gamma and beta only",
-    "norm+head": "Gamma, beta and the last layer",
-    "head": "The last layer only",
+    "norm": "Gamma and beta",
+    "norm+head": "Gamma, beta, last layer",
+    "head": "The last layer",
 }
 
 #: Settings that a preset may put in the open; the others are folded away.
