@@ -151,7 +151,7 @@ PRESETS = {
             title="Train nothing but gamma and beta",
             nets=(
                 Net("Everything", _ARMS["1234"]),
-                Net("Gamma and beta only", _ARMS["only norm"]),
+                Net("Gamma and beta", _ARMS["only norm"]),
             ),
             controls=("trained",),
             watch="gamma and beta",
