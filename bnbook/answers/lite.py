@@ -60,13 +60,14 @@ def own_rates(frame: pd.DataFrame) -> Verdict:
         f"Among variants that train, the best rates range from {min(sound):g} to {max(sound):g}"
     )
     moved = changed(frame)
+    which = list_of(moved) if moved else "none"
     return findings.verdict(
         "C10",
         (
             findings.REPRODUCED,
             bool(moved),
-            f"What we conclude about {list_of(moved or LESS)} changes between the shared and the "
-            f"own best learning rate. {spread}.",
+            f"What we conclude about {which} changes between the shared and the own best learning "
+            f"rate. {spread}.",
         ),
         (
             findings.NOT_REPRODUCED,
