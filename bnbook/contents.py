@@ -153,7 +153,7 @@ CHAPTERS: Final = (
         14,
         _FARTHER,
         "14-lenet5.ipynb",
-        "Chapter 14 · LeNet-5, a lab session",
+        "Chapter 14 · LeNet\N{NON-BREAKING HYPHEN}5, a lab session",
         "Does it make LeNet-5 converge faster and end better, as a lab sheet says?",
         needs=(2, 8),
     ),

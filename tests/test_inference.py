@@ -5,7 +5,7 @@ import pytest
 from tables import FIVE, arranged, run_rows
 
 from bnbook import experiments, figures, findings
-from bnbook.answers import inference
+from bnbook.answers import advice, inference
 from bnbook.experiments import TUNING_SEEDS
 from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED
 from bnbook.run import Run
@@ -112,20 +112,25 @@ def placed(costs):
 
 
 @pytest.mark.parametrize(
-    ("costs", "expected"),
+    ("costs", "expected", "advised"),
     [
-        ({"sigmoid, after": 0.02, "ReLU, after": 0.02}, REPRODUCED),
-        ({"sigmoid, after": 0.02}, REFINED),
-        ({"sigmoid, before": 0.02, "ReLU, after": 0.02}, REFINED),
-        ({"ReLU, before": 0.02}, NOT_REPRODUCED),
-        ({}, NOT_REPRODUCED),
+        ({"sigmoid, after": 0.02, "ReLU, after": 0.02}, REPRODUCED, "Put batch norm before the"),
+        ({"sigmoid, after": 0.02}, REFINED, "Put it before it with sigmoid."),
+        (
+            {"sigmoid, before": 0.02, "ReLU, after": 0.02},
+            REFINED,
+            "Put it after it with sigmoid and before it with ReLU.",
+        ),
+        ({"ReLU, before": 0.02}, NOT_REPRODUCED, "Put it after it with ReLU."),
+        ({}, NOT_REPRODUCED, "Leave it where it is"),
     ],
 )
-def test_a6_before_is_better_where_after_costs_accuracy(costs, expected):
+def test_a6_before_is_better_where_after_costs_accuracy(costs, expected, advised):
     frame = placed(costs)
     assert inference.place(frame).status == expected
     assert inference.place_and_dropout(frame).status == expected
     assert inference.place(frame).sentence in inference.place_and_dropout(frame).sentence
+    assert advised in advice.place(frame).do
 
 
 def test_d2_and_d3_are_decided_by_the_net_itself():

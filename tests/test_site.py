@@ -12,7 +12,8 @@ import smalldocs.notebook
 import yaml
 from conftest import ROOT
 
-from bnbook import site
+from bnbook import findings, site
+from bnbook.answers import overview
 from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
 from bnbook.site.build import _check_output
@@ -24,6 +25,8 @@ FIGURE = """#| echo: false
 import matplotlib.pyplot as plt
 plt.plot([3, 2, 1])
 plt.show()"""
+KEEPS = """from bnbook.findings import Verdict
+overview.keep([Verdict(("B5", "D2"), "refined", "Half of it.")])"""
 
 
 def notebook(*cells):
@@ -102,12 +105,30 @@ def test_a_notebook_is_stale_when_one_that_it_runs_has_changed(book):
     assert [site.is_executed(one) for one in site.stage(book)] == [False, False, False]
 
 
-def test_the_notebook_with_most_code_to_run_comes_first(book, capsys):
+def test_the_notebook_with_most_code_comes_first(book, capsys):
     put(book, "02", "# Two", ("sum(range(10)) + sum(range(20)) + sum(range(30))",))
     put(book, "03", "# Three", ("%run 02.ipynb",))
     site.execute(site.stage(book), workers=1)
     said = re.findall(r"executed (\S+)\.ipynb", capsys.readouterr().out)
-    assert said == ["03", "02", "01"]
+    assert said == ["02", "03", "01"]
+
+
+def test_verdicts_pass_from_an_executed_copy_to_the_claims_page(book):
+    given = findings.Verdict(("B5", "D2"), findings.REFINED, "Half of it.")
+    put(book, "01", "# One", (f"from bnbook.answers import overview\n{KEEPS}",))
+    staged = site.stage(book)[0]
+    assert overview.kept(staged) is None, "not executed yet"
+    site.execute([staged])
+    assert overview.kept(staged) == [given]
+    (output,) = nbformat.read(staged, as_version=4).cells[1].outputs
+    source = nbformat.read(book / "chapters/01.ipynb", as_version=4)
+    source.cells[1].outputs = [output]
+    nbformat.write(source, book / "chapters/01.ipynb")
+    assert overview.kept(book / "chapters/01.ipynb") is None, "a reader's own outputs may be old"
+    assert overview.kept(site.stage(book)[0]) == [given]
+    staged.write_text(staged.read_text()[:-100])
+    assert overview.kept(staged) is None, "half written"
+    assert overview.kept(book / "chapters/04.ipynb") is None, "not there"
 
 
 def test_a_home_page_that_is_a_notebook_is_stale_when_a_chapter_has_changed(book):

@@ -27,7 +27,7 @@ class Advice:
         return f"## {self.topic}\n\n{self.do}\n\n*Evidence:* {self.evidence} ({link})"
 
 
-def bias(frame: pd.DataFrame) -> Advice | None:
+def bias(frame: pd.DataFrame) -> Advice:
     """Whether to leave out biases before batch norm."""
     plan = experiments.find("bias-removal")
     contrasts = findings.contrasts(frame, plan.contrasts)
@@ -44,7 +44,7 @@ def bias(frame: pd.DataFrame) -> Advice | None:
     elif (contrasts["finding"] == findings.DIFFERENT).any():
         do = "Keep the biases before batch norm until you know why leaving them out matters."
     else:
-        return None
+        do = "Our records leave open whether biases before batch norm matter."
     evidence = (
         f"Without them, {kept - gone} parameters go, and the largest mean difference in test "
         f"accuracy is {gap} ({findings.setting(frame)})."
@@ -111,7 +111,21 @@ def layers(frame: pd.DataFrame) -> Advice:
     return Advice("Where", do, evidence, 3)
 
 
-def halves(frame: pd.DataFrame) -> Advice | None:
+def place(frame: pd.DataFrame) -> Advice:
+    """Whether the norm stands before the activation or after it."""
+    sides, gaps = inference.places(frame)
+    clear = set(sides.values()) - {""}
+    if len(clear) == 1 and all(sides.values()):
+        do = f"Put batch norm {clear.pop()} the activation."
+    elif clear:
+        better = list_of(f"{side} it with {net}" for net, side in sides.items() if side)
+        do = f"Before the activation or after it: that depends on the net. Put it {better}."
+    else:
+        do = "Leave it where it is: our records do not show that one place is better."
+    return Advice("Before or after the activation", do, gaps, 9)
+
+
+def halves(frame: pd.DataFrame) -> Advice:
     """Whether half of batch norm is enough."""
     contrasts = findings.contrasts(frame, experiments.find("lite").contrasts)
     own = contrasts[(contrasts["lr"] == "own best") & (contrasts["a"] != "none")]
@@ -122,7 +136,7 @@ def halves(frame: pd.DataFrame) -> Advice | None:
     elif equal := [row["a"] for row in rows if row["finding"] == findings.EQUIVALENT]:
         do = f"Half of it may do: try {list_of(equal)} norm."
     else:
-        return None
+        do = "Our records leave open whether half of it would do."
     evidence = f"Each at its own best rate, the test accuracy changes by {said}."
     return Advice("Half a norm", do, evidence, 4)
 
@@ -145,7 +159,7 @@ def evaluation(frame: pd.DataFrame) -> Advice:
     return Advice("Evaluation", do, evidence, 9)
 
 
-def freezing(frame: pd.DataFrame) -> Advice | None:
+def freezing(frame: pd.DataFrame) -> Advice:
     """Whether gamma and beta may be held fixed."""
     contrasts = findings.contrasts(frame, experiments.find("affine").contrasts)
     both: Any = contrasts[contrasts["a"] == affine.BOTH].to_dict("records")
@@ -156,7 +170,7 @@ def freezing(frame: pd.DataFrame) -> Advice | None:
     elif own["finding"] == findings.EQUIVALENT:
         do = "You may hold gamma and beta fixed."
     else:
-        return None
+        do = "Our records leave open whether gamma and beta may be held fixed."
     evidence = (
         f"Holding both fixed changes the test accuracy by {findings.as_points(own)} with each net "
         f"at its own best learning rate, and by {findings.as_points(shared)} at {shared['lr']}."
@@ -165,7 +179,7 @@ def freezing(frame: pd.DataFrame) -> Advice | None:
     return Advice("Freezing", do + after, evidence, 5)
 
 
-def small_batches(frame: pd.DataFrame) -> Advice | None:
+def small_batches(frame: pd.DataFrame) -> Advice:
     """Whether small batches spoil batch norm, each batch size at its own best learning rate."""
     normed = frame[frame["arm"] == learning_rate.WITH]
     small, usual = int(normed["batch_size"].min()), Run().batch_size
@@ -185,7 +199,7 @@ def small_batches(frame: pd.DataFrame) -> Advice | None:
     elif gap.high < 0:
         do = f"Do not go down to batches of {small} without need."
     else:
-        return None
+        do = f"Our records leave open whether batches of {small} cost accuracy."
     off = {
         size: 100 * float((part["val_accuracy_running"] - part["val_accuracy"]).abs().mean())
         for size, part in ((small, few), (usual, many))
@@ -199,7 +213,7 @@ def small_batches(frame: pd.DataFrame) -> Advice | None:
     return Advice("Small batches", do, evidence, 2)
 
 
-def pace(frame: pd.DataFrame) -> Advice | None:
+def pace(frame: pd.DataFrame) -> Advice:
     """Whether batch norm pays on the clock, though its steps take longer."""
     clocks = cost.clocks(frame, timings.read("bn-steps"))
     said = {clock.said for clock in clocks.values()}
@@ -208,7 +222,7 @@ def pace(frame: pd.DataFrame) -> Advice | None:
     elif "later" in said and "sooner" not in said:
         do = "Expect to pay for batch norm in time."
     else:
-        return None
+        do = "Our records leave open whether batch norm saves time: it depends on the net."
     longer = list_of(
         f"{cost.longer(one.per_step._asdict())} ({net})" for net, one in clocks.items()
     )
@@ -224,8 +238,9 @@ def folding() -> Advice:
     before, after = (models.parameter_count(one) for one in (net, folded))
     evidence = (
         f"`bnbook.folding.fold` turns our net into one of {after:,} parameters instead of "
-        f"{before:,}, without a norm; in double precision its outputs differ by {error:.0e} of the "
-        "largest, which is rounding. `torch.nn.utils.fusion` does the same to one layer."
+        f"{before:,}, without a norm; in double precision its outputs differ by "
+        f"{findings.two_digits(error)} of the largest, which is rounding. "
+        "`torch.nn.utils.fusion` does the same to one layer."
     )
     return Advice("Folding", "Fold batch norm away before you deploy the net.", evidence, 9)
 
@@ -234,6 +249,7 @@ def folding() -> Advice:
 RULES: Final[Sequence[tuple[Callable[..., Advice | None], tuple[str, ...]]]] = (
     (bias, ("bias-removal",)),
     (layers, ("per-layer",)),
+    (place, ("norm-place",)),
     (halves, ("lite",)),
     (rate, ("learning-rate",)),
     (small_batches, ("learning-rate-grid",)),
@@ -248,8 +264,8 @@ RULES: Final[Sequence[tuple[Callable[..., Advice | None], tuple[str, ...]]]] = (
 def advice() -> Markdown:
     """Write every line of advice that the records decide, each under a heading.
 
-    A rule whose experiments are not recorded yet is left out, and so is one that the evidence
-    leaves undecided. Raises BookError where records are damaged or stale.
+    A rule whose experiments are not recorded yet is left out; where the evidence decides nothing,
+    the line says so. Raises BookError where records are damaged or stale.
     """
     lines = [
         rule(*map(findings.load, names))

@@ -39,12 +39,20 @@ def place_and_dropout(frame: pd.DataFrame) -> Verdict:
     return findings.verdict("D4", *rules)
 
 
-def _place_rules(frame: pd.DataFrame) -> list[tuple[str, bool, str]]:
+def places(frame: pd.DataFrame) -> tuple[dict[str, str], str]:
+    """Name the better place per activation, "before", "after" or "" if it is not clear.
+
+    Each net at its own best learning rate; and a sentence with the differences.
+    """
     found = findings.contrasts(frame, experiments.find("norm-place").contrasts)
     rows: Any = found[found["lr"] == "own best"].to_dict("records")
     sides = {row["a"].split(",")[0]: _side(row) for row in rows}
     said = list_of(f"{findings.as_points(row)} with {row['a'].split(',')[0]}" for row in rows)
-    gaps = f"After minus before, each at its own best learning rate: {said}."
+    return sides, f"After minus before, each at its own best learning rate: {said}."
+
+
+def _place_rules(frame: pd.DataFrame) -> list[tuple[str, bool, str]]:
+    sides, gaps = places(frame)
     every = set(sides.values())
     return [
         (findings.REPRODUCED, every == {"before"}, f"Before is better with both. {gaps}"),
@@ -157,7 +165,7 @@ def linear() -> Verdict:
     facts = (
         f"Merged into the layers before them, the norms of LeNet are gone, with {saved} of its "
         f"{models.parameter_count(net):,} parameters; in double precision the outputs differ by "
-        f"{error:.0e} of the largest"
+        f"{findings.two_digits(error)} of the largest"
     )
     return findings.verdict(
         "D3",

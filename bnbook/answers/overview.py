@@ -1,10 +1,13 @@
 """All claims of the sources with our verdicts, as tables: what the claims page shows."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import pandas as pd
+from IPython.display import display
 
 from bnbook import claims, contents, findings
 from bnbook.answers.chapters import ANSWERS
@@ -14,6 +17,8 @@ from bnbook.findings import Markdown, Verdict
 
 #: Where a chapter states its verdicts.
 ANCHOR = "the-verdict"
+#: The kind of output in which a notebook keeps its verdicts.
+KEPT = "application/vnd.bnbook.verdicts+json"
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,30 @@ class Judgement:
     def link(self) -> str:
         """A Markdown link to the chapter's verdicts."""
         return contents.find(self.chapter).link(anchor=ANCHOR)
+
+
+def keep(verdicts: Sequence[Verdict]) -> None:
+    """Put verdicts into the notebook that calls this, where `kept` finds them."""
+    text = f"{len(verdicts)} verdicts, kept for the claims page"
+    display({KEPT: [asdict(one) for one in verdicts], "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
+
+
+def kept(notebook: Path) -> list[Verdict] | None:
+    """Read what `keep` put into a notebook; None where it is not sure to be what its code gives.
+
+    Sure are only the build's own copies: staging takes the outputs of those that are out of date,
+    and leaves a digest in the others. A notebook that is being written is not sure either.
+    """
+    try:
+        content = json.loads(notebook.read_text(encoding="utf-8"))
+        content["metadata"]["bnbook"]["digest"]
+    except (OSError, ValueError, KeyError):
+        return None
+    outputs = (output for cell in content["cells"] for output in cell.get("outputs", ()))
+    for output in outputs:
+        if KEPT in (data := output.get("data", {})):
+            return [Verdict(tuple(one.pop("claims")), **one) for one in data[KEPT]]
+    return None
 
 
 def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:

@@ -192,7 +192,7 @@ def cells(starts: pd.DataFrame, optimizer: str) -> Cells:
 
 def times(ratio: Interval) -> str:
     """Write a ratio that may span decades, to two digits, with its interval."""
-    mean, low, high = (f"{x:,.0f}" if x >= 100 else f"{x:.2g}" for x in ratio)
+    mean, low, high = map(findings.two_digits, ratio)
     return f"{mean} [{low}, {high}]"
 
 

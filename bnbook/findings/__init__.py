@@ -103,6 +103,7 @@ from bnbook.findings.verdicts import (
     points,
     short_answer,
     table,
+    two_digits,
     verdict,
     verdicts,
 )
@@ -200,6 +201,7 @@ __all__ = [
     "timed_on",
     "trend",
     "tuning",
+    "two_digits",
     "value",
     "verdict",
     "verdicts",

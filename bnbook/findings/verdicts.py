@@ -18,6 +18,7 @@ REFINED: Final = "refined"
 NOT_RUN: Final = "not run here"
 STATUSES: Final = (REPRODUCED, NOT_REPRODUCED, REFINED, NOT_RUN)
 
+_SUPERSCRIPTS: Final = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 NBSP: Final = "\N{NO-BREAK SPACE}"
 MINUS: Final = "\N{MINUS SIGN}"
 
@@ -125,6 +126,20 @@ def plain(x: float, low: float = np.nan, high: float = np.nan, digits: int = 2) 
     return f"{number(x, digits)}{_limits(low, high, digits)}"
 
 
+def two_digits(x: float) -> str:
+    """Write a number above 0 that may span decades: "0.012", "3.1", "4,774", "8·10⁻⁴".
+
+    To two digits, or whole from 100 on; powers of ten below a thousandth and from a million on. A
+    dash where there is none.
+    """
+    if not x > 0:
+        return "–"
+    if 1e-3 <= x < 1e6:
+        return f"{x:,.0f}" if x >= 100 else f"{x:.2g}"
+    digit, power = f"{x:.0e}".split("e")
+    return f"{digit}·10{str(int(power)).translate(_SUPERSCRIPTS)}"
+
+
 def p_value(p: float) -> str:
     """Write a p-value to two digits: "0.03", "< 0.001"."""
     if pd.isna(p):
@@ -211,11 +226,15 @@ def contrast_table(compared: pd.DataFrame) -> Markdown:
             row["holm_equivalence"]
         ),
         "Finding": "finding",
-        "Pairs": "n",
+        "Pairs": _pairs,
     }
-    if compared["failed"].any():
-        columns["Did not train"] = lambda row: f"{row['failed_a']} and {row['failed_b']}"
     return table(compared, columns)
+
+
+def _pairs(row: Mapping[str, Any]) -> str:
+    """Count the pairs of a comparison and, of each side, the runs that did not train."""
+    failed = f", failed: {row['failed_a']} and {row['failed_b']}" if row["failed"] else ""
+    return f"{row['n']}{failed}"
 
 
 def _difference(row: Mapping[str, Any]) -> str:

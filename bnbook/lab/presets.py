@@ -135,7 +135,7 @@ PRESETS = {
         ),
         Preset(
             name="time-to-accuracy",
-            title="Race two nets of ReLUs to 95 %",
+            title="Race two nets of ReLUs to 95\N{NO-BREAK SPACE}%",
             nets=(
                 Net("Batch norm", _ARMS["ReLU, with BN"]),
                 Net("No norm", _ARMS["ReLU, without BN"]),

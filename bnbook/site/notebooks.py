@@ -180,7 +180,8 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
     Each runs in its own kernel with one thread and BNBOOK_RENDER=1. A notebook is written only
     when all its cells succeeded. Raises BookError with one line for each that did not.
 
-    Those with most code come first, so that no worker waits long for the last one.
+    Those with most code come first, so that no worker waits long for the last one, and that a page
+    which takes something over from a chapter finds it there.
     """
     workers = (os.cpu_count() or 1) if workers is None else workers
     if workers < 1:
@@ -193,7 +194,7 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
         try:
             jobs = [
                 pool.submit(_execute_one, path, timeout, running, stop)
-                for path in sorted(notebooks, key=_code_to_run, reverse=True)
+                for path in sorted(notebooks, key=_length, reverse=True)
             ]
             errors = [error for job in jobs if (error := job.result())]
         except BaseException:
@@ -205,11 +206,9 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
         raise BookError("\n".join(errors))
 
 
-def _code_to_run(path: Path) -> int:
-    """Count the characters of code that a notebook runs, its own and that of others."""
-    notebook = read_clean(path)
-    others = () if path.stem == HOME else _read_by(path, notebook)
-    return sum(len(_code(one)) for one in (notebook, *others))
+def _length(path: Path) -> int:
+    """Count the characters of code in a notebook."""
+    return len(_code(read_clean(path)))
 
 
 def _execute_one(
