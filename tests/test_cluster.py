@@ -18,7 +18,8 @@ from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
 
-TINY = Run(epochs=2, train_size=1024, lr=0.5)
+#: Few images to evaluate, and long enough to be interrupted.
+TINY = Run(dataset="digits", epochs=3, train_size=4000, lr=0.5)
 ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
 
 #: The command of a user, with an experiment that is done in seconds.

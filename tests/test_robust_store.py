@@ -22,7 +22,7 @@ from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
 
-TINY = Run(epochs=1, train_size=256, lr=0.5)
+TINY = Run(dataset="digits", epochs=1, train_size=256, lr=0.5)
 
 
 def tiny(seeds):

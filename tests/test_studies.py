@@ -14,7 +14,7 @@ from bnbook.experiments import Experiment
 from bnbook.findings import ledger
 from bnbook.run import Run
 
-TINY = Run(norms=("batch",) * 4, lr=0.5, batch_size=64, epochs=2, train_size=256)
+TINY = Run(dataset="digits", norms=("batch",) * 4, lr=0.5, batch_size=64, epochs=2, train_size=256)
 ARMS = {"with BN": TINY, "without BN": replace(TINY, norms=("none",) * 4)}
 
 
@@ -86,7 +86,7 @@ def test_a_study_records_what_it_measures(folder):
     frame = findings.load(STUDY.name)
     assert len(frame) == 8
     assert list(frame["arm"].cat.categories) == list(ARMS)
-    expected = weight_norms(TINY, data.splits("mnist"))
+    expected = weight_norms(TINY, data.splits(TINY.dataset))
     mine = frame[frame["key"] == TINY.key]
     assert list(mine["after"]) == [0, 8]
     # A worker has one thread; with two, sums are added up in another order.
