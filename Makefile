@@ -67,6 +67,8 @@ $(BENCH)/installed: benchmarks/requirements.txt $(INSTALLED)
 	  -c requirements.lock -r benchmarks/requirements.txt
 	@touch $@
 
+# Jupyter looks for its templates and kernels beside the interpreter: those of .venv are meant.
+bench: export JUPYTER_PATH = $(CURDIR)/.venv/share/jupyter
 bench: $(BENCH)/installed
 	@$(BENCH)/bin/python -m benchmarks
 
