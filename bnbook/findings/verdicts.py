@@ -233,8 +233,9 @@ def contrast_table(compared: pd.DataFrame) -> Markdown:
 
 def _pairs(row: Mapping[str, Any]) -> str:
     """Count the pairs of a comparison and, of each side, the runs that did not train."""
-    failed = f", failed: {row['failed_a']} and {row['failed_b']}" if row["failed"] else ""
-    return f"{row['n']}{failed}"
+    if not row["failed"]:
+        return f"{row['n']}"
+    return f"{row['n']}, failed: {row['failed_a']}{NBSP}and{NBSP}{row['failed_b']}"
 
 
 def _difference(row: Mapping[str, Any]) -> str:
