@@ -16,7 +16,7 @@ JOBS = {1: 3, len(training_loop.SWEEP): 2}
 
 
 def main() -> None:
-    """Run all benchmarks, about half an hour on two cores."""
+    """Run all benchmarks, about forty minutes on two cores."""
     cores = sweep.check_workers(None)
     print(f"{sweep.machine()}, {cores} cores, PyTorch {torch.__version__}\n")
     speeds = training_loop.measure(JOBS)

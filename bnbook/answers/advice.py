@@ -262,7 +262,7 @@ RULES: Final[Sequence[tuple[Callable[..., Advice | None], tuple[str, ...]]]] = (
 
 
 def advice() -> Markdown:
-    """Write every line of advice that the records decide, each under a heading.
+    """Write every line of advice, each under a heading.
 
     A rule whose experiments are not recorded yet is left out; where the evidence decides nothing,
     the line says so. Raises BookError where records are damaged or stale.
