@@ -56,8 +56,9 @@ def kept(notebook: Path) -> list[Verdict] | None:
     """
     try:
         content = json.loads(notebook.read_text(encoding="utf-8"))
-        content["metadata"]["bnbook"]["digest"]
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError):
+        return None
+    if "bnbook" not in content["metadata"]:
         return None
     outputs = (output for cell in content["cells"] for output in cell.get("outputs", ()))
     for output in outputs:
