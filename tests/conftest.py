@@ -1,10 +1,13 @@
 """Fixtures that more than one test module needs."""
 
+import dataclasses
 import os
 import shutil
 from pathlib import Path
 
+import lab_pages
 import pytest
+import torch
 
 from bnbook import data
 
@@ -48,6 +51,32 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """Give the test an empty cache of its own."""
+    monkeypatch.setenv("BNBOOK_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture(scope="module")
+def few_digits():
+    """Real digits, but fewer to validate and test on: evaluation is most of a short run."""
+    splits = data.splits("digits")
+    few = dataclasses.replace(
+        splits, validation=_first(splits.validation, 500), test=_first(splits.test, 500)
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(data, "splits", lambda _name: few)
+        threads = torch.get_num_threads()
+        torch.set_num_threads(1)  # beside other test workers, more threads only wait for each other
+        yield
+        torch.set_num_threads(threads)
+
+
+def _first(part, n):
+    return data.Images(part.images[:n], part.labels[:n])
+
+
 @pytest.fixture(scope="session")
 def node():
     """Return the path of Node, which runs the page's engine outside a browser."""
@@ -64,3 +93,40 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture
+def page(browser):
+    """A page of a browser whose network is cut; errors on it fail the test."""
+    context = browser.new_context(viewport={"width": 1000, "height": 900})
+    context.set_default_timeout(lab_pages.PATIENCE)
+    context.route("**/*", _only_local)
+    tab = context.new_page()
+    problems = []
+    tab.on("console", lambda message: problems.append(message.text))
+    tab.on("pageerror", lambda error: problems.append(str(error)))
+    tab.on("requestfailed", lambda request: problems.append(request.url))
+    yield tab
+    context.close()
+    assert problems == []
+
+
+def _only_local(route):
+    if route.request.url.startswith(("file:", "data:", "blob:", "http://127.0.0.1:")):
+        route.continue_()
+    else:
+        route.abort()
+
+
+@pytest.fixture(scope="session")
+def lab_site(tmp_path_factory):
+    """The folder of a site in small, a page with a lab for every preset."""
+    root = tmp_path_factory.mktemp("site")
+    lab_pages.write_site(root)
+    return root
+
+
+@pytest.fixture
+def lab(page, lab_site):
+    """The first of those pages, opened from disk."""
+    return lab_pages.opened(page, lab_site)

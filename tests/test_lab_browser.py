@@ -1,11 +1,9 @@
 """The recorded lab and the predictions in a real browser, from a file and over http."""
 
 import contextlib
-import functools
-import http.server
-import threading
 
 import pytest
+from lab_pages import PAGE, serving
 from tables import arranged, run_rows
 
 from bnbook import lab as labs
@@ -13,11 +11,6 @@ from bnbook.run import Run
 
 pytestmark = pytest.mark.browser
 
-PAGE = """<!doctype html>
-<html lang="en"><meta charset="utf-8"><title>Lab</title>
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<style>:root {{ color-scheme: light dark }} body {{ font-family: sans-serif; margin: 1rem }}</style>
-<main>{}</main></html>"""
 NEAREST = "There are no runs at learning rate"
 
 
@@ -37,29 +30,6 @@ def frame():
                     accuracies = [0.1, 0.3, 0.6, final]
                     rows += run_rows(plain, "plain", accuracies, "trained" if good else "collapsed")
     return arranged(rows, ["batch", "plain"])
-
-
-@pytest.fixture
-def page(browser):
-    """A page of a browser whose network is cut; errors on it fail the test."""
-    context = browser.new_context(viewport={"width": 1000, "height": 900})
-    context.route("**/*", _only_local)
-    tab = context.new_page()
-    problems = []
-    tab.on("console", lambda message: problems.append(message.text))
-    tab.on("pageerror", lambda error: problems.append(str(error)))
-    tab.on("requestfailed", lambda request: problems.append(request.url))
-    yield tab
-    context.close()
-    assert problems == []
-
-
-def _only_local(route):
-    url = route.request.url
-    if url.startswith(("file:", "http://127.0.0.1:")):
-        route.continue_()
-    else:
-        route.abort()
 
 
 @pytest.fixture
@@ -208,18 +178,10 @@ def chapter(answer="Nothing: $x$ stays"):
 
 @pytest.fixture
 def served(tmp_path):
-    """The folder over http on this machine; yields its address."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_args):
-            pass
-
+    """The address of a chapter with a question, over http."""
     (tmp_path / "chapter.html").write_text(chapter(), encoding="utf-8")
-    handler = functools.partial(Quiet, directory=tmp_path)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/chapter.html"
-        server.shutdown()
+    with serving(tmp_path) as address:
+        yield f"{address}/chapter.html"
 
 
 def test_a_prediction_outlives_a_reload_and_meets_the_evidence(page, served):

@@ -1,0 +1,145 @@
+"""What the browser tests of the labs share: bare pages, and the reader's hands and eyes."""
+
+import contextlib
+import functools
+import http.server
+import itertools
+import shutil
+import threading
+
+import pytest
+from tables import arranged, run_rows
+
+from bnbook import lab as labs
+from bnbook.lab import digits, presets
+from bnbook.lab.browser import browser
+from bnbook.run import Run
+
+PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><title>Lab</title><link rel="icon" href="data:,">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<style>:root {{ color-scheme: light dark }} body {{ font-family: sans-serif; margin: 1rem }}</style>
+<main>{}</main></html>"""
+LEARNING_RATE = presets.find("learning-rate")
+#: Seven steps to the epoch: the shortest run there is.
+SHORT = (
+    "#lab=learning-rate&lr=1&batch=512&seed=0&epochs=5&every=epoch&a=bbbb-gb-cl-s&b=nnnn-gb-cl-s"
+)
+PATIENCE = 180_000  # ms: a busy machine is slow, not wrong
+
+
+def recorded():
+    """Bands of the two nets at learning rates 0.5 and 1, and of batch norm alone at 2."""
+    rows = []
+    for seed, (lr, kind) in itertools.product(
+        range(3), [(0.5, "batch"), (0.5, "none"), (1.0, "batch"), (1.0, "none"), (2.0, "batch")]
+    ):
+        run = Run(norms=(kind,) * 4, lr=lr, seed=seed, epochs=10)
+        top = 0.97 - 0.01 * lr + 0.005 * seed if kind == "batch" else 0.1
+        rows += run_rows(run, kind, [0.1, *(top - 0.1 / epoch for epoch in range(1, 11))])
+    return arranged(rows, ["batch", "none"])
+
+
+def write_site(root):
+    """A site in small: a chapter for every preset, beside the folder with the digits."""
+    for name in ("chapters", "data"):
+        (root / name).mkdir()
+    shutil.copy(digits.path(), root / digits.ADDRESS)
+    for preset in presets.PRESETS.values():
+        text = PAGE.format(browser(preset, recorded()).html)
+        (root / f"chapters/{preset.name}.html").write_text(text, encoding="utf-8")
+    both = browser(LEARNING_RATE, recorded()).html + labs.recorded(recorded()).html
+    (root / "chapters/both.html").write_text(PAGE.format(both), encoding="utf-8")
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_args):
+        pass
+
+
+@contextlib.contextmanager
+def serving(folder):
+    """The folder over http on this machine; yields its address."""
+    handler = functools.partial(_Quiet, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def opened(page, site, preset="learning-rate", link=""):
+    page.goto((site / f"chapters/{preset}.html").as_uri() + link)
+    page.wait_for_selector("[data-ready]")
+    return page
+
+
+def press(page, name):
+    page.get_by_role("button", name=name, exact=True).click()
+
+
+def wait_for(page, state):
+    page.wait_for_selector(f".bn-browser[data-state={state}]")
+
+
+def train(page):
+    press(page, "Train here")
+    wait_for(page, "done")
+
+
+def story(page):
+    texts = page.locator(".story p span").all_inner_texts()
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in texts]
+
+
+def status(page):
+    return page.locator(".status").inner_text()
+
+
+def step(page):
+    words = status(page).split()
+    return int(words[1].replace(",", "")) if words and words[0] == "Step" else 0
+
+
+def wait_for_step(page, least):
+    page.wait_for_function(
+        "least => parseInt(document.querySelector('.status').textContent.slice(5)) >= least",
+        arg=least,
+    )
+
+
+def wait_for_no_worker(page):
+    """A worker in the midst of an evaluation takes a moment to end."""
+    for _ in range(200):
+        if not page.workers:
+            return
+        page.wait_for_timeout(100)
+    pytest.fail(f"{len(page.workers)} workers are left")
+
+
+def curves(page, chart="accuracy"):
+    """Paths of the curves by label: A and B, and 1A, 1B … of kept runs."""
+    return page.locator(f".{chart} g[data-curve]").evaluate_all(
+        "nodes => Object.fromEntries(nodes.map((n) =>"
+        " [n.dataset.curve, n.querySelector('path').getAttribute('d')]))"
+    )
+
+
+def bands(page):
+    return page.locator(".accuracy g[data-band]").evaluate_all(
+        "nodes => Object.fromEntries(nodes.map((n) =>"
+        " [n.dataset.band, n.querySelector('path').getAttribute('d')]))"
+    )
+
+
+def slide(page, name, *keys):
+    page.get_by_role("slider", name=name).focus()
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def prints(page):
+    """What is shown to compare two machines by: last losses and the bits of all weights."""
+    details = page.locator("details.current")
+    if not details.get_attribute("open"):
+        details.locator("summary").click()
+    return page.locator(".prints").inner_text()

@@ -1,0 +1,302 @@
+"""The data that users download or name: idx, MATLAB, pickled batches, JPEG images."""
+
+import gzip
+import io
+import pickle
+import tarfile
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from PIL import Image
+from small_data import md5, tiny, write_idx
+from torchvision.datasets import CIFAR10, SVHN, FashionMNIST
+
+from bnbook import data
+from bnbook.errors import BookError
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Make every attempt to reach the network fail at once, as without one."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+
+
+# Fashion-MNIST: idx files, of which only the archives have published checksums
+
+
+def write_fashion(folder, n_labels=30):
+    raw = folder / "FashionMNIST/raw"
+    images, labels = tiny(30, (28, 28), 1)
+    test_images, test_labels = tiny(20, (28, 28), 2)
+    write_idx(raw / "train-images-idx3-ubyte", images)
+    write_idx(raw / "train-labels-idx1-ubyte", labels[:n_labels])
+    write_idx(raw / "t10k-images-idx3-ubyte", test_images)
+    write_idx(raw / "t10k-labels-idx1-ubyte", test_labels)
+    return raw, images, labels
+
+
+@pytest.mark.usefixtures("offline")
+def test_fashion_mnist_is_read_from_idx_files(cache):
+    _, images, labels = write_fashion(cache / "fashion_mnist")
+    loaded = data.load("fashion_mnist")
+    assert (loaded.train_images[:, 0].numpy() == images).all()
+    assert (loaded.train_labels.numpy() == labels).all()
+    assert loaded.test_images.shape == (20, 1, 28, 28)
+    assert loaded.classes[9] == "Ankle boot"
+
+
+@pytest.mark.usefixtures("offline")
+def test_archives_put_there_by_hand_are_unpacked_without_a_network(cache, monkeypatch):
+    raw, images, _ = write_fashion(cache / "fashion_mnist")
+    resources = []
+    for file in sorted(raw.iterdir()):
+        packed = file.with_name(f"{file.name}.gz")
+        packed.write_bytes(gzip.compress(file.read_bytes()))
+        file.unlink()
+        resources.append((packed.name, md5(packed)))
+    monkeypatch.setattr(FashionMNIST, "resources", resources)
+    assert (data.load("fashion_mnist").train_images[:, 0].numpy() == images).all()
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (bytes([0, 0, 8, 3, 0, 0]), "of 0 values"),
+        (b"", "no idx file"),
+        (b"<html>404</html>", "no idx file"),
+        (bytes([0, 0, 8, 1, 0, 0, 0, 30]) + bytes(20), "20 of 30 values"),
+    ],
+)
+def test_a_damaged_idx_file_is_named_with_what_is_wrong(cache, content, says):
+    raw, _, _ = write_fashion(cache / "fashion_mnist")
+    (raw / "train-labels-idx1-ubyte").write_bytes(content)
+    with pytest.raises(BookError, match=rf"train-labels-idx1-ubyte is damaged.*{says}.*delete it"):
+        data.load("fashion_mnist")
+
+
+@pytest.mark.usefixtures("offline")
+def test_files_of_different_lengths_are_refused(cache):
+    write_fashion(cache / "fashion_mnist", n_labels=29)
+    with pytest.raises(BookError, match="30 images, 29 labels"):
+        data.load("fashion_mnist")
+
+
+# SVHN: MATLAB files
+
+
+@pytest.fixture
+def tiny_svhn(cache, monkeypatch):
+    """Write the .mat files: X `(32, 32, 3, n)`, y `(n, 1)` in 1..10, where 10 is the digit 0."""
+    folder = cache / "svhn"
+    folder.mkdir(parents=True)
+    table = dict(SVHN.split_list)
+    arrays = {}
+    for split, n in (("train", 30), ("test", 20)):
+        images, labels = tiny(n, (32, 32, 3), n)
+        url, name, _ = table[split]
+        y = np.where(labels == 0, 10, labels).astype(np.uint8)[:, None]
+        scipy.io.savemat(folder / name, {"X": images.transpose(1, 2, 3, 0), "y": y})
+        table[split] = [url, name, md5(folder / name)]
+        arrays[split] = images, labels
+    monkeypatch.setattr(SVHN, "split_list", table)
+    return folder, arrays
+
+
+def test_svhn_is_read_with_channels_first_and_ten_as_zero(tiny_svhn):
+    _, arrays = tiny_svhn
+    loaded = data.load("svhn")
+    images, labels = arrays["train"]
+    assert (loaded.train_images.numpy() == images.transpose(0, 3, 1, 2)).all()
+    assert (loaded.train_labels.numpy() == labels).all()
+    assert (loaded.test_labels.numpy() == arrays["test"][1]).all()
+    assert loaded.train_images.is_contiguous()
+
+
+def test_a_truncated_mat_file_is_named(tiny_svhn):
+    victim = tiny_svhn[0] / "train_32x32.mat"
+    victim.write_bytes(victim.read_bytes()[:-100])
+    with pytest.raises(BookError, match=r"train_32x32\.mat is damaged.*delete it"):
+        data.load("svhn")
+
+
+# CIFAR-10: pickled batches
+
+
+@pytest.fixture
+def tiny_cifar(cache, monkeypatch):
+    """Write the five batches, the test batch and the names, in the pickles' own layout."""
+    folder = cache / "cifar10/cifar-10-batches-py"
+    folder.mkdir(parents=True)
+    names = [f"thing {i}" for i in range(10)]
+    arrays = {}
+
+    def write(name, content):
+        (folder / name).write_bytes(pickle.dumps(content, protocol=2))
+        return [name, md5(folder / name)]
+
+    def batch(name, seed):
+        arrays[name] = tiny(6, (3, 32, 32), seed)
+        images, labels = arrays[name]
+        return write(name, {"data": images.reshape(6, 3072), "labels": labels.tolist()})
+
+    train = [batch(f"data_batch_{i}", i) for i in range(1, 6)]
+    monkeypatch.setattr(CIFAR10, "train_list", train)
+    monkeypatch.setattr(CIFAR10, "test_list", [batch("test_batch", 6)])
+    _, meta = write("batches.meta", {"label_names": names})
+    monkeypatch.setattr(CIFAR10, "meta", CIFAR10.meta | {"md5": meta})
+    return folder, arrays
+
+
+def test_cifar10_is_read_in_the_order_of_its_batches(tiny_cifar):
+    _, arrays = tiny_cifar
+    loaded = data.load("cifar10")
+    images = np.concatenate([arrays[f"data_batch_{i}"][0] for i in range(1, 6)])
+    labels = np.concatenate([arrays[f"data_batch_{i}"][1] for i in range(1, 6)])
+    assert (loaded.train_images.numpy() == images).all()
+    assert (loaded.train_labels.numpy() == labels).all()
+    assert (loaded.test_images.numpy() == arrays["test_batch"][0]).all()
+    assert loaded.classes[3] == "thing 3"
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_cifar10_archive_put_there_by_hand_is_unpacked(tiny_cifar, monkeypatch):
+    folder, arrays = tiny_cifar
+    archive = folder.parent / CIFAR10.filename
+    with tarfile.open(archive, "w:gz") as tar:
+        tar.add(folder, arcname=folder.name)
+    for file in folder.iterdir():
+        file.unlink()
+    monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
+    loaded = data.load("cifar10")
+    assert (loaded.test_images.numpy() == arrays["test_batch"][0]).all()
+
+
+@pytest.mark.parametrize("name", ["data_batch_3", "batches.meta"])
+def test_a_damaged_cifar10_file_is_named(tiny_cifar, name):
+    victim = tiny_cifar[0] / name
+    victim.write_bytes(victim.read_bytes()[:-1])
+    with pytest.raises(BookError, match=rf"{name} is damaged.*delete it"):
+        data.load("cifar10")
+
+
+@pytest.mark.usefixtures("offline")
+@pytest.mark.parametrize(
+    ("name", "archive", "place"),
+    [
+        ("fashion_mnist", "train-images-idx3-ubyte.gz", "fashion_mnist/FashionMNIST/raw"),
+        ("svhn", "http://ufldl.stanford.edu/housenumbers/train_32x32.mat", "svhn"),
+        ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "cifar10"),
+    ],
+)
+def test_without_a_network_we_say_what_to_get_and_where_to_put_it(cache, name, archive, place):
+    with pytest.raises(BookError) as caught:
+        data.load(name)
+    message = str(caught.value)
+    assert message.startswith(f"cannot download {name}")
+    assert archive in message
+    assert str(cache / place) in message
+    assert "\n" not in message
+
+
+# CIFAR-10 as JPEG images, in a file that the user names
+
+
+@pytest.fixture
+def tiny_jpegs(cache, tmp_path, monkeypatch):
+    """Write 30 and 20 images of one colour each, which JPEG keeps, and name the file."""
+    arrays, colours = {}, {}
+    for part, n in (("train", 30), ("test", 20)):
+        pixels, labels = tiny(n, (1, 1, 3), n)
+        encoded = []
+        for pixel in pixels:
+            buffer = io.BytesIO()
+            Image.fromarray(np.tile(pixel, (32, 32, 1))).save(buffer, "JPEG", quality=95)
+            encoded.append(np.frombuffer(buffer.getvalue(), np.uint8))
+        arrays[f"{part}_jpeg"] = np.concatenate(encoded)
+        arrays[f"{part}_length"] = np.array([len(e) for e in encoded], np.int32)
+        arrays[f"{part}_label"] = labels.astype(np.uint8)
+        colours[part] = pixels[:, 0, 0], labels
+    named = tmp_path / "images.npz"
+    np.savez(named, **arrays)
+    monkeypatch.setenv("BNBOOK_CIFAR10_JPEG", str(named))
+    return named, arrays, colours
+
+
+def test_jpeg_images_are_decoded_in_their_order_with_their_labels(tiny_jpegs):
+    loaded = data.load("cifar10-jpeg")
+    for part in ("train", "test"):
+        colours, labels = tiny_jpegs[2][part]
+        images = getattr(loaded, f"{part}_images").int()
+        assert images.shape == (len(labels), 3, 32, 32)
+        assert (images - torch.from_numpy(colours).int()[:, :, None, None]).abs().max() <= 4
+        assert (getattr(loaded, f"{part}_labels").numpy() == labels).all()
+    assert loaded.classes[3] == "cat"
+
+
+def test_jpeg_images_are_decoded_once(tiny_jpegs, monkeypatch):
+    first = data.load("cifar10-jpeg")
+    tiny_jpegs[0].unlink()
+    monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
+    assert data.load("cifar10-jpeg").train_images.equal(first.train_images)
+
+
+def test_an_unnamed_file_of_jpeg_images_says_how_to_name_it(cache):
+    with pytest.raises(BookError, match=r"name the file .* BNBOOK_CIFAR10_JPEG$") as error:
+        data.load("cifar10-jpeg")
+    assert "\n" not in str(error.value)
+
+
+def altered(**changes):
+    return lambda path, arrays: np.savez(path, **{**arrays, **changes})
+
+
+@pytest.mark.parametrize(
+    ("harm", "says"),
+    [
+        (lambda path, _: path.unlink(), "No such file"),
+        (lambda path, _: path.write_bytes(path.read_bytes()[:-500]), "not a zip file"),
+        (lambda path, _: path.write_bytes(b""), "No data left"),
+        (lambda path, _: path.write_bytes(b"%PDF-1.4"), "pickle"),
+        (lambda path, arrays: np.savez(path, train_jpeg=arrays["train_jpeg"]), "train_length"),
+        (altered(test_length=np.array([5])), "bytes instead of 5"),
+        (altered(test_jpeg=np.zeros(5, np.uint8), test_length=np.array([5])), "cannot identify"),
+    ],
+    ids=["missing", "cut", "empty", "another kind", "without lengths", "wrong lengths", "no JPEG"],
+)
+def test_a_file_of_jpeg_images_that_cannot_be_read_is_named(tiny_jpegs, harm, says):
+    named, arrays, _ = tiny_jpegs
+    harm(named, arrays)
+    message = rf"cannot read .*images\.npz \(.*{says}.*BNBOOK_CIFAR10_JPEG"
+    with pytest.raises(BookError, match=message) as error:
+        data.load("cifar10-jpeg")
+    assert "\n" not in str(error.value)
+    assert not list(data.cache_folder().rglob("*.npy"))
+
+
+def test_a_damaged_decoded_array_is_decoded_again_or_named(tiny_jpegs, monkeypatch):
+    before = data.load("cifar10-jpeg").train_images
+    victim = data.cache_folder() / "cifar10-jpeg/train_images.npy"
+    victim.write_bytes(victim.read_bytes()[:-1])
+    assert data.load("cifar10-jpeg").train_images.equal(before)
+    victim.write_bytes(victim.read_bytes()[:-1])
+    monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
+    with pytest.raises(BookError, match=r"train_images\.npy is damaged.*delete it"):
+        data.load("cifar10-jpeg")
+
+
+def test_what_takes_no_download_is_at_hand(tiny_jpegs, monkeypatch):
+    assert all(data.at_hand(name) for name in ("mnist", "mnist_60000", "digits", "cifar10-jpeg"))
+    monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
+    assert not data.at_hand("cifar10-jpeg")
+    assert not data.at_hand("svhn")
+
+
+def test_what_was_downloaded_is_at_hand(tiny_svhn):
+    assert data.at_hand("svhn")

@@ -1,0 +1,145 @@
+"""The page's lab as a guest in the browser: workers, keyboard, small screens and devices."""
+
+import pytest
+from lab_pages import (
+    LEARNING_RATE,
+    PAGE,
+    SHORT,
+    opened,
+    press,
+    slide,
+    status,
+    step,
+    train,
+    wait_for,
+    wait_for_no_worker,
+    wait_for_step,
+)
+
+from bnbook.lab import presets
+from bnbook.lab.browser import browser
+
+pytestmark = pytest.mark.browser
+
+
+def test_twenty_labs_started_and_closed_leave_no_worker(page, lab_site):
+    text = "".join(browser(LEARNING_RATE).html for _ in range(20))
+    (lab_site / "chapters/twenty.html").write_text(PAGE.format(text), encoding="utf-8")
+    page.goto((lab_site / "chapters/twenty.html").as_uri())
+    page.wait_for_selector("[data-ready]")
+    click = "name => document.querySelectorAll(name).forEach((button) => button.click())"
+    page.evaluate(click, "button[name=train]")
+    page.wait_for_function("document.querySelectorAll('[data-state=training]').length > 9")
+    page.evaluate(click, ".bn-browser:nth-child(-n + 15) button[name=reset]")
+    page.wait_for_function("document.querySelectorAll('[data-state=idle]').length > 0")
+    assert page.workers
+    page.evaluate("document.querySelector('main').remove()")
+    wait_for_no_worker(page)
+
+
+def test_a_run_that_is_over_needs_no_worker(page, lab_site):
+    lab = opened(page, lab_site, link=SHORT)
+    train(lab)
+    wait_for_no_worker(lab)
+
+
+def test_a_hidden_tab_pauses(lab):
+    hide = """hidden => {
+      Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    press(lab, "Train here")
+    wait_for_step(lab, 3)
+    lab.evaluate(hide, True)
+    wait_for(lab, "hidden")
+    lab.wait_for_timeout(600)
+    before = step(lab)
+    lab.wait_for_timeout(600)
+    assert step(lab) == before
+    lab.evaluate(hide, False)
+    wait_for_step(lab, before + 3)
+
+
+def test_a_small_device_starts_with_small_batches(page, lab_site):
+    page.add_init_script("Object.defineProperty(navigator, 'deviceMemory', { get: () => 1 })")
+    lab = opened(page, lab_site)
+    assert lab.get_by_role("slider", name="Batch size").get_attribute("aria-valuetext") == "32"
+    assert "starts at 32" in status(lab)
+    linked = opened(page, lab_site, "both", SHORT)
+    assert "batch=512" in linked.locator("a.link").get_attribute("href")
+
+
+def test_without_simd_the_lab_says_so_and_the_recorded_lab_stays(page, lab_site):
+    page.add_init_script("WebAssembly.validate = () => false")
+    lab = opened(page, lab_site, "both")
+    assert lab.get_by_text("This browser cannot train here").is_visible()
+    assert lab.locator(".bn-browser input, .bn-browser select").first.is_disabled()
+    assert not lab.get_by_role("button", name="Train here").is_visible()
+    slider = lab.locator(".bn-recorded").get_by_role("slider", name="Learning rate")
+    slider.press("ArrowRight")
+    assert slider.get_attribute("aria-valuetext") == "1"
+
+
+def test_milestones_are_announced_and_steps_are_not(page, lab_site):
+    lab = opened(page, lab_site, link=SHORT.replace("epochs=5", "epochs=10"))
+    lab.evaluate(
+        """() => {
+          window.said = [];
+          const node = document.querySelector('.announcer');
+          const note = () => window.said.push(node.textContent);
+          new MutationObserver(note).observe(node, { childList: true });
+        }"""
+    )
+    train(lab)
+    said = lab.evaluate("window.said")
+    assert said[0] == "Training starts."
+    assert any("B, No norm: Still at chance" in text for text in said)
+    assert said[-1].startswith("Training is over. A, Batch norm: ")
+    assert len(said) <= 8  # of 70 steps and 22 evaluations
+
+
+def test_where_the_reader_wants_no_motion_the_pictures_follow_evaluations_only(page, lab_site):
+    page.emulate_media(reduced_motion="reduce")
+    lab = opened(page, lab_site, link=SHORT.replace("epochs=5", "epochs=10"))
+    lab.evaluate(
+        """() => { window.drawn = 0; new MutationObserver(() => { window.drawn += 1; }).observe(
+        document.querySelector('.loss svg'), { childList: true }); }"""
+    )
+    train(lab)
+    assert lab.evaluate("window.drawn") <= 20
+
+
+@pytest.mark.parametrize("preset", presets.PRESETS)
+def test_a_phone_needs_no_sideways_scrolling(page, lab_site, preset):
+    page.set_viewport_size({"width": 390, "height": 800})
+    lab = opened(page, lab_site, preset)
+    slide(lab, "Batch size", "End")
+    lab.get_by_role("combobox", name="Epochs", exact=True).select_option("5")
+    train(lab)
+    press(lab, "Keep this run")
+    lab.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    lab.wait_for_timeout(300)
+    assert lab.evaluate("document.documentElement.scrollWidth") <= 390
+    inside = """nodes => nodes.every((n) => {
+      const [a, b] = [n.getBoundingClientRect(), n.closest('svg').getBoundingClientRect()];
+      return a.left >= b.left - 1 && a.right <= b.right + 1; })"""
+    assert lab.locator("figure svg text").evaluate_all(inside)
+    controls = "input[type=range], select, button, .name:has(input), .toggles label"
+    heights = lab.locator(f".bn-browser :is({controls})").evaluate_all(
+        "nodes => nodes.filter((n) => n.offsetParent).map((n) => n.getBoundingClientRect().height)"
+    )
+    assert min(heights) >= 24  # WCAG 2.2, target size
+
+
+def test_everything_can_be_reached_by_keyboard(lab):
+    wanted = lab.locator(".bn-browser :is(input, select, button, summary, a)").evaluate_all(
+        """nodes => nodes.filter((n) => !n.disabled && n.offsetParent && n.checkVisibility())
+        .map((n) => n.name || n.textContent)"""
+    )
+    reached = []
+    for _ in range(len(wanted) + 5):
+        lab.keyboard.press("Tab")
+        reached.append(
+            lab.evaluate("document.activeElement.name || document.activeElement.textContent")
+        )
+    assert [name for name in wanted if name not in reached] == []
