@@ -10,6 +10,7 @@ from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
+from bnbook.experiments.only_norm import ONLY_NORM
 from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
@@ -28,7 +29,6 @@ from bnbook.experiments.plan import (
     tuned,
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
-from bnbook.experiments.reduced import REDUCED
 from bnbook.experiments.starts import SCALES, STARTS
 from bnbook.experiments.why import ON_THE_WAY, SHARPNESS_RATES, WHY
 
@@ -36,7 +36,7 @@ EXPERIMENTS = {
     e.name: e
     for e in (
         *EXERCISES,
-        *REDUCED,
+        ONLY_NORM,
         *DROPOUT,
         OTHER_NORMS,
         *INFERENCE,

