@@ -13,7 +13,7 @@ def check(value: object, expected: object = True, hint: str = "", tol: float = 1
     Raises AssertionError with `hint` when the value is wrong.
     """
     if _unanswered(value):
-        print("Not answered yet: replace the ... and run the cell again.")
+        print("Not answered yet: replace the ...")
         return
     complaint = _complaint(_plain(value), _plain(expected), tol)
     if complaint:
