@@ -28,7 +28,7 @@ def test_the_smallest_gammas_are_switched_off_wherever_they_are(net):
         first.weight[:8] = torch.linspace(-0.01, 0.01, 8)
         others[-1].weight[3] = 0.005
         others[-1].bias.fill_(0.5)
-    pruned = features.prune(net, 9 / n)
+    pruned = features.prune(net, 9 / n, features.gammas(net).abs())
     kept = features.gammas(pruned)
     assert (kept == 0).sum() == 9
     _, *after = (m for m in pruned.modules() if isinstance(m, norms.FeatureNorm))
@@ -38,7 +38,7 @@ def test_the_smallest_gammas_are_switched_off_wherever_they_are(net):
 
 
 def test_a_feature_that_is_switched_off_is_zero_for_every_image(net):
-    pruned = features.prune(net, 0.5)
+    pruned = features.prune(net, 0.5, features.gammas(net).abs())
     first = next(m for m in pruned.modules() if isinstance(m, norms.FeatureNorm))
     with torch.no_grad():
         first.weight[0] = first.bias[0] = 0
@@ -48,7 +48,7 @@ def test_a_feature_that_is_switched_off_is_zero_for_every_image(net):
 def test_nothing_is_lost_by_pruning_nothing(net):
     images = torch.randn(8, 3, 32, 32)
     with torch.no_grad():
-        assert features.prune(net, 0.0)(images).equal(net(images))
+        assert features.prune(net, 0.0, features.gammas(net))(images).equal(net(images))
 
 
 def separable(n, classes=10):
@@ -100,3 +100,41 @@ def test_the_measured_net_has_reestimated_statistics(monkeypatch):
     assert not torch.allclose(
         first.running_mean, models.norm_slots(state.net)["norm1"].running_mean
     )
+
+
+def test_a_net_is_pruned_by_the_weakest_and_by_chance_with_statistics_of_its_own(monkeypatch):
+    pruned, strengths = [], []
+    prune = features.prune
+
+    def noted(net, share, strength):
+        pruned.append(prune(net, share, strength))
+        strengths.append((share, strength))
+        return pruned[-1]
+
+    seen = []
+    monkeypatch.setattr(features, "prune", noted)
+    monkeypatch.setattr(features, "accuracy", lambda net, _: seen.append(net) or 0.5)
+    (row,) = features.measure_pruned(RUN, few((3, 32, 32)))
+    assert row["test_accuracy"] == 0.5
+    assert row["weakest"] == row["random"] == [0.5] * len(features.PRUNED)
+    assert [share for share, _ in strengths] == [*features.PRUNED] * 2
+    weakest, chance = strengths[0][1], strengths[-1][1]
+    assert weakest.equal(features.gammas(seen[0]).abs())
+    assert all(strength.equal(chance) for _, strength in strengths[3:])
+    assert abs(float(chance.mean()) - 0.5) < 0.1
+    for net, evaluated in zip(pruned, seen[1:], strict=True):
+        last, again = (models.norm_slots(one)["norm1"] for one in (net, evaluated))
+        assert again.weight.equal(last.weight)
+        assert not again.running_mean.equal(last.running_mean)
+
+
+def test_features_drawn_by_chance_are_others_for_another_seed(monkeypatch):
+    strengths = []
+    monkeypatch.setattr(
+        features, "prune", lambda net, _, strength: strengths.append(strength) or net
+    )
+    for seed in (1, 1, 2):
+        features.measure_pruned(replace(RUN, seed=seed), few((3, 32, 32)))
+    one, again, other = strengths[len(features.PRUNED) * 2 - 1 :: len(features.PRUNED) * 2]
+    assert one.equal(again)
+    assert not one.equal(other)

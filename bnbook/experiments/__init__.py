@@ -10,7 +10,7 @@ from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
-from bnbook.experiments.only_norm import ONLY_NORM
+from bnbook.experiments.only_norm import ONLY_NORM, PRUNING
 from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
@@ -37,6 +37,7 @@ EXPERIMENTS = {
     for e in (
         *EXERCISES,
         ONLY_NORM,
+        PRUNING,
         *DROPOUT,
         OTHER_NORMS,
         *INFERENCE,

@@ -65,3 +65,13 @@ ONLY_NORM = Experiment(
     ),
     measure=features.measure,
 )
+
+#: What A8 asks, beyond `ONLY_NORM`: the same nets, pruned, with statistics of their own.
+PRUNING = Experiment(
+    name="pruning",
+    chapter=13,
+    question="What does it cost to switch features off, the weakest or any?",
+    arms={name: ONLY_NORM.arms[name] for name in ("everything", "only norm")},
+    plan=_three_seeds,
+    measure=features.measure_pruned,
+)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnbook import data, models, norms, training
+from bnbook import data, models, norms, streams, training
 from bnbook.run import Run
 
 #: Shares of all features that are taken out of a trained net, those with the smallest gammas first.
@@ -31,7 +31,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     """
     state = training.fit(run, splits)
     seen = tuple(part[: training.REESTIMATE_SIZE] for part in state.train)
-    net = norms.reestimate(state.net, seen[0]).eval()
+    net = norms.reestimate(state.net, seen[0])
     learned = run.trainable in ("all", "norm", "norm+head")
     return [
         {
@@ -43,8 +43,36 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
             "readout_accuracy": readout(net, (seen[0], seen[1]), state.test),
             "gamma": gammas(net).tolist(),
             "pruned_accuracy": [
-                accuracy(prune(net, share), state.test) for share in PRUNED if learned
+                accuracy(prune(net, share, gammas(net).abs()), state.test)
+                for share in PRUNED
+                if learned
             ],
+        }
+    ]
+
+
+def measure_pruned(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
+    """Train `run` to its end, switch features off and re-estimate the statistics: one row.
+
+    `test_accuracy` of the net as trained; `weakest` and `random`, test accuracies for each share in
+    `PRUNED`: without the features of the smallest gammas, and without as many drawn by chance.
+    `measure` has the first of the two with the statistics of the whole net.
+    """
+    state = training.fit(run, splits)
+    seen = state.train[0][: training.REESTIMATE_SIZE]
+    chance = torch.rand(len(gammas(state.net)), generator=streams.stream(run.seed, 0, "subset"))
+
+    def without(share: float, strength: Tensor) -> float:
+        return accuracy(norms.reestimate(prune(state.net, share, strength), seen), state.test)
+
+    return [
+        {
+            "epoch": run.epochs,
+            "step": training.last_step(run),
+            "outcome": "finished",
+            "test_accuracy": accuracy(norms.reestimate(state.net, seen), state.test),
+            "weakest": [without(share, gammas(state.net).abs()) for share in PRUNED],
+            "random": [without(share, chance) for share in PRUNED],
         }
     ]
 
@@ -87,13 +115,13 @@ def gammas(net: nn.Module) -> Tensor:
     return torch.cat([m.get_parameter("weight").detach() for m in _norms(net)])
 
 
-def prune(net: nn.Module, share: float) -> nn.Module:
-    """Copy `net` and switch off the `share` of all its features with the smallest gammas.
+def prune(net: nn.Module, share: float, strength: Tensor) -> nn.Module:
+    """Copy `net` and switch off the `share` of all its features with the least `strength`.
 
-    Both gamma and beta become 0, so that nothing but a constant 0 leaves the norm.
+    `strength` is `(features,)`, in the order of `gammas`. Both gamma and beta become 0, so that
+    nothing but a constant 0 leaves the norm. Running statistics stay.
     """
     net = copy.deepcopy(net)
-    strength = gammas(net).abs()
     off = torch.zeros_like(strength, dtype=torch.bool)
     off[strength.argsort()[: round(share * len(strength))]] = True
     with torch.no_grad():
