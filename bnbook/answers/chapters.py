@@ -58,7 +58,7 @@ ANSWERS: Final[Mapping[int, Answer]] = MappingProxyType(
         10: Answer(why.verdicts, ("landscape", "sharpness")),
         11: Answer(starts.verdicts, ("bad-starts", "start-map")),
         12: Answer(cost.verdicts, ("time-to-accuracy",), timed=("bn-steps",)),
-        13: Answer(only_norm.verdicts, ("only-norm",)),
+        13: Answer(only_norm.verdicts, ("only-norm", "pruning")),
         14: Answer(lab_session.verdicts, ("lab-session",)),
     }
 )
