@@ -181,6 +181,18 @@ def test_the_verdict_on_pruning_follows_the_nets_with_statistics_of_their_own(lo
     assert "gammas cost +5.00" in found.sentence.replace("\N{NO-BREAK SPACE}", " ")
 
 
+def test_where_seeds_disagree_on_what_a_tenth_costs_the_verdict_says_so():
+    cut = pruned((0.03, 0.05, 0.2))
+    assert of_claim("A8", measured(), cut).sentence.startswith("Even a tenth costs more.")
+    cut["weakest"] = [
+        [test - lost, test - 0.05, test - 0.2]
+        for test, lost in zip(cut["test_accuracy"], (0.0, 0.01, 0.06) * 2, strict=True)
+    ]
+    found = of_claim("A8", measured(), cut)
+    assert found.status == NOT_REPRODUCED
+    assert found.sentence.startswith("We cannot tell whether a tenth costs little.")
+
+
 def test_what_pruning_costs_is_told_for_the_pruned_arms_in_three_ways():
     table = answers.only_norm.costs(measured(), pruned())
     assert set(table["arm"]) == {"everything", "only norm"}
