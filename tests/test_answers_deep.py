@@ -177,8 +177,9 @@ def test_the_direction_of_a_difference_is_said():
 def test_the_verdict_on_pruning_follows_the_nets_with_statistics_of_their_own(lost, expected):
     found = of_claim("A8", measured(), pruned(lost))
     assert found.status == expected
-    assert "by chance: +10.00" in found.sentence.replace("\N{NO-BREAK SPACE}", " ")
-    assert "gammas cost +5.00" in found.sentence.replace("\N{NO-BREAK SPACE}", " ")
+    said = found.sentence.replace("\N{NO-BREAK SPACE}", " ")
+    assert "by chance, 10 % cost +10.00 points" in said
+    assert "10 % of the smallest gammas cost +5.00 points" in said
 
 
 def test_where_seeds_disagree_on_what_a_tenth_costs_the_verdict_says_so():
