@@ -115,8 +115,8 @@ def _choose_measured(
 
 
 def _is_study(rows: pd.DataFrame) -> bool:
-    """Say whether `rows` are what a study measured: training's own tell an outcome."""
-    return "outcome" not in rows
+    """Say whether `rows` are what a study measured: training's own count images."""
+    return not set(_COUNTS) <= set(rows.columns)
 
 
 def _recorded(

@@ -79,6 +79,22 @@ def rerun(tiny, monkeypatch):
 # The real thing
 
 
+@pytest.mark.parametrize("name", verify.verifiable())
+def test_records_are_told_from_measurements_and_come_back_as_they_are(name):
+    (one,) = verify.choose(name, 1, draw=0)
+    assert verify._is_study(one.rows) == (experiments.find(name).measure is not None)
+    assert verify.check(one, one.rows.reset_index(drop=True)).verdict == verify.SAME
+
+
+def test_a_list_that_a_study_measured_is_compared_number_by_number():
+    (one,) = verify.choose("only-norm", 1, draw=0)
+    same = one.rows.reset_index(drop=True)
+    same["gamma"] = [gamma.copy() for gamma in same["gamma"]]
+    assert verify.check(one, same).verdict == verify.SAME
+    same["gamma"].iloc[0][0] += 1e-3
+    assert verify.check(one, same).why == "gamma differs"
+
+
 def test_two_short_recorded_runs_hold():
     """With batch norm and without, so that evaluation with re-estimated statistics counts too."""
     chosen = [one for name in verify.verifiable() for one in verify.choose(name, 1000, draw=None)]
