@@ -149,10 +149,8 @@ def test_a_change_in_what_training_does_is_noticed(changed, file, old, new, move
 
 def test_fingerprints_are_compared_as_far_as_machines_agree():
     then = [2.3, 2.2, 2.1, 2.0, 1.9, 1.8, math.nan]
-    assert sweep.alike([2.3002, 2.2, 2.1, 2.0, 1.903, 1.7, 1.0], then)
-    assert not sweep.alike([2.3003, 2.2, 2.1, 2.0, 1.9, 1.8, 1.7], then)
-    assert not sweep.alike([2.3, 2.2005, 2.1, 2.0, 1.9, 1.8, 1.7], then)
-    assert not sweep.alike([2.3, 2.2, 2.1, 2.0, 1.9031, 1.8, 1.7], then)
+    assert sweep.alike([2.3, 2.2, 2.1, 2.0, 1.9001, 1.7, 1.0], then)
+    assert not sweep.alike([2.3, 2.2, 2.1, 2.0, 1.9003, 1.8, 1.7], then)
     assert not sweep.alike(then[:-1], then)
     diverged = [2.3, 50.0, math.inf, math.nan, math.nan]
     assert sweep.alike(list(diverged), diverged)
