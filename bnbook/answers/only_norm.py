@@ -8,7 +8,6 @@ import pandas as pd
 
 from bnbook import claims, experiments, findings
 from bnbook.findings import Interval, Verdict
-from bnbook.findings.verdicts import NBSP
 from bnbook.studies.features import PRUNED
 
 EVERYTHING, NORM = "everything", "only norm"
@@ -164,13 +163,17 @@ def removable(frame: pd.DataFrame, pruned: pd.DataFrame) -> Verdict:
     }
     least = {how: rows[0] for how, rows in mine.items()}
     cheap = [row["share"] for row in mine[WEAKEST] if row["high"] < LITTLE]
-    weakest = "; ".join(f"{_share(row)}, {findings.as_points(row)}" for row in mine[WEAKEST])
+    weakest = "; ".join(
+        f"{findings.percent(row['share'], digits=0)}, {findings.as_points(row)}"
+        for row in mine[WEAKEST]
+    )
+    tenth = findings.percent(least[WEAKEST]["share"], digits=0)
     said = (
         "Test accuracy that goes with the features of the smallest gammas, nothing retrained but "
         f"the statistics re-estimated: {weakest}. Little is less than {100 * LITTLE:g} points. Of "
-        f"features drawn by chance, {_share(least[CHANCE])} cost "
+        f"features drawn by chance, {tenth} cost "
         f"{findings.as_points(least[CHANCE])}; with the statistics of the whole net, "
-        f"{_share(least[OLD])} of the smallest gammas cost {findings.as_points(least[OLD])}."
+        f"{tenth} of the smallest gammas cost {findings.as_points(least[OLD])}."
     )
     return findings.verdict(
         "A8",
@@ -183,10 +186,6 @@ def removable(frame: pd.DataFrame, pruned: pd.DataFrame) -> Verdict:
         ),
         (findings.NOT_REPRODUCED, True, f"We cannot tell whether a tenth costs little. {said}"),
     )
-
-
-def _share(row: Any) -> str:
-    return f"{100 * row['share']:.0f}{NBSP}%"
 
 
 def shortcuts(frame: pd.DataFrame) -> Verdict:
