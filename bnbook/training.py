@@ -81,7 +81,7 @@ class _Session:
     def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
         self.images, self.labels = train_set
         self.record_fit = run.record_fit
-        self.net = build(run, tuple(self.images.shape[1:])).to(self.images.device)
+        self.net = build(run, tuple(self.images.shape[1:])).to(self.images)
         self.partial = models.freeze(self.net, run.trainable, run.seed)
         learned = [p for p in self.net.parameters() if p.requires_grad]
         self.optimizer = optimizers.build(
@@ -195,16 +195,25 @@ def last_step(run: Run) -> int:
     return run.epochs * (run.epoch_steps or run.train_size // run.batch_size)
 
 
-def first_losses(run: Run, splits: data.Splits | None = None) -> list[float]:
-    """Return the losses of the first steps of `run`: the fingerprint of what training does.
+def first_losses(
+    run: Run,
+    splits: data.Splits | None = None,
+    dtype: torch.dtype = torch.float32,
+    steps: int = FIRST_LOSSES,
+) -> list[float]:
+    """Return the losses of the first `steps` of `run`: the fingerprint of what training does.
 
-    Equal to `train(run).first_losses`, without evaluating anything.
+    Equal to `train(run).first_losses`, without evaluating anything. With `dtype` torch.float64
+    the same initial weights see the same batches, but differences in rounding, which training
+    amplifies, start a billion times smaller: the losses then agree between processors.
     """
-    train_set = _tensors(run, splits or data.splits(run.dataset), "cpu").train
-    session = _Session(run, train_set)
+    train = (splits or data.splits(run.dataset)).train
+    images = _training_images(run, train).to(dtype)
+    images = inputs.transform(run.input_transform, images)(images)
+    session = _Session(run, (images, train.labels[: run.train_size]))
     losses: list[Tensor] = []
-    while len(losses) < min(FIRST_LOSSES, run.epochs * session.steps_per_epoch):
-        losses += itertools.islice(session.epoch(), FIRST_LOSSES - len(losses))
+    while len(losses) < min(steps, run.epochs * session.steps_per_epoch):
+        losses += itertools.islice(session.epoch(), steps - len(losses))
     return [float(loss) for loss in losses]
 
 
@@ -285,14 +294,7 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
 
 
 def _tensors(run: Run, splits: data.Splits, device: str) -> _Tensors:
-    available = len(splits.train.labels)
-    if run.train_size > available:
-        raise BookError(
-            f"train size {run.train_size:,} is above the {available:,} training images of "
-            f"{run.dataset}; take fewer"
-        )
-
-    train_images = data.to_float(splits.train.images[: run.train_size])
+    train_images = _training_images(run, splits.train)
     transform = inputs.transform(run.input_transform, train_images)
 
     def on_device(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
@@ -302,6 +304,16 @@ def _tensors(run: Run, splits: data.Splits, device: str) -> _Tensors:
         on_device(train_images, splits.train.labels[: run.train_size]),
         *(on_device(data.to_float(p.images), p.labels) for p in (splits.validation, splits.test)),
     )
+
+
+def _training_images(run: Run, train: data.Images) -> Tensor:
+    available = len(train.labels)
+    if run.train_size > available:
+        raise BookError(
+            f"train size {run.train_size:,} is above the {available:,} training images of "
+            f"{run.dataset}; take fewer"
+        )
+    return data.to_float(train.images[: run.train_size])
 
 
 def _observe(

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 from pyarrow import parquet
 
 from bnbook import experiments, store, sweep, training
@@ -96,16 +97,31 @@ def test_the_provenance_tells_what_when_where_and_with_what(folder):
     assert found["packages"]["torch"] == sweep.importlib.metadata.version("torch")
     assert found["machines"] == [sweep.machine()]
     assert set(found["fingerprints"]) == set(ARMS)
+    for one in found["fingerprints"].values():
+        assert one["double"] == pytest.approx(one["losses"], rel=1e-5)
     assert sweep.stale(tiny(0)) == []
+
+
+def write_fingerprints(machines, part=lambda losses: losses):
+    """Record the arms' real first losses, those in single precision as `part` makes them."""
+    recorded = {
+        name: {
+            "run": run.changes(),
+            "losses": part(training.first_losses(run)),
+            "double": training.first_losses(run, dtype=torch.float64, steps=sweep.DOUBLES),
+        }
+        for name, run in ARMS.items()
+    }
+    store.provenance_path("tiny").parent.mkdir()
+    store.provenance_path("tiny").write_text(
+        json.dumps({"machines": machines, "fingerprints": recorded})
+    )
 
 
 @pytest.fixture
 def changed(folder, monkeypatch):
     """Give the test recorded fingerprints, and a way to import a changed copy of the package."""
-    losses = {name: training.first_losses(run) for name, run in ARMS.items()}
-    recorded = {name: {"run": ARMS[name].changes(), "losses": losses[name]} for name in ARMS}
-    store.provenance_path("tiny").parent.mkdir()
-    store.provenance_path("tiny").write_text(json.dumps({"fingerprints": recorded}))
+    write_fingerprints(machines=[sweep.machine()])
 
     def change(file, old, new):
         copy = shutil.copytree(Path(sweep.__file__).parent, folder / "copy" / "bnbook")
@@ -147,6 +163,32 @@ def test_a_change_in_what_training_does_is_noticed(changed, file, old, new, move
     assert changed(file, old, new).stale(tiny(0)) == list(moved)
 
 
+@pytest.mark.parametrize("machines", [[], ["another"]])
+@pytest.mark.parametrize(("first", "later"), [(1, 1.01), (1.001, 1)])
+def test_elsewhere_rounding_may_part_all_losses_but_the_first(folder, machines, first, later):
+    def part(losses):
+        return [losses[0] * first, *(loss * later for loss in losses[1:])]
+
+    write_fingerprints(machines, part)
+    assert sweep.stale(tiny(0)) == ([] if first == 1 else list(ARMS))
+
+
+def test_where_it_was_recorded_nothing_may_part_losses(folder):
+    write_fingerprints(
+        [sweep.machine()], lambda losses: [losses[0], *(1.01 * x for x in losses[1:])]
+    )
+    assert sweep.stale(tiny(0)) == list(ARMS)
+
+
+def test_double_precision_has_to_agree_everywhere(folder):
+    write_fingerprints(["another"])
+    path = store.provenance_path("tiny")
+    found = json.loads(path.read_text())
+    found["fingerprints"]["with BN"]["double"][1] *= 1 + 2e-6
+    path.write_text(json.dumps(found))
+    assert sweep.stale(tiny(0)) == ["with BN"]
+
+
 def test_fingerprints_are_compared_as_far_as_machines_agree():
     then = [2.3, 2.2, 2.1, 2.0, 1.9, 1.8, math.nan]
     assert sweep.alike([2.3, 2.2, 2.1, 2.0, 1.9001, 1.7, 1.0], then)
@@ -170,6 +212,26 @@ def test_training_still_does_what_the_book_recorded(name):
         pytest.skip(f"{lacking} is not here")
     moved = sweep.stale(experiments.EXPERIMENTS[name])
     assert not moved, f"{name} is stale in {moved}: delete its table and run `bnbook sweep {name}`"
+
+
+@pytest.mark.parametrize("name", ["batch-noise", "other-norms"])
+def test_training_still_does_so_with_the_instructions_of_an_older_processor(name):
+    """Rounding differs there, and these two amplify it most."""
+    older = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
+    code = (
+        "from bnbook import experiments, sweep; print(sweep.machine()); "
+        f"print(*sweep.stale(experiments.EXPERIMENTS[{name!r}]), sep=', ')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | older,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    machine, moved = done.stdout.splitlines()
+    assert not machine.endswith("AVX512")
+    assert not moved
 
 
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)

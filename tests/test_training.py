@@ -53,6 +53,12 @@ def test_first_losses_need_no_evaluation_to_be_the_same(history, splits):
     assert training.first_losses(SHORT, splits) == history.first_losses
 
 
+def test_double_precision_takes_the_same_steps(history, splits):
+    double = training.first_losses(SHORT, splits, torch.float64)
+    assert double == pytest.approx(history.first_losses, rel=1e-5)
+    assert double != history.first_losses
+
+
 def test_a_run_shorter_than_the_fingerprint_gives_what_it_has(splits):
     run = dataclasses.replace(SHORT, epochs=1, batch_size=128)
     assert len(training.first_losses(run, splits)) == 4

@@ -1,5 +1,6 @@
 """Recorded runs hold when they are run again, and what does not hold is told apart."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -160,6 +161,20 @@ def test_elsewhere_the_start_must_agree_and_the_end_be_plausible(final, scale, h
     losses = [scale * loss for loss in LOSSES]
     now = made(BASE, final, machine="elsewhere", losses=losses)
     assert check(made(BASE), now).holds == holds
+
+
+@pytest.mark.parametrize(("first", "holds"), [(1, True), (1 + 1.1e-4, False)])
+def test_elsewhere_rounding_may_part_losses_after_the_first(first, holds):
+    """Of a recorded run whose fingerprint in double precision holds: batch norm, batches of 2."""
+    frame = findings.load("batch-noise")
+    rows = frame[frame["key"] == frame.loc[frame["arm"] == "batch norm", "key"].iloc[0]]
+    then = verify.Recorded(
+        "batch-noise", Run.from_changes(json.loads(rows["run"].iloc[0])), rows, []
+    )
+    now = rows.assign(machine="elsewhere")
+    losses = now["first_losses"].iloc[-1] * np.array([first, *[1.01] * 9])
+    now["first_losses"] = [*now["first_losses"].iloc[:-1], losses]
+    assert verify.check(replace(then, seeds=list(rows["val_accuracy"])), now).holds == holds
 
 
 def test_elsewhere_a_run_may_always_end_as_it_was_recorded():
