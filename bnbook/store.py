@@ -1,6 +1,6 @@
 """Recorded runs on disk: a spool while a sweep runs, then one Parquet table per experiment.
 
-A *record* is the JSON-able account of one finished run: key, run, outcome, environment, rows.
+A record is the JSON-able account of one finished run: key, run, outcome, environment, rows.
 Every file is written under a temporary name and then renamed, so no reader ever meets half a
 file, and checksums in it tell when a byte has changed since. Reading never executes anything.
 """

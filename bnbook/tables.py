@@ -1,7 +1,7 @@
 """Parquet tables in which a changed byte is noticed, and spoils no more than its row group.
 
 Parquet's own checksums leave the page headers and the footer unguarded: one flipped bit there can
-change values silently. So a *seal* stands between the last row group and the footer, where no
+change values silently. So a seal stands between the last row group and the footer, where no
 reader of Parquet looks: the SHA-256 of each row group's bytes, and of all that follows the seal.
 """
 

@@ -1,11 +1,17 @@
-"""The ways of training that the benchmarks compare train the same net on the same images."""
+"""What the benchmarks compare does the same work, and README quotes what they found."""
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
 
 from benchmarks import matrix_limit
+
+ROOT = Path(matrix_limit.__file__).parents[1]
+#: A measured figure in prose: a number with its unit.
+FIGURE = re.compile(r"\d[\d.,]*(?: (?:%|ms|s|kB|GFLOP/s)(?!\w)|×(?!\d))")
 
 
 @pytest.fixture
@@ -52,3 +58,15 @@ def test_a_step_is_no_faster_than_its_products_at_the_limit():
         "activations",
         "pooling",
     }
+
+
+def test_readme_quotes_what_the_benchmarks_reported():
+    report, readme = (
+        (ROOT / name).read_text(encoding="utf-8") for name in ("benchmarks/report.md", "README.md")
+    )
+    said = readme.partition("\n## How fast\n")[2].partition("\n## ")[0]
+    rows = [line for line in said.splitlines() if line.startswith("|")]
+    assert sum("×" in row for row in rows) >= 7
+    assert set(rows) <= set(report.splitlines())
+    figures, found = (set(FIGURE.findall(" ".join(text.split()))) for text in (said, report))
+    assert figures <= found, f"not in the report: {figures - found}"

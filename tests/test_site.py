@@ -322,10 +322,30 @@ def test_an_image_without_alt_text_is_refused(tmp_path):
         offline.mend(tmp_path)
 
 
+def test_a_number_keeps_the_sign_that_follows_it_but_in_code(tmp_path):
+    page = (
+        '<h1 title="5 % of">Chapter 9 · 5 % of <b>7</b> %</h1><code>5 % 2</code><pre>6 % 4\n</pre>'
+    )
+    (tmp_path / "index.html").write_text(page)
+    offline.mend(tmp_path)
+    prose, code = (tmp_path / "index.html").read_text().split("<code>")
+    assert prose == '<h1 title="5 % of">Chapter 9\u00a0· 5\u00a0% of <b>7</b> %</h1>'
+    assert "5 % 2" in code
+    assert "6 % 4" in code
+
+
 def test_links_to_folders_name_the_page_so_that_they_work_without_a_server(tmp_path):
     (tmp_path / "index.html").write_text('<a class="x" href="./">home</a>')
     offline.mend(tmp_path)
     assert 'href="./index.html"' in (tmp_path / "index.html").read_text()
+
+
+@pytest.mark.parametrize("wrapped", ["{}", '<span class="math inline">{}</span>'])
+def test_a_formula_keeps_the_stop_that_follows_it(wrapped):
+    one, two = (wrapped.format(f'<math display="inline"><mi>{x}</mi></math>') for x in "xy")
+    page = mathml.typeset(f"<p>{one} and {two}. Then {one}, or {two} alone</p>", {})
+    stop, comma = (f'<span class="unbroken">{text}</span>' for text in (f"{two}.", f"{one},"))
+    assert page == f"<p>{one} and {stop} Then {comma} or {two} alone</p>"
 
 
 def test_a_formula_that_is_no_tex_is_named():

@@ -57,7 +57,7 @@ class RunningNorm(FeatureNorm):
     """A norm that measures the batch in training and uses running statistics in eval mode.
 
     A subclass names its statistics and their first values in `_initial`, and calls `_track` with
-    what it measured. `momentum` is PyTorch's: the weight of the *new* batch. With `None` the
+    what it measured. `momentum` is PyTorch's: the weight of the new batch. With `None` the
     running statistics are the plain average over all batches since the last reset.
     """
 

@@ -106,7 +106,7 @@ class MomentNorm(RunningNorm):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Apply the batch's own statistics, and return what the running ones are to be fed.
 
-        As in PyTorch, the running variance is fed the *unbiased* estimate n / (n - 1) var.
+        As in PyTorch, the running variance is fed the unbiased estimate n / (n - 1) var.
         """
         n = self._count(x) if self.uses_var else 0
         y: Tensor

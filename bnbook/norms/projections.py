@@ -1,6 +1,6 @@
 """Projections onto other sets than batch norm's.
 
-Batch norm (without gamma and beta) moves the values of one *feature* to the nearest ones of mean
+Batch norm (without gamma and beta) moves the values of one feature to the nearest ones of mean
 0 and mean square 1. The layers here change the set, and whose values are moved.
 """
 

@@ -21,6 +21,13 @@ _DISPLAY = re.compile(
 _ACCENT = re.compile(r'<mover>(<mi[^>]*>[^<]</mi>)<mo accent="true">([\u0302\u0303])</mo>')
 _SPACING = {"\u0302": "\u02c6", "\u0303": "\u02dc"}
 
+# An inline formula and what ends its phrase; browsers would let a full stop begin a line.
+_ENDING = re.compile(
+    r'(<span class="math inline"><math\b(?:(?!</math>).)*</math></span>'
+    r'|<math display="inline"(?:(?!</math>).)*</math>)([.,;:!?)]+)',
+    re.DOTALL,
+)
+
 Formula = tuple[str, str]  # "inline" or "display", TeX
 
 
@@ -30,9 +37,10 @@ def formulas(page: str) -> set[Formula]:
 
 
 def typeset(page: str, mathml: dict[Formula, str]) -> str:
-    """Replace TeX by MathML and give every displayed formula a box that can scroll."""
+    """Replace TeX by MathML; what is displayed can scroll, what is inline keeps its full stop."""
     page = _TEX.sub(lambda m: mathml[m[1], html.unescape(m[2]).strip()], page)
     page = _ACCENT.sub(_narrow_accent, page)
+    page = _ENDING.sub(r'<span class="unbroken">\1\2</span>', page)
     return _DISPLAY.sub(r'<span class="math display">\1</span>', page)
 
 

@@ -40,17 +40,28 @@ _LOADING_ATTRS = ("src", "srcset", "poster", "data", "background", "xlink:href")
 _LOADING_HREF = ("base", "image", "use", "feimage")
 
 
+# A space in prose, not in tags or code, at which a line must not end: before a percent sign, and
+# before the dot of "Chapter 9 · At inference".
+_UNBREAKABLE = re.compile(
+    r"(<(pre|code|script|style)\b.*?</\2>|<[^>]*>)|(?<=\d) (?=[%·])", re.DOTALL
+)
+
+
 def mend(site: Path) -> None:
     """Mend all files of a rendered site in place; BookError names what cannot be published."""
     pages = {p: p.read_text(encoding="utf-8") for p in sorted(site.rglob("*.html"))}
     formulas = mathml.to_mathml(set().union(*(mathml.formulas(t) for t in pages.values())))
     for path, page in pages.items():
-        typeset = mathml.typeset(page, formulas)
+        typeset = _UNBREAKABLE.sub(_unbroken, mathml.typeset(page, formulas))
         pages[path] = edit(typeset, _edits(typeset, path))
         path.write_text(pages[path], encoding="utf-8")
     for path in sorted(site.rglob("*.css")):
         path.write_text(_FONT_IMPORT.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
     _check(site, pages)
+
+
+def _unbroken(found: re.Match[str]) -> str:
+    return found[1] or "\u00a0"
 
 
 def _edits(page: str, path: Path) -> Iterator[Edit]:
