@@ -131,6 +131,22 @@ def test_a_phone_needs_no_sideways_scrolling(page, lab_site, preset):
     assert min(heights) >= 24  # WCAG 2.2, target size
 
 
+@pytest.mark.parametrize("width", [320, 420, 560, 640, 900])
+def test_settings_stand_beside_their_names_however_wide_the_lab_is(lab, width):
+    lab.locator(".more > summary").click()
+    lab.evaluate(
+        "width => { document.querySelector('.bn-browser').style.width = `${width}px` }", width
+    )
+    crowded = lab.evaluate(
+        """() => [...document.querySelectorAll(".net .field")].filter((field) => {
+          const [name, choice] = [...field.children].map((box) => box.getBoundingClientRect());
+          const net = field.closest(".net").getBoundingClientRect();
+          return name.right > choice.left || choice.right > net.right;
+        }).map((field) => field.textContent)"""
+    )
+    assert crowded == []
+
+
 def test_everything_can_be_reached_by_keyboard(lab):
     wanted = lab.locator(".bn-browser :is(input, select, button, summary, a)").evaluate_all(
         """nodes => nodes.filter((n) => !n.disabled && n.offsetParent && n.checkVisibility())
