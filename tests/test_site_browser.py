@@ -103,6 +103,12 @@ def test_a_telephone_needs_no_sideways_scrolling(browser, built, name, scheme):
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
 
 
+@pytest.mark.parametrize("width", [768, 992, 1199, 1200])
+def test_columns_beside_the_text_leave_it_room(browser, built, width):
+    with Visit(browser, built, NUMBERED[0], width=width) as visit:
+        assert visit.page.locator("main").bounding_box()["width"] >= 440
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_picture_is_described_and_shown(browser, built, name):
     with Visit(browser, built, name) as visit:
