@@ -30,7 +30,7 @@ def main() -> None:
     say(f"{sweep.machine()}, {cores} cores, PyTorch {torch.__version__}\n")
     speeds = training_loop.measure(JOBS)
     timings.write("training-loops", speeds, "make bench")
-    say(_training(pd.DataFrame(speeds)))
+    say(training_table(pd.DataFrame(speeds)))
     say(f"{matrix_limit.measure()}\n")
     say(_steps_and_builds(browser_engine.measure(), site_build.measure()))
     say(_lab(lab_page.measure()))
@@ -38,7 +38,7 @@ def main() -> None:
         temporary.write_text("\n".join(said) + "\n", encoding="utf-8")
 
 
-def _training(speeds: pd.DataFrame) -> str:
+def training_table(speeds: pd.DataFrame) -> str:
     """Tabulate images per second of every way, and how many times as fast ours is."""
     lines = [
         "| images per second | ours | " + " | ".join(_others()) + " |",

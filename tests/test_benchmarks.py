@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from benchmarks import matrix_limit
+from bnbook import timings
 
 ROOT = Path(matrix_limit.__file__).parents[1]
 #: A measured figure in prose: a number with its unit.
@@ -15,10 +16,15 @@ FIGURE = re.compile(r"\d[\d.,]*(?: (?:%|ms|s|kB|GFLOP/s)(?!\w)|×(?!\d))")
 
 
 @pytest.fixture
-def trained(monkeypatch):
-    """Return the nets that were built to be trained."""
+def compared():
+    """Skip where there is nothing to compare with."""
     for framework in ("skorch", "lightning"):
         pytest.importorskip(framework, reason="benchmarks/requirements.txt is not installed")
+
+
+@pytest.fixture
+def trained(compared, monkeypatch):
+    """Return the nets that were built to be trained."""
     from benchmarks import training_loop
 
     nets, build = [], training_loop.training.build
@@ -58,6 +64,12 @@ def test_a_step_is_no_faster_than_its_products_at_the_limit():
         "activations",
         "pooling",
     }
+
+
+def test_the_report_says_what_the_turns_say(compared):
+    from benchmarks.__main__ import REPORT, training_table
+
+    assert training_table(timings.read("training-loops")) in REPORT.read_text(encoding="utf-8")
 
 
 def test_readme_quotes_what_the_benchmarks_reported():
