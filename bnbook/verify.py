@@ -4,9 +4,9 @@ Where a record was made on this kind of machine (same processor model, same vers
 training repeats itself to the bit, so everything that was counted must come out the same.
 Elsewhere sums are rounded differently, and training amplifies that: there the first losses must
 agree (or, where single precision does not determine them, those in double precision), and the end
-must be one that the seeds of this setting make plausible. Of a study, whose
-measures have no common scale, everything measured must come out the same on this kind of machine;
-elsewhere the first losses decide.
+must be one that the seeds of this setting make plausible. Of a study, whose measures have no common
+scale, everything measured must come out the same on this kind of machine; elsewhere the first
+losses decide.
 """
 
 from __future__ import annotations
@@ -182,8 +182,10 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
 
 def _begins_alike(recorded: Recorded, now: Any, then: Any) -> bool:
     """Say whether first losses from two kinds of machine are alike, but for amplified rounding."""
-    if sweep.alike(now, then) or not sweep.start_alike(now, then):
-        return sweep.alike(now, then)
+    if sweep.alike(now, then):
+        return True
+    if not sweep.start_alike(now, then):
+        return False
     fingerprints = store.read_provenance(recorded.experiment)["fingerprints"]
     return sweep.exact(fingerprints[recorded.rows["arm"].iloc[0]])
 
