@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bnbook import data
+from bnbook.data import catalog
 
 ROOT = Path(__file__).parents[1]
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -23,12 +24,16 @@ QUIET = (
     "--no-first-run",
 )
 NO_BROWSER = "NO BROWSER: the browser tests did not run; install one (Debian: apt install chromium)"
+NO_CLOTHES = (
+    "NO FASHION-MNIST: its files were not read; install them (Debian: apt install "
+    "dataset-fashion-mnist)"
+)
 NO_NODE = "NO NODE: the page's engine was not tested; install Node (Debian: apt install nodejs)"
 
 
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
-    for reason in (NO_BROWSER, NO_NODE):
+    for reason in (NO_BROWSER, NO_NODE, NO_CLOTHES):
         if any(reason in str(report.longrepr) for report in skipped):
             terminalreporter.write_line(reason, red=True, bold=True)
 
@@ -37,10 +42,14 @@ def _program(names, missing):
     """Find the first of the programs `names`; without any, skip, or fail where CI is set."""
     found = next(filter(None, map(shutil.which, names)), None)
     if found is None:
-        if os.environ.get("CI") == "true":
-            pytest.fail(missing, pytrace=False)
-        pytest.skip(missing)
+        _go_without(missing)
     return found
+
+
+def _go_without(missing):
+    if os.environ.get("CI") == "true":
+        pytest.fail(missing, pytrace=False)
+    pytest.skip(missing)
 
 
 @pytest.fixture
@@ -56,6 +65,24 @@ def cache(tmp_path, monkeypatch):
     """Give the test an empty cache of its own."""
     monkeypatch.setenv("BNBOOK_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    """Make every attempt to reach the network fail at once, as without one."""
+
+    def refuse(*_args, **_kwargs):
+        raise OSError("network is unreachable")
+
+    monkeypatch.setattr("socket.getaddrinfo", refuse)
+
+
+@pytest.fixture(scope="session")
+def clothes():
+    """Return the folder where Debian's package puts Fashion-MNIST."""
+    if not catalog.FASHION_MNIST_SYSTEM.is_dir():
+        _go_without(NO_CLOTHES)
+    return catalog.FASHION_MNIST_SYSTEM
 
 
 @pytest.fixture(scope="module")

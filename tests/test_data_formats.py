@@ -1,6 +1,5 @@
-"""The data that users download or name: idx, MATLAB, pickled batches, JPEG images."""
+"""The data that users download or name: MATLAB files, pickled batches, JPEG images."""
 
-import gzip
 import io
 import pickle
 import tarfile
@@ -10,83 +9,11 @@ import pytest
 import scipy.io
 import torch
 from PIL import Image
-from small_data import md5, tiny, write_idx
-from torchvision.datasets import CIFAR10, SVHN, FashionMNIST
+from small_data import md5, tiny
+from torchvision.datasets import CIFAR10, SVHN
 
 from bnbook import data
 from bnbook.errors import BookError
-
-
-@pytest.fixture
-def offline(monkeypatch):
-    """Make every attempt to reach the network fail at once, as without one."""
-
-    def refuse(*_args, **_kwargs):
-        raise OSError("network is unreachable")
-
-    monkeypatch.setattr("socket.getaddrinfo", refuse)
-
-
-# Fashion-MNIST: idx files, of which only the archives have published checksums
-
-
-def write_fashion(folder, n_labels=30):
-    raw = folder / "FashionMNIST/raw"
-    images, labels = tiny(30, (28, 28), 1)
-    test_images, test_labels = tiny(20, (28, 28), 2)
-    write_idx(raw / "train-images-idx3-ubyte", images)
-    write_idx(raw / "train-labels-idx1-ubyte", labels[:n_labels])
-    write_idx(raw / "t10k-images-idx3-ubyte", test_images)
-    write_idx(raw / "t10k-labels-idx1-ubyte", test_labels)
-    return raw, images, labels
-
-
-@pytest.mark.usefixtures("offline")
-def test_fashion_mnist_is_read_from_idx_files(cache):
-    _, images, labels = write_fashion(cache / "fashion_mnist")
-    loaded = data.load("fashion_mnist")
-    assert (loaded.train_images[:, 0].numpy() == images).all()
-    assert (loaded.train_labels.numpy() == labels).all()
-    assert loaded.test_images.shape == (20, 1, 28, 28)
-    assert loaded.classes[9] == "Ankle boot"
-
-
-@pytest.mark.usefixtures("offline")
-def test_archives_put_there_by_hand_are_unpacked_without_a_network(cache, monkeypatch):
-    raw, images, _ = write_fashion(cache / "fashion_mnist")
-    resources = []
-    for file in sorted(raw.iterdir()):
-        packed = file.with_name(f"{file.name}.gz")
-        packed.write_bytes(gzip.compress(file.read_bytes()))
-        file.unlink()
-        resources.append((packed.name, md5(packed)))
-    monkeypatch.setattr(FashionMNIST, "resources", resources)
-    assert (data.load("fashion_mnist").train_images[:, 0].numpy() == images).all()
-
-
-@pytest.mark.usefixtures("offline")
-@pytest.mark.parametrize(
-    ("content", "says"),
-    [
-        (bytes([0, 0, 8, 3, 0, 0]), "of 0 values"),
-        (b"", "no idx file"),
-        (b"<html>404</html>", "no idx file"),
-        (bytes([0, 0, 8, 1, 0, 0, 0, 30]) + bytes(20), "20 of 30 values"),
-    ],
-)
-def test_a_damaged_idx_file_is_named_with_what_is_wrong(cache, content, says):
-    raw, _, _ = write_fashion(cache / "fashion_mnist")
-    (raw / "train-labels-idx1-ubyte").write_bytes(content)
-    with pytest.raises(BookError, match=rf"train-labels-idx1-ubyte is damaged.*{says}.*delete it"):
-        data.load("fashion_mnist")
-
-
-@pytest.mark.usefixtures("offline")
-def test_files_of_different_lengths_are_refused(cache):
-    write_fashion(cache / "fashion_mnist", n_labels=29)
-    with pytest.raises(BookError, match="30 images, 29 labels"):
-        data.load("fashion_mnist")
-
 
 # SVHN: MATLAB files
 
@@ -190,7 +117,6 @@ def test_a_damaged_cifar10_file_is_named(tiny_cifar, name):
 @pytest.mark.parametrize(
     ("name", "archive", "place"),
     [
-        ("fashion_mnist", "train-images-idx3-ubyte.gz", "fashion_mnist/FashionMNIST/raw"),
         ("svhn", "http://ufldl.stanford.edu/housenumbers/train_32x32.mat", "svhn"),
         ("cifar10", "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz", "cifar10"),
     ],

@@ -1,7 +1,8 @@
 """Data sets as tensors in memory, read by torchvision's own classes.
 
-MNIST comes with the repository (`data/MNIST/raw/*.gz`) and is unpacked into the user's cache;
-the others are downloaded into the same cache on first use, but for `cifar10-jpeg`: that is decoded
+MNIST comes with the repository (`data/MNIST/raw/*.gz`) and is unpacked into the user's cache.
+So is Fashion-MNIST where Debian's package `dataset-fashion-mnist` is installed; elsewhere it is
+downloaded into the same cache on first use, as SVHN and CIFAR-10 are. `cifar10-jpeg` is decoded
 from a file which the user names in `BNBOOK_CIFAR10_JPEG`. Two environment variables move the
 folders: `BNBOOK_DATA` (the repository's `data/`) and `BNBOOK_CACHE`.
 """
@@ -74,7 +75,7 @@ def load(name: str) -> Dataset:
     source = SOURCES[name]()
     folder = cache_folder() / name
     faults = files.faults(source, folder)
-    # What comes with the book is put right unasked; a damaged download may be all a reader has.
+    # What is on this machine is put right unasked; a damaged download may be all a reader has.
     if faults and (source.bundled or files.MISSING in faults.values()):
         files.fetch(source, folder)
         faults = files.faults(source, folder)
@@ -89,7 +90,8 @@ def load(name: str) -> Dataset:
 def at_hand(name: str) -> bool:
     """Say whether the data set `name` can be loaded without a download.
 
-    That is: it comes with the book, lies in the user's cache, or in a file that the user names.
+    That is: it comes with the book or a package of the system, lies in the user's cache, or in a
+    file that the user names.
     """
     if name not in SOURCES:
         return name in NAMES  # another division of MNIST

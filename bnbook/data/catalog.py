@@ -18,13 +18,21 @@ from bnbook.data import files
 from bnbook.data.files import Dataset, Source
 from bnbook.errors import BookError
 
-#: MD5 of the unpacked files of MNIST.
+#: MD5 of the unpacked files of MNIST, and of Fashion-MNIST.
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
     "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
+FASHION_MNIST_MD5 = {
+    "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
+    "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
+    "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
+    "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
+}
+#: Where Debian's package dataset-fashion-mnist puts them, gzipped.
+FASHION_MNIST_SYSTEM = Path("/usr/share/datasets/fashion-mnist")
 
 #: Names the user's file with CIFAR-10 as JPEG images; lossy, so figures that rest on it say so.
 JPEG_VARIABLE = "BNBOOK_CIFAR10_JPEG"
@@ -36,23 +44,19 @@ CIFAR10_CLASSES = (
 )
 
 
-def _unpack_mnist(root: Path) -> None:
-    """Unpack the bundled files into `root/MNIST/raw`."""
-    (root / "MNIST/raw").mkdir(parents=True, exist_ok=True)
-    for name, md5 in MNIST_MD5.items():
-        packed = files.bundled_folder() / "MNIST/raw" / f"{name}.gz"
-        remedy = (
-            "restore it with `git checkout -- data/MNIST`, or name the folder that holds MNIST/raw "
-            "in the environment variable BNBOOK_DATA"
-        )
+def _unpack(packed_folder: Path, raw: Path, sums: dict[str, str], remedy: str) -> None:
+    """Unpack the idx files of `sums`, names with their MD5, from `packed_folder` into `raw`."""
+    raw.mkdir(parents=True, exist_ok=True)
+    for name, md5 in sums.items():
+        packed = packed_folder / f"{name}.gz"
         try:
             content = gzip.decompress(packed.read_bytes())
         except FileNotFoundError as error:
             raise BookError(f"{packed} {files.MISSING}: {remedy}") from error
         except (OSError, EOFError, zlib.error) as error:
             raise BookError(f"{packed} is damaged ({error}): {remedy}") from error
-        (root / "MNIST/raw" / name).write_bytes(content)
-        if fault := files.fault(root / "MNIST/raw" / name, md5):
+        (raw / name).write_bytes(content)
+        if fault := files.fault(raw / name, md5):
             raise BookError(f"{packed}, unpacked, {fault}: {remedy}")
 
 
@@ -65,7 +69,13 @@ def _mnist() -> Source:
 
     return Source(
         files={f"MNIST/raw/{file}": md5 for file, md5 in MNIST_MD5.items()},
-        fetch=_unpack_mnist,
+        fetch=lambda root: _unpack(
+            files.bundled_folder() / "MNIST/raw",
+            root / "MNIST/raw",
+            MNIST_MD5,
+            "restore it with `git checkout -- data/MNIST`, or name the folder that holds MNIST/raw "
+            "in the environment variable BNBOOK_DATA",
+        ),
         read=lambda folder: _read_idx(MNIST, folder),
         bundled=True,
     )
@@ -75,15 +85,26 @@ def _fashion_mnist() -> Source:
     from torchvision.datasets import FashionMNIST
 
     archives = [archive for archive, _ in FashionMNIST.resources]
-    return Source(
-        files={f"FashionMNIST/raw/{archive.removesuffix('.gz')}": None for archive in archives},
-        fetch=lambda root: files.download(
+    installed = FASHION_MNIST_SYSTEM.is_dir()
+
+    def fetch(root: Path) -> None:
+        if installed:
+            remedy = "reinstall the package dataset-fashion-mnist, or remove it for a download"
+            _unpack(FASHION_MNIST_SYSTEM, root / "FashionMNIST/raw", FASHION_MNIST_MD5, remedy)
+            return
+        files.download(
             "fashion_mnist",
             lambda: FashionMNIST(root, download=True),
             f"each of {', '.join(archives)} from {FashionMNIST.mirrors[0]}",
             "FashionMNIST/raw",
-        ),
+            "install Debian's package dataset-fashion-mnist, or ",
+        )
+
+    return Source(
+        files={f"FashionMNIST/raw/{file}": md5 for file, md5 in FASHION_MNIST_MD5.items()},
+        fetch=fetch,
         read=lambda folder: _read_idx(FashionMNIST, folder),
+        bundled=installed,
     )
 
 

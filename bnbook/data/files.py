@@ -39,14 +39,14 @@ class Dataset:
 class Source:
     """How to obtain and read a data set, given its folder.
 
-    `files` maps each file, relative to the folder, to its MD5, or to None where nobody publishes
-    one (unpacked idx files, decoded arrays): then its length is checked against its own header.
+    `files` maps each file, relative to the folder, to its MD5, or to None where there is none to
+    know (decoded arrays in `.npy` files): then its length is checked against its own header.
     """
 
     files: dict[str, str | None]
     fetch: Callable[[Path], None]
     read: Callable[[Path], Dataset]
-    bundled: bool = False  # fetching takes no download
+    bundled: bool = False  # fetching takes no download: the files are on this machine
 
 
 def bundled_folder() -> Path:
@@ -71,26 +71,13 @@ def fault(path: Path, md5: str | None) -> str | None:
     if not path.is_file():
         return MISSING
     if md5 is None:
-        return _npy_fault(path) if path.suffix == ".npy" else _idx_fault(path)
+        return _npy_fault(path)
     with path.open("rb") as file:
         # MD5 is what the distributors publish; it guards against accidents, not attackers.
         found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     if found == md5:
         return None
     return f"is damaged ({path.stat().st_size:,} bytes, MD5 {found} instead of {md5})"
-
-
-def _idx_fault(path: Path) -> str | None:
-    """Check an idx file's length against its header: 0, 0, 8 (bytes), how many sizes, sizes."""
-    with path.open("rb") as file:
-        magic = file.read(4)
-        if magic[:3] != b"\0\0\x08" or len(magic) < 4:
-            return "is damaged (it is no idx file of bytes)"
-        expected = 1
-        for _ in range(magic[3]):
-            expected *= int.from_bytes(file.read(4), "big")
-    found = path.stat().st_size - 4 - 4 * magic[3]
-    return None if found == expected else f"is damaged ({found:,} of {expected:,} values)"
 
 
 def _npy_fault(path: Path) -> str | None:
@@ -124,10 +111,13 @@ def fetch(source: Source, folder: Path) -> None:
         ) from error
 
 
-def download(name: str, build: Callable[[], Any], archives: str, subfolder: str = "") -> None:
+def download(
+    name: str, build: Callable[[], Any], archives: str, subfolder: str = "", instead: str = ""
+) -> None:
     """Let torchvision download a data set into its folder and check what it got.
 
-    Raises BookError that names the `archives` and where to put them by hand.
+    Raises BookError that names the `archives` and where to put them by hand, after what may be
+    done `instead`.
     """
     try:
         build()
@@ -142,6 +132,6 @@ def download(name: str, build: Callable[[], Any], archives: str, subfolder: str 
     ) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise BookError(
-            f"cannot download {name} ({reason}): get {archives} by other means, "
+            f"cannot download {name} ({reason}): {instead}get {archives} by other means, "
             f"and put it into {cache_folder() / name / subfolder}"
         ) from error
