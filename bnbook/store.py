@@ -30,7 +30,7 @@ Record = dict[str, Any]
 Row = dict[str, Any]
 
 _NUMBERS = pa.list_(pa.float32())
-#: One row per run and evaluated epoch. The first six columns are the run's and repeat.
+#: One row per run and evaluated epoch. The first seven columns are the run's and repeat.
 SCHEMA = pa.schema(
     [
         ("key", pa.string()),
@@ -38,6 +38,7 @@ SCHEMA = pa.schema(
         ("outcome", pa.string()),
         ("machine", pa.string()),
         ("torch", pa.string()),
+        ("bnbook", pa.string()),
         ("date", pa.string()),
         ("epoch", pa.int32()),
         ("step", pa.int32()),
@@ -64,10 +65,12 @@ SCHEMA = pa.schema(
     ],
     metadata={"bnbook_schema": str(SCHEMA_VERSION)},
 )
-_RUN_COLUMNS = SCHEMA.names[:6]
+_RUN_COLUMNS = SCHEMA.names[:7]
 _LATER_COLUMNS = SCHEMA.names[-3:]
 #: The same of a study, whose other columns are its own.
-_STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "date")
+_STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "bnbook", "date")
+#: The version of this package that made the records which do not name one.
+FIRST_VERSION = "0.1.0"
 #: What one changed byte in a table can spoil; fewer would make the tables larger.
 RUNS_PER_GROUP = 64
 #: What reading something else than a record raises.
@@ -75,7 +78,7 @@ _FAULTS = (ValueError, LookupError, TypeError, RecursionError, pa.ArrowException
 
 
 def record(history: History, environment: dict[str, str]) -> Record:
-    """Turn a history into a record; `environment` holds machine, torch and date."""
+    """Turn a history into a record; `environment` holds machine, versions and date."""
     rows = [dict(row) for row in history.rows]
     rows[-1]["first_losses"] = history.first_losses
     return {
@@ -255,7 +258,7 @@ def read(name: str) -> pd.DataFrame:
     Columns: `SCHEMA`'s, every field of `Run` (`norms` joined by commas) and the accuracies
     `val_accuracy`, `test_accuracy` (re-estimated statistics), `…_running` and `train_accuracy`
     (re-estimated; NaN in runs without `record_fit`), as fractions. Of a study: key, run, machine,
-    torch, date, every field of `Run` and the columns that it measured.
+    torch, bnbook, date, every field of `Run` and the columns that it measured.
     Raises BookError where the table is missing or damaged.
     """
     if not table_path(name).exists():
@@ -294,7 +297,7 @@ def records_frame(records: Iterable[Record]) -> pd.DataFrame:
 
 def _table(records: Iterable[Record]) -> pa.Table:
     rows = [
-        {**one, "run": json.dumps(one["run"], sort_keys=True), **row}
+        {"bnbook": FIRST_VERSION} | one | {"run": json.dumps(one["run"], sort_keys=True)} | row
         for one in records
         for row in one["rows"]
     ]
@@ -375,6 +378,8 @@ def _contents(name: str) -> tables.Contents:
 
 def _columns(table: pa.Table) -> pa.Table:
     """Check that a table has the columns of a study, or bring it into `SCHEMA`."""
+    if "bnbook" not in table.column_names:
+        table = table.append_column("bnbook", pa.array([FIRST_VERSION] * len(table), pa.string()))
     if "study" in table.column_names:
         table.select(_STUDY_COLUMNS)  # raises KeyError
         return table

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bnbook import cluster, data, store
+from bnbook import __version__, cluster, data, store
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, Measure
 from bnbook.run import Run
@@ -188,9 +188,14 @@ def _work(
 
 
 def environment() -> dict[str, str]:
-    """Say where and when a run is made: machine, torch version, date (UTC)."""
+    """Say where, with what and when a run is made: machine, versions, date (UTC)."""
     today = datetime.datetime.now(datetime.UTC).date()
-    return {"machine": machine(), "torch": torch.__version__, "date": today.isoformat()}
+    return {
+        "machine": machine(),
+        "torch": torch.__version__,
+        "bnbook": __version__,
+        "date": today.isoformat(),
+    }
 
 
 def machine() -> str:

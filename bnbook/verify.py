@@ -1,7 +1,8 @@
 """Run recorded runs again and say whether the records hold.
 
-Where a record was made on this kind of machine (same processor model, same version of torch),
-training repeats itself to the bit, so everything that was counted must come out the same.
+Where a record was made on this kind of machine (same processor model) with these versions of torch
+and of this package, training repeats itself to the bit, so everything that was counted must come
+out the same.
 Elsewhere sums are rounded differently, and training amplifies that: there the first losses must
 agree (or, where single precision does not determine them, those in double precision), and the end
 must be one that the seeds of this setting make plausible. Of a study, whose measures have no common
@@ -190,8 +191,8 @@ def _begins_alike(recorded: Recorded, now: Any, then: Any) -> bool:
     return sweep.exact(fingerprints[recorded.rows["arm"].iloc[0]])
 
 
-def _place(rows: pd.DataFrame) -> tuple[str, str]:
-    return rows["machine"].iloc[0], rows["torch"].iloc[0]
+def _place(rows: pd.DataFrame) -> tuple[str, ...]:
+    return tuple(str(rows[name].iloc[0]) for name in ("machine", "torch", "bnbook"))
 
 
 def _differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:

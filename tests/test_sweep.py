@@ -17,6 +17,7 @@ import pytest
 import torch
 from pyarrow import parquet
 
+import bnbook
 from bnbook import experiments, store, sweep, training
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, plan
@@ -46,6 +47,7 @@ def test_a_sweep_records_what_the_same_runs_give_alone(folder, record):
     assert list(frame["epoch"].unique()) == [0, 1]
     mine = frame[frame["key"] == record["key"]].iloc[-1]
     assert mine["val_correct"] == record["rows"][-1]["val_correct"]
+    assert mine["bnbook"] == bnbook.__version__
     assert mine["val_accuracy"] == mine["val_correct"] / 1_000
     assert mine["norms"] == "batch,batch,batch,batch"
     assert mine["first_losses"] == pytest.approx(record["rows"][-1]["first_losses"], rel=1e-6)
@@ -260,12 +262,13 @@ def test_what_a_run_records_beyond_the_usual_comes_back_from_the_table(folder):
 
 def test_tables_without_the_later_columns_can_be_read(folder, record):
     store.merge("tiny", [record], {})
-    later = ["train_correct", "train_images", "weight_norm"]
+    later = ["bnbook", "train_correct", "train_images", "weight_norm"]
     parquet.write_table(
         parquet.read_table(store.table_path("tiny")).drop_columns(later), store.table_path("tiny")
     )
     frame = store.read("tiny")
     assert frame["train_accuracy"].isna().all()
+    assert set(frame["bnbook"]) == {"0.1.0"}
     assert frame["val_correct"].iloc[-1] == record["rows"][-1]["val_correct"]
     assert store.recorded("tiny")[record["key"]]["rows"][-1].keys() == record["rows"][-1].keys()
 

@@ -139,8 +139,9 @@ def test_a_run_that_ends_early_differs():
     assert check(made(BASE), early).why == "ended after epoch 1, not 2"
 
 
-def test_another_version_of_torch_is_another_place():
-    assert check(made(BASE), made(BASE) | {"torch": "3"}).verdict == verify.WITHIN
+@pytest.mark.parametrize("version", ["torch", "bnbook"])
+def test_another_version_of_torch_or_of_this_package_is_another_place(version):
+    assert check(made(BASE), made(BASE) | {version: "3"}).verdict == verify.WITHIN
 
 
 # Elsewhere

@@ -105,8 +105,9 @@ def provenance(experiment: str) -> Markdown:
     """Fold away where an experiment's records come from, and how to check and to repeat them."""
     found, frame = store.read_provenance(experiment), load(experiment)
     configurations = _configurations(frame).ngroups
-    # A sweep may have gone on under another torch: each record names its own.
-    versions = found["packages"] | {"torch": " and ".join(sorted(frame["torch"].unique()))}
+    # A sweep may have gone on under other versions: each record names its own.
+    mixed = {name: " and ".join(sorted(frame[name].unique())) for name in ("bnbook", "torch")}
+    versions = found["packages"] | mixed
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     dates = [found["dates"][0], *found["dates"][1:][-1:]]
     return Markdown(

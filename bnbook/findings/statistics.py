@@ -47,7 +47,7 @@ class Interval(NamedTuple):
     high: float
 
 
-_RUN_COLUMNS: Final = ("key", "arm", "outcome", "run", "machine", "torch", "date")
+_RUN_COLUMNS: Final = ("key", "arm", "outcome", "run", "machine", "torch", "bnbook", "date")
 
 
 def interval(values: Any, confidence: float = 0.95) -> Interval:
