@@ -113,6 +113,11 @@ def spool_folder(study: str = "") -> Path:
     return data.bundled_folder() / "spool" / study
 
 
+def spool_state(key: str, study: str = "") -> Path:
+    """Return the path of the state in which a run is kept while it trains."""
+    return spool_folder(study) / f"{key}.state"
+
+
 def table_path(name: str) -> Path:
     """Return the path of an experiment's table."""
     return results_folder() / f"{name}.parquet"
@@ -154,6 +159,7 @@ def spool(finished: Record) -> None:
     folder = spool_folder(finished.get("study", ""))
     with replacing(folder / f"{finished['key']}.json") as temporary:
         temporary.write_text(f"{text}\n{_digest(text)}\n")
+    spool_state(finished["key"], finished.get("study", "")).unlink(missing_ok=True)
 
 
 def spooled(study: str = "") -> dict[str, Record]:

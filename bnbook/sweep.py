@@ -5,6 +5,7 @@ import datetime
 import functools
 import hashlib
 import importlib.metadata
+import inspect
 import multiprocessing
 import os
 import platform
@@ -21,7 +22,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-from bnbook import __version__, cluster, data, store
+from bnbook import __version__, cluster, data, spool, store
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, Measure
 from bnbook.run import Run
@@ -65,7 +66,7 @@ def _run_missing(experiment: Experiment, workers: int, scheduler: str | None) ->
             started = (
                 cluster.execute(missing, scheduler, work_of(experiment))
                 if scheduler
-                else execute(missing, workers, work_of(experiment))
+                else execute(missing, workers, work_of(experiment, resumable=True))
             )
             progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
             with progress, contextlib.closing(started) as records:
@@ -114,9 +115,12 @@ def check_workers(workers: int | None) -> int:
     return workers
 
 
-def work_of(experiment: Experiment) -> Work:
-    """Return what makes a record of a run of `experiment`; it can be sent to other processes."""
-    return functools.partial(_work, experiment.name, experiment.measure)
+def work_of(experiment: Experiment, resumable: bool = False) -> Work:
+    """Return what makes a record of a run of `experiment`; it can be sent to other processes.
+
+    `resumable`: it keeps the state of a run in the spool, and goes on from one that it finds there.
+    """
+    return functools.partial(_work, experiment.name, experiment.measure, resumable)
 
 
 def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[store.Record, None, None]:
@@ -173,15 +177,21 @@ def _follow(parent: Any) -> None:
 
 
 def _work(
-    name: str, measure: Measure | None, run: Run, splits: data.Splits | None = None
+    name: str,
+    measure: Measure | None,
+    resumable: bool,
+    run: Run,
+    splits: data.Splits | None = None,
 ) -> store.Record:
     # Two one-thread workers beat one process of two threads on nets this small.
     torch.set_num_threads(1)
     splits = splits or data.splits(run.dataset)
+    kept = spool.Checkpoint(run, name if measure else "", _circumstances()) if resumable else None
     if measure is None:
-        return store.record(train(run, splits), environment())
+        return store.record(train(run, splits, checkpoint=kept), environment())
     start = time.perf_counter()
-    rows = measure(run, splits)
+    takes_one = "checkpoint" in inspect.signature(measure).parameters
+    rows = measure(run, splits, checkpoint=kept) if takes_one else measure(run, splits)
     seconds = time.perf_counter() - start
     rows[-1] |= {"seconds": seconds, "first_losses": first_losses(run, splits)}
     return store.study_record(name, run, rows, environment())
@@ -216,6 +226,12 @@ def machine() -> str:
     return f"{kind}, {torch.backends.cpu.get_cpu_capability()}"
 
 
+def _circumstances() -> dict[str, str]:
+    """Name what must be the same for a run that goes on to end with the same bits."""
+    return {name: environment()[name] for name in ("machine", "torch")} | {"code": code_hash()}
+
+
+@functools.cache
 def code_hash() -> str:
     """Hash the package's sources, for information: staleness is judged by behaviour."""
     digest = hashlib.sha256()

@@ -6,15 +6,17 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnbook import data, inputs, models, norms, optimizers, streams
+from bnbook import data, inputs, models, norms
 from bnbook.errors import BookError
 from bnbook.run import Run
+from bnbook.session import Session as Session
+from bnbook.session import build as build
 
 #: A run counts as trained from this final validation accuracy on.
 TRAINED = 0.90
@@ -75,49 +77,14 @@ class State:
     test: tuple[Tensor, Tensor]
 
 
-class _Session:
-    """A net in training: it, its optimizer and its batches."""
+class Checkpoint(Protocol):
+    """Where the state of a run is kept while it trains, so that it can go on from there."""
 
-    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
-        self.images, self.labels = train_set
-        self.record_fit = run.record_fit
-        self.net = build(run, tuple(self.images.shape[1:])).to(self.images)
-        self.partial = models.freeze(self.net, run.trainable, run.seed)
-        learned = [p for p in self.net.parameters() if p.requires_grad]
-        self.optimizer = optimizers.build(
-            run.optimizer, learned, run.lr, run.momentum, run.weight_decay
-        )
-        self.steps_per_epoch = run.epoch_steps or len(self.labels) // run.batch_size
-        steps = run.epochs * self.steps_per_epoch
-        self.schedule = optimizers.schedule(run.schedule, self.optimizer, steps)
-        self.batches = self._batches(run)
+    def load(self) -> dict[str, Any] | None:
+        """Return what was saved last; None if there is nothing to go on from."""
 
-    def epoch(self) -> Iterator[Tensor]:
-        """Train for one epoch; yield the loss of each step."""
-        self.net.train()
-        for images, labels in itertools.islice(self.batches, self.steps_per_epoch):
-            loss = functional.cross_entropy(self.net(images), labels)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            for weight in self.partial:
-                weight.restore()
-            if self.schedule:
-                self.schedule.step()
-            yield loss.detach()
-
-    def _batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pass over the images again and again, each time in a fresh order."""
-        order = streams.stream(run.seed, 0, "order")
-        augmenting = streams.stream(run.seed, 0, "augmentation")
-        n = len(self.labels)
-        while True:
-            shuffled = torch.randperm(n, generator=order).to(self.labels.device)
-            for batch in shuffled.split(run.batch_size)[: n // run.batch_size]:
-                images = self.images[batch]
-                if run.augmentation == "crop+flip":
-                    images = inputs.crop_and_flip(images, augmenting)
-                yield images, self.labels[batch]
+    def save(self, state: dict[str, Any]) -> None:
+        """Keep `state`, tensors and JSON's types, in place of what was saved before."""
 
 
 def train(
@@ -126,40 +93,58 @@ def train(
     device: str = "cpu",
     on_step: Callable[[int, float], None] | None = None,
     on_epoch: Callable[[Row], None] | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> History:
     """Train `run` and return its history; a run that fails is a result, not an error.
 
     `on_step(step, loss)` and `on_epoch(row)` watch; an exception that they raise ends training.
+    With a `checkpoint` the state is saved after each epoch, and training goes on from what it has,
+    to the same bits; `on_epoch` sees the rows from before at once.
     `splits` default to the run's data set. Raises BookError where that has too few images.
     """
     tensors = _tensors(run, splits or data.splits(run.dataset), device)
-    session = _Session(run, tensors.train)
-    rows = [_observe(session, tensors, epoch=0, losses=[], seconds=0.0)]
+    session = Session(run, tensors.train)
+    saved = _resume(session, checkpoint)
+    rows: list[Row] = saved.get("rows") or [
+        _observe(session, tensors, epoch=0, losses=[], seconds=0.0)
+    ]
     if on_epoch:
-        on_epoch(rows[0])
-    losses: list[float] = []
-    seconds = 0.0
-    for epoch in range(1, run.epochs + 1):
+        for row in rows:
+            on_epoch(row)
+    first: list[float] = saved.get("first_losses", [])
+    seconds: float = saved.get("seconds", 0.0)
+    for epoch in range(session.epochs + 1, run.epochs + 1):
         start = time.perf_counter()
         steps = []
         for loss in session.epoch():
             steps.append(loss)
             if on_step:
-                on_step(len(losses) + len(steps), float(loss))
+                on_step((epoch - 1) * session.steps_per_epoch + len(steps), float(loss))
         # Read back once per epoch: a GPU need not wait for the host at every step.
-        epoch_losses: list[float] = torch.stack(steps).tolist()
+        losses: list[float] = torch.stack(steps).tolist()
         seconds += time.perf_counter() - start
-        losses += epoch_losses
-        failed = not math.isfinite(sum(epoch_losses))
+        first += losses[: FIRST_LOSSES - len(first)]
+        failed = not math.isfinite(sum(losses))
         if failed or run.evaluates(epoch):
-            rows.append(_observe(session, tensors, epoch, epoch_losses, seconds))
+            rows.append(_observe(session, tensors, epoch, losses, seconds))
             failed |= not math.isfinite(rows[-1]["val_loss"])
             if on_epoch:
                 on_epoch(rows[-1])
         if failed:
             break
+        if checkpoint:
+            progress = {"rows": rows, "first_losses": first, "seconds": seconds}
+            checkpoint.save({"session": session.state_dict(), **progress})
     rows[-1] |= _test(session.net, tensors) | _affine(session.net)
-    return History(run, rows, judge(rows), seconds, losses[:FIRST_LOSSES])
+    return History(run, rows, judge(rows), seconds, first)
+
+
+def _resume(session: Session, checkpoint: Checkpoint | None) -> dict[str, Any]:
+    """Let `session` go on from the checkpoint, if there is one; return what was saved beside it."""
+    saved = (checkpoint and checkpoint.load()) or {}
+    if saved:
+        session.load_state_dict(saved["session"])
+    return saved
 
 
 def follow(
@@ -172,7 +157,7 @@ def follow(
     """
     wanted = sorted(set(steps))
     tensors = _tensors(run, splits or data.splits(run.dataset), device)
-    session = _Session(run, tensors.train)
+    session = Session(run, tensors.train)
     end = last_step(run)
     if wanted and not 0 <= wanted[0] <= wanted[-1] <= end:
         raise BookError(f"steps {wanted[0]} to {wanted[-1]}: the run has steps 0 to {end}")
@@ -185,9 +170,26 @@ def follow(
         yield State(step, net, tensors.train, tensors.validation, tensors.test)
 
 
-def fit(run: Run, splits: data.Splits | None = None, device: str = "cpu") -> State:
-    """Train `run` to its end, without looking at it before, and return its last state."""
-    return next(follow(run, [last_step(run)], splits, device))
+def fit(
+    run: Run,
+    splits: data.Splits | None = None,
+    device: str = "cpu",
+    checkpoint: Checkpoint | None = None,
+) -> State:
+    """Train `run` to its end, without looking at it before, and return its last state.
+
+    `checkpoint` as in `train`.
+    """
+    tensors = _tensors(run, splits or data.splits(run.dataset), device)
+    session = Session(run, tensors.train)
+    _resume(session, checkpoint)
+    while session.epochs < run.epochs:
+        for _ in session.epoch():
+            pass
+        if checkpoint:
+            checkpoint.save({"session": session.state_dict()})
+    net = session.net.train()
+    return State(last_step(run), net, tensors.train, tensors.validation, tensors.test)
 
 
 def last_step(run: Run) -> int:
@@ -210,19 +212,11 @@ def first_losses(
     train = (splits or data.splits(run.dataset)).train
     images = _training_images(run, train).to(dtype)
     images = inputs.transform(run.input_transform, images)(images)
-    session = _Session(run, (images, train.labels[: run.train_size]))
+    session = Session(run, (images, train.labels[: run.train_size]))
     losses: list[Tensor] = []
     while len(losses) < min(steps, run.epochs * session.steps_per_epoch):
         losses += itertools.islice(session.epoch(), steps - len(losses))
     return [float(loss) for loss in losses]
-
-
-def build(run: Run, input_shape: tuple[int, ...] = (1, 28, 28)) -> nn.Sequential:
-    """Build the net of `run` with its initial weights, on the CPU."""
-    options = {name: getattr(run, name) for name in models.OPTIONS[run.model]}
-    net = models.MODELS[run.model](slots=run.norms, input_shape=input_shape, **options)
-    models.initialize(net, run.seed, run.init, run.init_scale)
-    return net
 
 
 def judge(rows: list[Row]) -> str:
@@ -317,7 +311,7 @@ def _training_images(run: Run, train: data.Images) -> Tensor:
 
 
 def _observe(
-    session: _Session, tensors: _Tensors, epoch: int, losses: list[float], seconds: float
+    session: Session, tensors: _Tensors, epoch: int, losses: list[float], seconds: float
 ) -> Row:
     net = session.net
     precise = _reestimated(net, tensors)

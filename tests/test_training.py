@@ -192,7 +192,7 @@ def weights(session):
 
 
 def session_of(run, splits):
-    return training._Session(run, training._tensors(run, splits, "cpu").train)
+    return training.Session(run, training._tensors(run, splits, "cpu").train)
 
 
 @pytest.mark.parametrize("run", [MLP, RESNET], ids=["mlp", "resnet"])
@@ -248,7 +248,7 @@ def test_a_residual_net_records_every_norm_and_the_fit(few):
 def test_the_fit_is_counted_on_the_training_images_with_reestimated_statistics(splits):
     run = dataclasses.replace(SHORT, record_fit=True)
     tensors = training._tensors(run, splits, "cpu")
-    session = training._Session(run, tensors.train)
+    session = training.Session(run, tensors.train)
     list(session.epoch())
     row = training._observe(session, tensors, 1, [0.0], 0.0)
     precise = norms.reestimate(session.net, tensors.train[0])
@@ -359,10 +359,10 @@ def test_augmentation_and_dropout_leave_the_order_of_the_images_alone(splits):
 
 def test_batches_are_augmented_in_training_and_nowhere_else(splits):
     tensors = training._tensors(RESNET, splits, "cpu")
-    session = training._Session(RESNET, tensors.train)
+    session = training.Session(RESNET, tensors.train)
     images, _ = next(session.batches)
     plain = dataclasses.replace(RESNET, augmentation="none")
-    unchanged, _ = next(training._Session(plain, tensors.train).batches)
+    unchanged, _ = next(training.Session(plain, tensors.train).batches)
     assert images.shape == unchanged.shape
     same = [torch.equal(a, b) for a, b in zip(images, unchanged, strict=True)]
     assert sum(same) < 3

@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import data
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -24,8 +23,8 @@ SHARED_LR = 0.1
 #: What the runs of one arm may differ in.
 VARIED: Final = ("lr", "batch_size", "init_scale", "seed")
 
-#: Measures a run of a study: trains it as it needs to and returns rows (see `Experiment`).
-Measure = Callable[[Run, data.Splits], list[dict[str, Any]]]
+#: Measures a run of a study, given it and its data set's splits (see `Experiment`).
+Measure = Callable[..., list[dict[str, Any]]]
 
 #: Differences below this (0.2 percentage points of accuracy) count as none.
 MARGIN = 0.002
@@ -53,7 +52,8 @@ class Experiment:
     already recorded, from which tuning reads its winners.
     An experiment that asks what training's own rows do not say, such as something of the trained
     net, is a *study*: it has a function `measure(run, splits)`, which trains as it needs to (see
-    `training.follow`) and returns rows of its own, JSON-able, each with the same names.
+    `training.follow`) and returns rows of its own, JSON-able, each with the same names. One that
+    also takes a `checkpoint`, for `training.fit`, goes on after an interruption.
     """
 
     name: str

@@ -26,14 +26,16 @@ _TWINS: dict[type[nn.Module], Callable[..., nn.Module]] = {
 }
 
 
-def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
+def measure(
+    run: Run, splits: data.Splits, checkpoint: training.Checkpoint | None = None
+) -> list[dict[str, Any]]:
     """Train `run` to its end and measure where it arrived: one row.
 
     `sharpness` and `relative_sharpness` over `IMAGES` training images; `train_loss`,
     `train_accuracy` over all its training images, `val_accuracy`, `test_loss`, `test_accuracy`, all
     with re-estimated statistics.
     """
-    state = training.fit(run, splits)
+    state = training.fit(run, splits, checkpoint=checkpoint)
     part = state.train[0][:IMAGES], state.train[1][:IMAGES]
     precise = norms.reestimate(state.net, state.train[0][: training.REESTIMATE_SIZE])
     row = {

@@ -21,7 +21,9 @@ EPSILON = 1e-8
 Labelled = tuple[Tensor, Tensor]
 
 
-def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
+def measure(
+    run: Run, splits: data.Splits, checkpoint: training.Checkpoint | None = None
+) -> list[dict[str, Any]]:
     """Train `run` to its end and say what its features are worth: one row.
 
     `val_accuracy`, `test_accuracy` (of the net as trained), `readout_accuracy` (see `readout`),
@@ -29,7 +31,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     test images, for each share in `PRUNED`: empty where no gamma was trained. `epoch`, `step` and
     `outcome` are there for `findings`.
     """
-    state = training.fit(run, splits)
+    state = training.fit(run, splits, checkpoint=checkpoint)
     seen = tuple(part[: training.REESTIMATE_SIZE] for part in state.train)
     net = norms.reestimate(state.net, seen[0])
     learned = run.trainable in ("all", "norm", "norm+head")
@@ -51,14 +53,16 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     ]
 
 
-def measure_pruned(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
+def measure_pruned(
+    run: Run, splits: data.Splits, checkpoint: training.Checkpoint | None = None
+) -> list[dict[str, Any]]:
     """Train `run` to its end, switch features off and re-estimate the statistics: one row.
 
     `test_accuracy` of the net as trained; `weakest` and `random`, test accuracies for each share in
     `PRUNED`: without the features of the smallest gammas, and without as many drawn by chance.
     `measure` has the first of the two with the statistics of the whole net.
     """
-    state = training.fit(run, splits)
+    state = training.fit(run, splits, checkpoint=checkpoint)
     seen = state.train[0][: training.REESTIMATE_SIZE]
     chance = torch.rand(len(gammas(state.net)), generator=streams.stream(run.seed, 0, "subset"))
 

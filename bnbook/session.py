@@ -1,0 +1,105 @@
+"""A net in training: it, its optimizer and its batches; the one loop that all training uses."""
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bnbook import inputs, models, optimizers, streams
+from bnbook.run import Run
+
+
+class Session:
+    """A net in training on `train_set`: images `(n, channels, height, width)` and labels `(n,)`.
+
+    Between two epochs its `state_dict` holds all that the next one depends on: another session of
+    the same run that loads it goes on to the same bits.
+    """
+
+    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
+        self.images, self.labels = train_set
+        self.record_fit = run.record_fit
+        self.net = build(run, tuple(self.images.shape[1:])).to(self.images)
+        self.partial = models.freeze(self.net, run.trainable, run.seed)
+        learned = [p for p in self.net.parameters() if p.requires_grad]
+        self.optimizer = optimizers.build(
+            run.optimizer, learned, run.lr, run.momentum, run.weight_decay
+        )
+        self.steps_per_epoch = run.epoch_steps or len(self.labels) // run.batch_size
+        steps = run.epochs * self.steps_per_epoch
+        self.schedule = optimizers.schedule(run.schedule, self.optimizer, steps)
+        self.epochs = 0  # that are done
+        self._order = streams.stream(run.seed, 0, "order")
+        self._augmenting = streams.stream(run.seed, 0, "augmentation")
+        self._pass = self._order.get_state(), 0  # where its order begins, batches taken of it
+        self.batches = self._batches(run)
+
+    def epoch(self) -> Iterator[Tensor]:
+        """Train for one epoch; yield the loss of each step."""
+        self.net.train()
+        for images, labels in itertools.islice(self.batches, self.steps_per_epoch):
+            loss = functional.cross_entropy(self.net(images), labels)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            for weight in self.partial:
+                weight.restore()
+            if self.schedule:
+                self.schedule.step()
+            yield loss.detach()
+        self.epochs += 1
+
+    def _batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
+        """Pass over the images again and again, each time in a fresh order."""
+        n = len(self.labels)
+        while True:
+            start, taken = self._pass
+            self._order.set_state(start)
+            shuffled = torch.randperm(n, generator=self._order).to(self.labels.device)
+            for batch in shuffled.split(run.batch_size)[taken : n // run.batch_size]:
+                taken += 1
+                self._pass = start, taken
+                images = self.images[batch]
+                if run.augmentation == "crop+flip":
+                    images = inputs.crop_and_flip(images, self._augmenting)
+                yield images, self.labels[batch]
+            self._pass = self._order.get_state(), 0
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state between two epochs: tensors, numbers, and lists and dicts of them."""
+        return {
+            "epochs": self.epochs,
+            "net": self.net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule and self.schedule.state_dict(),
+            "pass": self._pass,
+            "generators": [one.get_state() for one in self._generators()],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, which a session of the same run returned, before the first epoch."""
+        self.epochs = state["epochs"]
+        self.net.load_state_dict(state["net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.schedule:
+            self.schedule.load_state_dict(state["schedule"])
+        self._pass = state["pass"]
+        for one, position in zip(self._generators(), state["generators"], strict=True):
+            one.set_state(position)
+
+    def _generators(self) -> Iterator[torch.Generator]:
+        """Yield what draws on from step to step: augmentation, and layers such as dropout."""
+        yield self._augmenting
+        for module in self.net.modules():
+            yield from (one for one in vars(module).values() if isinstance(one, torch.Generator))
+
+
+def build(run: Run, input_shape: tuple[int, ...] = (1, 28, 28)) -> nn.Sequential:
+    """Build the net of `run` with its initial weights, on the CPU."""
+    options = {name: getattr(run, name) for name in models.OPTIONS[run.model]}
+    net = models.MODELS[run.model](slots=run.norms, input_shape=input_shape, **options)
+    models.initialize(net, run.seed, run.init, run.init_scale)
+    return net
