@@ -1,8 +1,8 @@
 """What batch norm costs: `python -m benchmarks.bn_costs` writes two files into data/timings/.
 
 `bn-steps`: seconds of a training step, its forward pass, backward pass and update apart, of an
-MLP, LeNet and a residual net without a norm, with our batch norm, and with PyTorch's, at several
-batch sizes; beside them source B's MLP in numpy, without and with batch norm.
+MLP, LeNet and a residual net at several batch sizes, and of source B's MLP in numpy, all without
+and with batch norm.
 `bn-sizes`: the same for MLPs and residual nets of several widths and depths.
 One thread on the processor; where there is a GPU, all but numpy once more on it. Everything takes
 turns, so that ratios can be taken within a turn.
@@ -29,7 +29,7 @@ from bnbook.run import Run
 #: OpenBLAS, which numpy calls, reads its number of threads when it starts.
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.bn_costs"
 TURNS = 21
-NORMS = ("none", "batch", "torch")
+NORMS = ("none", "batch")
 #: The nets of chapter 12's experiment, a residual net, and source B's MLP, at its batch size.
 BATCH_SIZES = {
     "MLP, ReLU": (64, 256, 1024),
@@ -53,7 +53,7 @@ _RUNS = {net: replace(plain, lr=1e-4) for net, (plain, *_) in NETS.items()} | {
 
 @dataclass(frozen=True)
 class Cell:
-    """What is timed: a net with a norm ("torch": PyTorch's batch norm) at a batch size."""
+    """What is timed: a net, with batch norm or without, at a batch size."""
 
     net: str
     norm: str
@@ -109,15 +109,14 @@ def rows(cells: Iterable[Cell], turns: int) -> list[dict[str, Any]]:
 def build(cell: Cell) -> nn.Module:
     """Build the net of `cell`, on its device."""
     run = _RUNS[cell.net]
-    kind = "none" if cell.norm == "none" else "batch"
     if cell.net == "MLP, ReLU" and cell.width:
-        net = _mlp(cell.width, cell.depth, kind)
+        net = _mlp(cell.width, cell.depth, cell.norm)
     else:
-        run = replace(run, norms=(kind,) * len(run.norms))
+        run = replace(run, norms=(cell.norm,) * len(run.norms))
         if cell.width:
             run = replace(run, width=cell.width, depth=cell.depth)
         net = training.build(run, _shape(cell.net))
-    return (_with_torchs(net) if cell.norm == "torch" else net).to(cell.device)
+    return net.to(cell.device)
 
 
 def _shape(net: str) -> tuple[int, int, int]:
@@ -130,17 +129,6 @@ def _mlp(width: int, depth: int, kind: str) -> nn.Sequential:
     for before in (784, *[width] * (depth - 1)):
         layers += [nn.Linear(before, width), norms.build(kind, width, 2), nn.ReLU()]
     return nn.Sequential(*layers, nn.Linear(width, 10))
-
-
-def _with_torchs(net: nn.Module) -> nn.Module:
-    """Put PyTorch's batch norm into the places of ours."""
-    for parent in list(net.modules()):
-        for name, child in parent.named_children():
-            if isinstance(child, norms.BatchNorm1d):
-                setattr(parent, name, nn.BatchNorm1d(child.num_features))
-            elif isinstance(child, norms.BatchNorm2d):
-                setattr(parent, name, nn.BatchNorm2d(child.num_features))
-    return net
 
 
 def _steps(cell: Cell) -> Callable[[], tuple[float, float, float]]:

@@ -106,7 +106,7 @@ def _alone(layer: nn.Module, x: Tensor, goes_on: bool) -> Callable[[], object]:
 def _kind(layer: nn.Module) -> str:
     if isinstance(layer, nn.Conv2d | nn.Linear):
         return "convolutions and linear layers"
-    if isinstance(layer, norms.FeatureNorm):
+    if isinstance(layer, norms.RunningNorm):
         return "norms"
     if isinstance(layer, tuple(models.ACTIVATIONS.values())):
         return "activations"

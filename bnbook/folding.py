@@ -14,6 +14,8 @@ from bnbook import models, norms
 _TRANSPARENT = (models.AveragePool, models.Dropout, nn.Flatten, nn.Identity)
 
 Layer = nn.Conv2d | nn.Linear
+#: Norms that are a scale and a shift in eval mode.
+Foldable = nn.BatchNorm1d | nn.BatchNorm2d | norms.MeanNorm | norms.VarianceNorm
 #: A norm, by its parent and its name there.
 Place = tuple[nn.Module, str]
 
@@ -36,29 +38,35 @@ def fold(net: nn.Module) -> nn.Module:
         )
     net = copy.deepcopy(net)
     for (layer, _), (norm, place) in list(_neighbours(net)):
-        if isinstance(layer, Layer) and isinstance(norm, norms.MomentNorm):
+        if isinstance(layer, Layer) and _is_fixed(norm):
             _before(layer, *scale_and_shift(norm))
             _remove(place)
     for (norm, place), (layer, _) in list(_neighbours(net)):
-        if isinstance(norm, norms.MomentNorm) and _sees_no_padding(layer):
+        if _is_fixed(norm) and _sees_no_padding(layer):
             _after(layer, *scale_and_shift(norm))
             _remove(place)
     return net
 
 
-def scale_and_shift(norm: norms.MomentNorm) -> tuple[Tensor, Tensor]:
+def scale_and_shift(norm: Foldable) -> tuple[Tensor, Tensor]:
     """Return what `norm` does in eval mode, a scale and a shift: two tensors `(features,)`.
 
     gamma / sqrt(var + eps) and beta - scale mean, without the parts that the norm has not.
     """
-    statistic = norm.running_mean if norm.uses_mean else norm.running_var
-    scale = torch.ones_like(statistic) if norm.weight is None else norm.weight
-    shift = torch.zeros_like(statistic) if norm.bias is None else norm.bias
-    if norm.uses_var:
-        scale = scale * torch.rsqrt(norm.running_var + norm.eps)
-    if norm.uses_mean:
-        shift = shift - scale * norm.running_mean
+    kept, parameters = dict(norm.named_buffers()), dict(norm.named_parameters())
+    feature = next(iter(kept.values()))  # a statistic: all have its shape
+    scale = parameters.get("weight", torch.ones_like(feature))
+    shift = parameters.get("bias", torch.zeros_like(feature))
+    if "running_var" in kept:
+        scale = scale * torch.rsqrt(kept["running_var"] + norm.eps)
+    if "running_mean" in kept:
+        shift = shift - scale * kept["running_mean"]
     return scale, shift
+
+
+def _is_fixed(norm: nn.Module) -> TypeGuard[Foldable]:
+    # Without running statistics a norm follows its batches in eval mode, too.
+    return isinstance(norm, Foldable) and norm.num_batches_tracked is not None
 
 
 def _neighbours(net: nn.Module) -> Iterator[tuple[tuple[nn.Module, Place], ...]]:

@@ -8,7 +8,7 @@ from torch import nn
 from benchmarks import bn_costs, numpy_mlp
 from benchmarks.bn_costs import Cell
 from benchmarks.turns import in_turns
-from bnbook import experiments, norms, training
+from bnbook import experiments, training
 from bnbook.experiments.cost import NETS
 
 
@@ -35,16 +35,6 @@ def test_the_nets_timed_are_those_whose_steps_the_experiment_counts(net):
         assert str(timed) == str(training.build(run))
     assert set(bn_costs.BATCH_SIZES) == {*NETS, "ResNet"}
     assert experiments.find("time-to-accuracy").chapter == 12
-
-
-def test_pytorchs_batch_norm_takes_every_place_of_ours():
-    for net in bn_costs.BATCH_SIZES:
-        ours, torchs = (bn_costs.build(Cell(net, norm, 32)) for norm in ("batch", "torch"))
-        assert kinds(ours, norms.FeatureNorm) > 0
-        assert kinds(torchs, norms.FeatureNorm) == 0
-        theirs = (nn.BatchNorm1d, nn.BatchNorm2d)
-        assert kinds(torchs, theirs) == kinds(ours, norms.FeatureNorm)
-        assert ours.state_dict().keys() == torchs.state_dict().keys()
 
 
 def test_widths_and_depths_are_those_asked_for():

@@ -22,7 +22,7 @@ def rows():
 
 
 def layers(net):
-    return [m for m in net.modules() if isinstance(m, norms.FeatureNorm)]
+    return [m for m in net.modules() if isinstance(m, norms.RunningNorm)]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.01])

@@ -48,7 +48,7 @@ def lived_in(run):
 
 
 def held(net):
-    return [m for m in net.modules() if isinstance(m, norms.FeatureNorm)]
+    return [m for m in net.modules() if isinstance(m, norms.RunningNorm)]
 
 
 @pytest.mark.parametrize("run", RUNS.values(), ids=RUNS)
@@ -78,15 +78,13 @@ def test_two_numbers_per_channel_go_and_missing_biases_come():
 def test_folding_is_that_of_torch(linear):
     generator = torch.Generator().manual_seed(2)
     layer = nn.Linear(3, 5).double() if linear else nn.Conv2d(3, 5, 3, bias=False).double()
-    theirs = (nn.BatchNorm1d(5) if linear else nn.BatchNorm2d(5)).double()
-    ours = (norms.BatchNorm1d(5) if linear else norms.BatchNorm2d(5)).double()
+    norm = (nn.BatchNorm1d(5) if linear else nn.BatchNorm2d(5)).double()
     with torch.no_grad():
-        for values in (theirs.weight, theirs.bias, theirs.running_mean, theirs.running_var):
+        for values in (norm.weight, norm.bias, norm.running_mean, norm.running_var):
             values.copy_(torch.rand(5, generator=generator) + 0.1)
-    ours.load_state_dict(theirs.state_dict())
     fuse = fuse_linear_bn_eval if linear else fuse_conv_bn_eval
-    wanted = fuse(layer.eval(), theirs.eval())
-    found = folding.fold(nn.Sequential(layer, ours).eval())[0]
+    wanted = fuse(layer.eval(), norm.eval())
+    found = folding.fold(nn.Sequential(layer, norm).eval())[0]
     assert torch.allclose(found.weight, wanted.weight, rtol=1e-12, atol=0)
     assert torch.allclose(found.bias, wanted.bias, rtol=1e-12, atol=1e-15)
 
@@ -98,8 +96,22 @@ def test_a_norm_that_nothing_can_take_up_stays():
     x = torch.rand(6, 1, 28, 28, dtype=torch.float64)
     assert len(held(folded)) == 2, "those of the convolutions, whose gammas may be negative"
     assert torch.allclose(folded(x), net(x), rtol=1e-12)
-    padded = nn.Sequential(norms.BatchNorm2d(3), nn.Conv2d(3, 5, 3, padding=1)).eval()
+    padded = nn.Sequential(nn.BatchNorm2d(3), nn.Conv2d(3, 5, 3, padding=1)).eval()
     assert len(held(folding.fold(padded))) == 1
+
+
+@pytest.mark.parametrize("kind", norms.BATCHED)
+def test_a_norm_that_is_no_scale_and_shift_stays(kind):
+    net = lived_in(Run(norms=(kind,) * 4))
+    folded = folding.fold(net)
+    x = torch.rand(6, 1, 28, 28, dtype=torch.float64)
+    assert len(held(folded)) == (0 if kind in KINDS else 4)
+    assert torch.allclose(folded(x), net(x), rtol=1e-9)
+
+
+def test_a_norm_without_running_statistics_follows_its_batches_and_stays():
+    net = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5, track_running_stats=False)).eval()
+    assert len(held(folding.fold(net))) == 1
 
 
 def test_a_net_in_training_is_not_folded():

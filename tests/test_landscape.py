@@ -1,6 +1,5 @@
 """What chapter 10 measures of nets, against cases where the answer is known."""
 
-import dataclasses
 import math
 
 import numpy as np
@@ -19,10 +18,8 @@ from bnbook import (
     findings,
     lab,
     models,
-    norms,
     training,
 )
-from bnbook.errors import BookError
 from bnbook.experiments import Contrast
 from bnbook.findings import landscape as told
 from bnbook.lab.sigmoid import GAMMAS, straight
@@ -73,22 +70,6 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_whole_hessian():
         (curvature.relative_sharpness(net, x, y), sizes[:, None] * hessian * sizes),
     ):
         assert found == pytest.approx(float(torch.linalg.eigvalsh(matrix)[-1]), rel=2e-2)
-
-
-def test_a_twin_computes_what_the_net_computes_and_can_be_differentiated_twice(states, batch):
-    net = states[0].net
-    twin = curvature.twin(net)
-    assert not any(isinstance(m, norms.FeatureNorm | models.AveragePool) for m in twin.modules())
-    assert torch.allclose(net(batch[0]), twin(batch[0]), atol=1e-5)
-    weight = twin.conv1.weight
-    (gradient,) = torch.autograd.grad(loss_of(twin, batch), weight, create_graph=True)
-    assert gradient.sum().requires_grad
-
-
-def test_a_twin_of_a_norm_that_torch_lacks_is_refused():
-    net = training.build(dataclasses.replace(NET, norms=("mean",) * 4))
-    with pytest.raises(BookError, match="torch has no MeanNorm"):
-        curvature.twin(net)
 
 
 def test_relative_sharpness_does_not_move_when_weights_before_a_norm_are_rescaled(states, batch):

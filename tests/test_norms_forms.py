@@ -98,7 +98,7 @@ def test_half_of_a_normal_feature_is_set_to_beta():
 
 def test_the_threshold_solves_the_l1_problem_of_its_docstring():
     x = draw((60, 2))
-    xhat = norms.BatchNorm1d(2).double()(x).detach()
+    xhat = nn.BatchNorm1d(2).double()(x).detach()
     y = norms.SparseNorm(2).double()(x).detach()
     candidates = torch.linspace(-4, 4, 8001).double().view(-1, 1, 1)
     cost = (xhat - candidates).square() / 2 + sparse.THRESHOLD * candidates.abs()
@@ -158,10 +158,10 @@ def test_symmetric_maps_look_the_same_in_both_mirrors():
 def test_what_is_symmetric_already_gets_batch_norm():
     x = draw((6, 3, 4, 5))
     x = (x + x.flip(2) + x.flip(3) + x.flip(2, 3)) / 4
-    batch = norms.BatchNorm2d(3).double()
+    batch = nn.BatchNorm2d(3).double()
     torch.testing.assert_close(norms.SymmetricNorm(3).double()(x), batch(x))
     flat = draw((20, 3))
-    assert torch.equal(norms.SymmetricNorm(3).double()(flat), norms.BatchNorm1d(3).double()(flat))
+    assert torch.equal(norms.SymmetricNorm(3).double()(flat), nn.BatchNorm1d(3).double()(flat))
 
 
 @pytest.mark.parametrize("kind", ["sphere", "cone"])

@@ -23,7 +23,7 @@ def draw(shape, seed=0, mixing=1.0):
     return torch.einsum("fg,ng...->nf...", mixed.double(), x) + 3
 
 
-def whitened(kind, x, eps=0.0):
+def whitened(kind, x, eps=1e-14):
     layer = norms.build(kind, x.shape[1], x.dim()).double()
     layer.eps = eps
     return layer(x).detach()

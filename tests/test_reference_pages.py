@@ -211,4 +211,4 @@ def test_a_floor_that_is_not_there_is_named():
 
 
 def test_layers_that_a_net_is_made_of_are_documented():
-    assert f"class {norms.BatchNorm2d.__name__}" in str(reference.floor(0))
+    assert f"class {norms.MeanNorm.__name__}" in str(reference.floor(0))

@@ -22,7 +22,7 @@ def net():
 
 
 def test_the_smallest_gammas_are_switched_off_wherever_they_are(net):
-    first, *others = (m for m in net.modules() if isinstance(m, norms.FeatureNorm))
+    first, *others = (m for m in net.modules() if isinstance(m, norms.RunningNorm))
     n = len(features.gammas(net))
     with torch.no_grad():
         first.weight[:8] = torch.linspace(-0.01, 0.01, 8)
@@ -31,7 +31,7 @@ def test_the_smallest_gammas_are_switched_off_wherever_they_are(net):
     pruned = features.prune(net, 9 / n, features.gammas(net).abs())
     kept = features.gammas(pruned)
     assert (kept == 0).sum() == 9
-    _, *after = (m for m in pruned.modules() if isinstance(m, norms.FeatureNorm))
+    _, *after = (m for m in pruned.modules() if isinstance(m, norms.RunningNorm))
     assert after[-1].weight[3] == after[-1].bias[3] == 0
     assert after[-1].bias.sum() == 0.5 * (len(after[-1].bias) - 1)
     assert (features.gammas(net) != 0).all(), "the net itself is left alone"
@@ -39,7 +39,7 @@ def test_the_smallest_gammas_are_switched_off_wherever_they_are(net):
 
 def test_a_feature_that_is_switched_off_is_zero_for_every_image(net):
     pruned = features.prune(net, 0.5, features.gammas(net).abs())
-    first = next(m for m in pruned.modules() if isinstance(m, norms.FeatureNorm))
+    first = next(m for m in pruned.modules() if isinstance(m, norms.RunningNorm))
     with torch.no_grad():
         first.weight[0] = first.bias[0] = 0
         assert (first(torch.randn(4, 16, 8, 8))[:, 0] == 0).all()

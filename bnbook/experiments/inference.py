@@ -35,7 +35,7 @@ class _Average:
     values: Statistics
 
     def take(self, batch: Statistics) -> None:
-        """Move toward the statistics of a batch, as `norms.MomentNorm` does."""
+        """Move toward the statistics of a batch, as batch norm does."""
         for mine, new in zip(self.values, batch, strict=True):
             for old, value in zip(mine, new, strict=True):
                 old.lerp_(value, self.rate)
@@ -162,8 +162,8 @@ def _of_batches(net: nn.Module, images: Tensor, batches: tuple[Tensor, ...]) -> 
 
 def _statistics(net: nn.Module) -> Statistics:
     """Return the running statistics of each norm, themselves."""
-    found = (m for m in net.modules() if isinstance(m, norms.MomentNorm))
-    return [(norm.running_mean, norm.running_var) for norm in found]
+    found = (m for m in net.modules() if isinstance(m, norms.RunningNorm))
+    return [(m.get_buffer("running_mean"), m.get_buffer("running_var")) for m in found]
 
 
 def _copy(statistics: Statistics) -> Statistics:

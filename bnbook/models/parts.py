@@ -5,7 +5,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.autograd.function import once_differentiable
 
 from bnbook import norms
 
@@ -39,16 +38,28 @@ class _AveragePool(torch.autograd.Function):
         return (rows[..., 0:width:2] + rows[..., 1:width:2]).mul_(0.25)
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dy: Tensor) -> Tensor:
-        height, width = (side // 2 * 2 for side in ctx.shape[2:])
-        cut = (height, width) != tuple(ctx.shape[2:])
-        dx = dy.new_zeros(ctx.shape) if cut else dy.new_empty(ctx.shape)
+        dx: Tensor = _Spread.apply(dy, ctx.shape)
+        return dx
+
+
+class _Spread(torch.autograd.Function):
+    """The gradient of `_AveragePool`, which in turn is the gradient of this."""
+
+    @staticmethod
+    def forward(ctx: Any, dy: Tensor, shape: torch.Size) -> Tensor:  # noqa: ARG004
+        height, width = (side // 2 * 2 for side in shape[2:])
+        cut = (height, width) != tuple(shape[2:])
+        dx = dy.new_zeros(shape) if cut else dy.new_empty(shape)
         quarter = dy * 0.25
         for column in (0, 1):
             dx[:, :, 0:height:2, column:width:2] = quarter
         dx[:, :, 1:height:2, :width] = dx[:, :, 0:height:2, :width]
         return dx
+
+    @staticmethod
+    def backward(ctx: Any, dx: Tensor) -> tuple[Tensor, None]:  # noqa: ARG004
+        return _AveragePool.apply(dx), None
 
 
 class AveragePool(nn.Module):

@@ -2,7 +2,8 @@
 
 All layers see features in dimension 1: `(batch, features)` after a linear layer,
 `(batch, channels, height, width)` after a convolution, where one channel is one feature. Each has
-a gamma and a beta per feature. Those of chapters 1 to 5 are in `batch`; the others are chapter 7's.
+a gamma and a beta per feature. Batch norm, layer norm and their like are PyTorch's own modules;
+chapter 4's are in `batch`, and the others are chapter 7's.
 """
 
 import copy
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 
 from bnbook.errors import BookError
 from bnbook.norms.base import FeatureNorm, RunningNorm
-from bnbook.norms.batch import BatchNorm1d, BatchNorm2d, MeanNorm, MomentNorm, VarianceNorm
+from bnbook.norms.batch import MeanNorm, VarianceNorm
 from bnbook.norms.integral import IntegralNorm
 from bnbook.norms.projections import ConeNorm, SphereNorm, SymmetricNorm
 from bnbook.norms.sparse import SparseNorm
@@ -28,14 +29,11 @@ from bnbook.norms.whitening import (
 __all__ = [
     "BATCHED",
     "KINDS",
-    "BatchNorm1d",
-    "BatchNorm2d",
     "BlockNorm",
     "ConeNorm",
     "FeatureNorm",
     "IntegralNorm",
     "MeanNorm",
-    "MomentNorm",
     "MonarchNorm",
     "NewtonNorm",
     "PCANorm",
@@ -89,17 +87,17 @@ def check_place(kind: str, dims: int) -> None:
 def build(kind: str, num_features: int, dims: int) -> nn.Module:
     """Build the norm called `kind` (one of `KINDS`) for tensors of `dims` dimensions, 2 or 4.
 
-    "layer", "group" and "instance" are torch's own modules (Ba, Kiros & Hinton 2016; Wu & He
-    2018; Ulyanov, Vedaldi & Lempitsky 2016), with gamma and beta per feature as all others. Layer
-    norm goes over a sample's channels and positions together; groups are of
-    `whitening.block_size` features. Raises BookError for an instance norm after a linear layer
-    (see `check_place`).
+    "batch", "layer", "group" and "instance" are torch's own modules (Ioffe & Szegedy 2015; Ba,
+    Kiros & Hinton 2016; Wu & He 2018; Ulyanov, Vedaldi & Lempitsky 2016), with gamma and beta per
+    feature as all others. Layer norm goes over a sample's channels and positions together; groups
+    are of `whitening.block_size` features. Raises BookError for an instance norm after a linear
+    layer (see `check_place`).
     """
     check_place(kind, dims)
     if kind == "none":
         return nn.Identity()
     if kind == "batch":
-        return BatchNorm1d(num_features) if dims == 2 else BatchNorm2d(num_features)
+        return nn.BatchNorm1d(num_features) if dims == 2 else nn.BatchNorm2d(num_features)
     if kind == "layer":
         return nn.GroupNorm(1, num_features)
     if kind == "group":

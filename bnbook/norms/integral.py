@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from bnbook.norms.base import along
-from bnbook.norms.batch import MomentNorm
+from bnbook.norms.batch import StandardNorm
 
 #: The curve stands on so many bins of equal width between ±`REACH` standard deviations. An odd
 #: number: a feature that never changes is then at the middle of a bin, F = 1/2.
@@ -14,8 +14,8 @@ BINS = 33
 REACH = 4.0
 
 
-class IntegralNorm(MomentNorm):
-    """Spread every feature evenly: `gamma sqrt(12) (F(x) - 1/2) + beta`; 2 or 4 dimensions.
+class IntegralNorm(StandardNorm):
+    """Spread every feature evenly: `gamma sqrt(12) (F(x) - 1/2) + beta`.
 
     F is the feature's distribution function, so that F(x) is uniform on (0, 1) whatever the shape
     of x's distribution (Fisher's probability integral transform); the factor gives the result
@@ -31,8 +31,6 @@ class IntegralNorm(MomentNorm):
     slope: that a value which crosses an edge changes the counts.
     """
 
-    running_share: Tensor
-
     def _initial(self) -> dict[str, Tensor]:
         # The shares of a normal distribution, as mean 0 and variance 1 are its moments.
         edges = torch.linspace(-REACH, REACH, BINS + 1)
@@ -40,18 +38,15 @@ class IntegralNorm(MomentNorm):
         below[0], below[-1] = 0, 1
         return super()._initial() | {"running_share": below.diff().repeat(self.num_features, 1)}
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Map `x` through its batch's F in training, through the stored one in eval."""
-        self._check(x)
-        if self.training:
-            z, measured = self._measured(x, None, None)
-            bins = self._bins(z)
+    def _transform(self, x: Tensor) -> Tensor:
+        z, measured = self._standardized(x)
+        bins = self._bins(z)
+        if self._measures:
             counts = bins.bincount(minlength=self.num_features * BINS).view(-1, BINS)
             share = counts.to(x.dtype) / (x.numel() // self.num_features)
-            self._track(**measured, running_share=share)
+            self._track(x, **measured, running_share=share)
         else:
-            z = self._running(x, None, None)
-            share, bins = self.running_share, self._bins(z)
+            share = self._running("running_share", x)
         # On a bin, F(z) - 1/2 = slope z + height.
         slope = share * (BINS / (2 * REACH))
         edges = torch.linspace(-REACH, REACH, BINS + 1, dtype=z.dtype, device=z.device)

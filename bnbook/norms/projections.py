@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bnbook.norms.base import FeatureNorm
-from bnbook.norms.batch import MomentNorm
+from bnbook.norms.batch import StandardNorm
 
 
 class SphereNorm(FeatureNorm):
@@ -19,8 +19,8 @@ class SphereNorm(FeatureNorm):
     beta as all norms here have. Nothing depends on the batch, so there is nothing to store.
     """
 
-    def _normalized(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x, x.shape[1:], eps=self.eps)
+    def _transform(self, x: Tensor) -> Tensor:
+        return self._affine(functional.rms_norm(x, x.shape[1:], eps=self.eps))
 
 
 class ConeNorm(FeatureNorm):
@@ -28,15 +28,15 @@ class ConeNorm(FeatureNorm):
 
     The vectors without negative coordinates are a convex cone. The nearest point on the cone is
     max(x, 0), and the nearest one on both cone and sphere is that, scaled (Bauschke, Bui & Wang
-    2018): `gamma max(x, 0) / rms(max(x, 0)) + beta`; `x` with 2 or 4 dimensions. A
+    2018): `gamma max(x, 0) / rms(max(x, 0)) + beta`. A
     sample without any positive coordinate becomes 0 and passes no gradient.
     """
 
-    def _normalized(self, x: Tensor) -> Tensor:
-        return functional.rms_norm(x.relu(), x.shape[1:], eps=self.eps)
+    def _transform(self, x: Tensor) -> Tensor:
+        return self._affine(functional.rms_norm(x.relu(), x.shape[1:], eps=self.eps))
 
 
-class SymmetricNorm(MomentNorm):
+class SymmetricNorm(StandardNorm):
     """Batch norm of feature maps made symmetric; after a linear layer, batch norm.
 
     The group is that of the four flips of a map: none, left-right, up-down, both. Averaging over
@@ -44,9 +44,9 @@ class SymmetricNorm(MomentNorm):
     maps that look the same in both mirrors. Positions are needed: `(batch, features)` has none.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Average `x` over the flips, then normalize as batch norm does."""
-        self._check(x)
+    def _transform(self, x: Tensor) -> Tensor:
         for side in range(2, x.dim()):
             x = (x + x.flip(side)) / 2
-        return super().forward(x)
+        z, measured = self._standardized(x)
+        self._track(x, **measured)
+        return self._affine(z)

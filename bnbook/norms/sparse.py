@@ -3,14 +3,14 @@
 from torch import Tensor
 from torch.nn import functional
 
-from bnbook.norms.batch import MomentNorm
+from bnbook.norms.batch import StandardNorm
 
 #: Half of all normally distributed values lie within this many standard deviations.
 THRESHOLD = 0.6745
 
 
-class SparseNorm(MomentNorm):
-    """Batch norm with a soft threshold: `gamma soft(xhat) + beta`; `x` with 2 or 4 dimensions.
+class SparseNorm(StandardNorm):
+    """Batch norm with a soft threshold: `gamma soft(xhat) + beta`.
 
     soft(z) is 0 within ±`THRESHOLD` and moves all other values by as much toward 0, so that about
     half of what the layer passes on is beta alone. It is the proximal step of an l1 penalty
@@ -19,7 +19,7 @@ class SparseNorm(MomentNorm):
     the optimizer. Values within the threshold pass no gradient.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalize `x` as batch norm does, then move its values toward 0."""
-        self._check(x)
-        return self._affine(functional.softshrink(self._transform(x, None, None), THRESHOLD))
+    def _transform(self, x: Tensor) -> Tensor:
+        z, measured = self._standardized(x)
+        self._track(x, **measured)
+        return self._affine(functional.softshrink(z, THRESHOLD))

@@ -8,9 +8,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from bnbook.norms.base import RunningNorm
+from bnbook.norms.base import BatchedNorm
 
 #: Iterations of Newton's method, as many as Huang et al. (2019) take.
 ITERATIONS = 5
@@ -29,28 +28,43 @@ def grid_sides(num_features: int) -> tuple[int, int]:
     return rows, num_features // rows
 
 
-class _InverseRoot(torch.autograd.Function):
-    """cov^(-1/2) of symmetric matrices `(…, d, d)`, with a gradient that no eigenvalue upsets.
+class _Roots(torch.autograd.Function):
+    """cov^(1/2) and cov^(-1/2) of symmetric matrices `(…, d, d)`, which no eigenvalue upsets.
 
-    With cov = U diag(s²) U', the derivative of a matrix function (Daleckii & Krein 1965) has the
-    divided differences of 1/s, which are -1 / (s_i s_j (s_i + s_j)): finite where eigenvalues
-    coincide. Autograd through `eigh` divides by their difference instead.
+    Autograd through `eigh` divides by the differences of eigenvalues. From Q Q = cov follows
+    dQ Q + Q dQ = dcov, which has a solution where eigenvalues coincide, too.
     """
 
     @staticmethod
-    def forward(ctx: Any, cov: Tensor, least: float) -> Tensor:
+    def forward(ctx: Any, cov: Tensor, least: float) -> tuple[Tensor, Tensor]:
         values, vectors = _eigh(cov)
         s = values.clamp(min=least).sqrt()
-        ctx.save_for_backward(s, vectors)
-        return (vectors / s.unsqueeze(-2)) @ vectors.mT
+        root = (vectors * s.unsqueeze(-2)) @ vectors.mT
+        inverse = (vectors / s.unsqueeze(-2)) @ vectors.mT
+        ctx.save_for_backward(root, inverse, s, vectors)
+        return root, inverse
 
     @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        s, vectors = ctx.saved_tensors
-        row, column = s.unsqueeze(-1), s.unsqueeze(-2)
-        inner = vectors.mT @ grad @ vectors / (-row * column * (row + column))
-        return vectors @ inner @ vectors.mT, None
+    def backward(ctx: Any, droot: Tensor, dinverse: Tensor) -> tuple[Tensor, None]:
+        root, inverse, *eigen = ctx.saved_tensors
+        return _Lyapunov.apply(root, droot - inverse @ dinverse @ inverse, *eigen), None
+
+
+class _Lyapunov(torch.autograd.Function):
+    """The matrix X with X Q + Q X = `right`, given Q and its eigenvalues `s` and eigenvectors."""
+
+    @staticmethod
+    def forward(ctx: Any, q: Tensor, right: Tensor, s: Tensor, vectors: Tensor) -> Tensor:
+        inner = vectors.mT @ right @ vectors / (s.unsqueeze(-1) + s.unsqueeze(-2))
+        x = vectors @ inner @ vectors.mT
+        ctx.save_for_backward(q, x, s, vectors)
+        return x
+
+    @staticmethod
+    def backward(ctx: Any, dx: Tensor) -> tuple[Tensor | None, ...]:
+        q, x, *eigen = ctx.saved_tensors
+        dright = _Lyapunov.apply(q, dx, *eigen)
+        return -(dright @ x + x @ dright), dright, None, None
 
 
 class _Axes(torch.autograd.Function):
@@ -68,7 +82,6 @@ class _Axes(torch.autograd.Function):
         return values, vectors
 
     @staticmethod
-    @once_differentiable
     def backward(ctx: Any, dvalues: Tensor, dvectors: Tensor) -> tuple[Tensor, None]:
         values, vectors = ctx.saved_tensors
         gap = values.unsqueeze(-2) - values.unsqueeze(-1)
@@ -87,8 +100,8 @@ def _eigh(cov: Tensor) -> tuple[Tensor, Tensor]:
 
 def zca(cov: Tensor, least: float) -> Tensor:
     """ZCA: the symmetric root cov^(-1/2), `(…, d, d)`; of all whitening the nearest to none."""
-    root: Tensor = _InverseRoot.apply(cov, least)
-    return root
+    inverse: Tensor = _Roots.apply(cov, least)[1]
+    return inverse
 
 
 def newton(cov: Tensor, least: float = 0.0, iterations: int = ITERATIONS) -> Tensor:  # noqa: ARG001
@@ -113,7 +126,7 @@ def pca(cov: Tensor, least: float) -> Tensor:
     return root
 
 
-class WhiteningNorm(RunningNorm):
+class WhiteningNorm(BatchedNorm):
     """ZCA whitening by eigendecomposition: `gamma cov^(-1/2) (x - mean) + beta`.
 
     `x` with 2 or 4 dimensions; a feature's values are those of all samples and positions. Huang
@@ -129,8 +142,6 @@ class WhiteningNorm(RunningNorm):
 
     root: Callable[[Tensor, float], Tensor] = staticmethod(zca)
 
-    running_mean: Tensor
-
     def _blocks(self) -> tuple[int, ...]:
         """Sizes of the blocks that are whitened, one for each block-diagonal factor."""
         return (self.num_features,)
@@ -141,11 +152,18 @@ class WhiteningNorm(RunningNorm):
             first[f"running_cov{index}"] = torch.eye(size).repeat(self.num_features // size, 1, 1)
         return first
 
-    def _normalized(self, x: Tensor) -> Tensor:
-        n = self._count(x) if self.training else 0
+    def _transform(self, x: Tensor) -> Tensor:
+        if self._measures:
+            self._count(x)
         # (batch, features, values), with one batch of all values where there are no positions.
         values = x.flatten(2) if x.dim() > 2 else x.t().unsqueeze(0)
-        mean = values.mean((0, 2)) if self.training else self.running_mean
+        with torch.autocast(x.device.type, enabled=False):
+            y = self._whitened(values)
+        return self._affine(y.view_as(x) if x.dim() > 2 else y.squeeze(0).t())
+
+    def _whitened(self, values: Tensor) -> Tensor:
+        n = values.numel() // self.num_features
+        mean = values.mean((0, 2)) if self._measures else self._running("running_mean", values)
         measured = {"running_mean": mean}
         sizes = self._blocks()
         z = (values - mean.unsqueeze(1)).unflatten(1, (-1, sizes[0]))
@@ -153,19 +171,18 @@ class WhiteningNorm(RunningNorm):
             if index:
                 z = z.transpose(1, 2)  # from the rows of a table of features to its columns
             name = f"running_cov{index}"
-            if self.training:
+            if self._measures:
                 cov = (z @ z.mT).sum(0) / n
                 measured[name] = cov * (n / (n - 1))
             else:
-                cov = self.get_buffer(name)
-            eye = torch.eye(size, dtype=x.dtype, device=x.device)
+                cov = self._running(name, values)
+            eye = torch.eye(size, dtype=cov.dtype, device=cov.device)
             z = self.root(cov + self.eps * eye, self.eps) @ z
         if len(sizes) > 1:
             z = z.transpose(1, 2)
-        if self.training:
-            self._track(**measured)
+        self._track(values, **measured)
         y: Tensor = z.flatten(1, 2)
-        return y.view_as(x) if x.dim() > 2 else y.squeeze(0).t()
+        return y
 
 
 class NewtonNorm(WhiteningNorm):

@@ -2,7 +2,7 @@
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,18 +12,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnbook import data, models, norms, streams, training
-from bnbook.errors import BookError
 from bnbook.run import Run
 
 #: Training images that the loss is taken over.
 IMAGES = 500
 #: Relative precision of an eigenvalue; seeds differ by far more.
 PRECISION = 1e-2
-
-_TWINS: dict[type[nn.Module], Callable[..., nn.Module]] = {
-    norms.BatchNorm1d: nn.BatchNorm1d,
-    norms.BatchNorm2d: nn.BatchNorm2d,
-}
 
 
 def measure(
@@ -52,28 +46,6 @@ def measure(
     return [row]
 
 
-def twin(net: nn.Module) -> nn.Module:
-    """Copy `net` with layers of torch's own that can be differentiated twice.
-
-    The book's batch norms and average pooling have a gradient in closed form, which autograd can't
-    differentiate again. Torch's compute the same function of the same parameters. Raises BookError
-    for a norm that torch does not have.
-    """
-    net = copy.deepcopy(net)
-    for name, child in net.named_children():
-        if isinstance(child, models.AveragePool):
-            setattr(net, name, nn.AvgPool2d(2))
-        elif isinstance(child, norms.FeatureNorm):
-            if type(child) not in _TWINS:
-                raise BookError(f"torch has no {type(child).__name__} to differentiate twice")
-            norm = _TWINS[type(child)](child.num_features, child.eps)
-            norm.load_state_dict(child.state_dict())
-            setattr(net, name, norm)
-        elif list(child.children()):
-            setattr(net, name, twin(child))
-    return net
-
-
 def sharpness(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     """Return the largest eigenvalue of the Hessian of the training loss by all parameters.
 
@@ -81,7 +53,7 @@ def sharpness(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     these images) over `images` `(n, channels, height, width)`. Gradient descent with rate lr is
     stable at a minimum only where lr times this stays below 2. NaN where the loss is not finite.
     """
-    net = twin(net).train()
+    net = copy.deepcopy(net).train()
     parameters = list(net.parameters())
     return _largest(net, parameters, [torch.ones_like(p) for p in parameters], images, labels)
 
@@ -95,7 +67,7 @@ def relative_sharpness(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     batch norm the size of a filter has no influence on the loss, but shrinks H by its square; this
     number does not move with it. NaN where the loss is not finite.
     """
-    net = twin(net).train()
+    net = copy.deepcopy(net).train()
     weights = [layer.weight for layer in models.weighted(net).values()]
     sizes = [w.detach().flatten(1).norm(dim=1) for w in weights]
     scales = [

@@ -138,7 +138,7 @@ def prune(net: nn.Module, share: float, strength: Tensor) -> nn.Module:
 
 
 def _norms(net: nn.Module) -> list[nn.Module]:
-    return [m for m in models.norm_slots(net).values() if isinstance(m, norms.FeatureNorm)]
+    return [m for m in models.norm_slots(net).values() if not isinstance(m, nn.Identity)]
 
 
 def _width(norm: nn.Module) -> int:
