@@ -5,6 +5,7 @@ no seed is added after looking.
 """
 
 from bnbook.errors import BookError
+from bnbook.experiments.again import AGAIN
 from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
@@ -14,9 +15,13 @@ from bnbook.experiments.only_norm import ONLY_NORM, PRUNING
 from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
+    LATER_SEEDS,
+    LATER_TUNING_SEEDS,
     MARGIN,
+    OWN_RATES,
     SEEDS,
     SHARED_LR,
+    TUNING_FROM,
     TUNING_LRS,
     TUNING_SEEDS,
     VARIED,
@@ -25,11 +30,13 @@ from bnbook.experiments.plan import (
     Measure,
     best_lr,
     grid,
+    steady_lr,
     subset_name,
     tuned,
 )
 from bnbook.experiments.posted import AS_POSTED, POSTED_RATES
 from bnbook.experiments.starts import SCALES, STARTS
+from bnbook.experiments.transfer import TRANSFER
 from bnbook.experiments.why import ON_THE_WAY, SHARPNESS_RATES, WHY
 
 EXPERIMENTS = {
@@ -48,6 +55,8 @@ EXPERIMENTS = {
         LAB_SESSION_SVHN,
         AS_POSTED,
         PAGE,
+        *AGAIN,
+        *TRANSFER,
     )
 }
 
@@ -62,14 +71,18 @@ def find(name: str) -> Experiment:
 __all__ = [
     "EXPERIMENTS",
     "FEW_SHARED_LR",
+    "LATER_SEEDS",
+    "LATER_TUNING_SEEDS",
     "LAYER_LRS",
     "MARGIN",
     "ON_THE_WAY",
+    "OWN_RATES",
     "POSTED_RATES",
     "SCALES",
     "SEEDS",
     "SHARED_LR",
     "SHARPNESS_RATES",
+    "TUNING_FROM",
     "TUNING_LRS",
     "TUNING_SEEDS",
     "VARIED",
@@ -79,6 +92,7 @@ __all__ = [
     "best_lr",
     "find",
     "grid",
+    "steady_lr",
     "subset_name",
     "tuned",
 ]

@@ -1,5 +1,7 @@
 """What an experiment is: a named set of runs, with the comparisons stated beforehand."""
 
+from __future__ import annotations
+
 import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
@@ -15,8 +17,12 @@ BATCH_NORM = ("batch",) * 4
 SEEDS = tuple(range(10, 20))
 #: Curves and maps that no primary contrast of ten seeds rests on.
 FEW_SEEDS = SEEDS[:5]
-#: Tuning has seeds of its own, so that the winner is compared on fresh ones.
+#: What was asked later, of nets that had been looked at, has seeds that no run had used.
+LATER_SEEDS = tuple(range(20, 40))
+#: Tuning has seeds of its own, from here on, so that the winner is compared on fresh ones.
+TUNING_FROM = 100
 TUNING_SEEDS = (100, 101)
+LATER_TUNING_SEEDS = (102, 103, 104)
 TUNING_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 SHARED_LR = 0.1
 
@@ -34,12 +40,12 @@ MARGIN = 0.002
 class Contrast:
     """A primary comparison: `outcome` of arm `a` minus that of arm `b`, paired by seed.
 
-    `lr` is the learning rate of both, or "best" for each arm's own.
+    `lr` is the learning rate of both, one for each, or a name in `OWN_RATES` for each arm's own.
     """
 
     a: str
     b: str
-    lr: float | str
+    lr: float | tuple[float, float] | str
     outcome: str = "test_accuracy"
     margin: float = MARGIN
 
@@ -60,7 +66,7 @@ class Experiment:
     chapter: int
     question: str
     arms: dict[str, Run]
-    plan: Callable[["Experiment", pd.DataFrame], list[Run]]
+    plan: Callable[[Experiment, pd.DataFrame], list[Run]]
     contrasts: tuple[Contrast, ...] = ()
     measure: Measure | None = None
 
@@ -91,14 +97,42 @@ def best_lr(frame: pd.DataFrame, arm: str) -> float:
     of equals the smaller wins. `frame` has one row per run and epoch. Raises BookError where the
     tuning runs are missing.
     """
-    tuning = frame[(frame["arm"] == arm) & frame["seed"].isin(TUNING_SEEDS)]
+    final = _tuning_ends(frame, arm)
+    broke = final["outcome"].isin(["collapsed", "non-finite"]).groupby(final["lr"]).any()
+    return _highest(final, [~broke])
+
+
+def steady_lr(frame: pd.DataFrame, arm: str) -> float:
+    """Do as `best_lr` does, away from the cliff: at a rate whose neighbors on the grid work, too.
+
+    A rate works where every tuning run of `arm` ended as trained; the first and the last of the
+    grid have a neighbor that nobody tried. Where there is no such rate, one that works itself;
+    where there is none either, as `best_lr`.
+    """
+    final = _tuning_ends(frame, arm)
+    works = (final["outcome"] == "trained").groupby(final["lr"]).all()
+    inside = works & works.shift(1, fill_value=False) & works.shift(-1, fill_value=False)
+    if not works.any():
+        return best_lr(frame, arm)
+    return _highest(final, [inside, works])
+
+
+#: How an arm's own learning rate is chosen, by the names that a `Contrast` knows.
+OWN_RATES: Final = {"best": best_lr, "steady": steady_lr}
+
+
+def _tuning_ends(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
+    tuning = frame[(frame["arm"] == arm) & (frame["seed"] >= TUNING_FROM)]
     if tuning.empty:
         raise BookError(f"no tuning runs of arm {arm!r} are recorded: run the sweep to its end")
-    final = tuning.loc[tuning.groupby("key")["epoch"].idxmax()]
-    broke = final["outcome"].isin(["collapsed", "non-finite"]).groupby(final["lr"]).any()
+    return tuning.loc[tuning.groupby("key")["epoch"].idxmax()]
+
+
+def _highest(final: pd.DataFrame, preferred: Iterable[pd.Series[bool]]) -> float:
+    """Return the rate of the highest mean accuracy, among the first of `preferred` that has any."""
     means = final.groupby("lr")["val_accuracy"].mean()
-    sound = means[~broke] if not broke.all() else means
-    return float(sound.index[int(sound.argmax())])
+    chosen = next((means[some] for some in preferred if some.any()), means)
+    return float(chosen.index[int(chosen.argmax())])
 
 
 def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> list[Run]:
@@ -112,19 +146,23 @@ def tuned(
     lrs: Iterable[float] | None = None,
     seeds: Iterable[int] | None = None,
     shared: float | None = SHARED_LR,
+    tuning_seeds: Iterable[int] | None = None,
+    rule: str = "best",
 ) -> list[Run]:
     """Tune every arm, then run fresh seeds at the `shared` rate and at each arm's own best.
 
-    Over `TUNING_LRS` and with `SEEDS`, unless others are given; `shared` None: at the best alone.
+    Over `TUNING_LRS` with `TUNING_SEEDS`, then with `SEEDS`, unless others are given; `shared`
+    None: at its own alone. `rule`, a name in `OWN_RATES`, chooses.
     """
     arms = experiment.arms
     lrs, seeds = list(lrs or TUNING_LRS), list(seeds or SEEDS)
-    tuning = grid(arms.values(), lrs, TUNING_SEEDS)
+    tuning_seeds = list(tuning_seeds or TUNING_SEEDS)
+    tuning = grid(arms.values(), lrs, tuning_seeds)
     own_best: list[Run] = []
     recorded = set(frame["key"]) if len(frame) else set()
     for name, arm in arms.items():
-        if all(run.key in recorded for run in grid([arm], lrs, TUNING_SEEDS)):
-            own_best += grid([arm], [best_lr(frame, name)], seeds)
+        if all(run.key in recorded for run in grid([arm], lrs, tuning_seeds)):
+            own_best += grid([arm], [OWN_RATES[rule](frame, name)], seeds)
     at_shared = [] if shared is None else grid(arms.values(), [shared], seeds)
     return tuning + at_shared + own_best
 

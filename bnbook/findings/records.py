@@ -13,7 +13,7 @@ from bnbook.errors import BookError
 from bnbook.findings.statistics import arms, compared, fresh, paired
 from bnbook.findings.verdicts import Markdown
 from bnbook.run import Run
-from bnbook.training import judge
+from bnbook.training import enough, judge
 
 
 def load(experiment: str) -> pd.DataFrame:
@@ -57,25 +57,29 @@ def at_best(frame: pd.DataFrame) -> pd.DataFrame:
 def contrasts(frame: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.DataFrame:
     """Run all primary contrasts of a chapter and adjust their p-values together (Holm).
 
-    `planned` is `experiments.EXPERIMENTS[name].contrasts`; `frame` has one batch size. At
-    `lr="best"` each arm stands at its own best learning rate; tuning seeds are left out.
+    `planned` is `experiments.EXPERIMENTS[name].contrasts`; `frame` has one batch size. Where `lr`
+    names a rule, each arm stands at its own learning rate; tuning seeds are left out.
     Columns: those of `Paired`, `lr`, `lr_a`, `lr_b`, `holm_difference`, `holm_equivalence`,
     `finding`.
     """
     pairs, rates = [], []
     for contrast in planned:
-        lr_a, lr_b = (_rate(frame, arm, contrast.lr) for arm in (contrast.a, contrast.b))
+        lr_a, lr_b = _rates(frame, contrast)
         sides = [at(fresh(frame), contrast.a, lr_a), at(fresh(frame), contrast.b, lr_b)]
         pairs.append(
             paired(pd.concat(sides), contrast.a, contrast.b, contrast.outcome, contrast.margin)
         )
-        lr = "own best" if contrast.lr == "best" else f"{contrast.lr:g}"
+        lr = f"{contrast.lr:g}" if isinstance(contrast.lr, float) else "own best"
         rates.append({"lr": lr, "lr_a": lr_a, "lr_b": lr_b})
     return compared(pairs).join(pd.DataFrame(rates))
 
 
-def _rate(frame: pd.DataFrame, arm: str, lr: float | str) -> float:
-    return experiments.best_lr(frame, arm) if lr == "best" else float(lr)
+def _rates(frame: pd.DataFrame, contrast: experiments.Contrast) -> tuple[float, float]:
+    lr = contrast.lr
+    if isinstance(lr, str):
+        rule = experiments.OWN_RATES[lr]
+        return rule(frame, contrast.a), rule(frame, contrast.b)
+    return lr if isinstance(lr, tuple) else (lr, lr)
 
 
 def setting(frame: pd.DataFrame) -> str:
@@ -145,8 +149,10 @@ def first_epochs(frame: pd.DataFrame, epochs: int) -> pd.DataFrame:
     measured at the end alone, are gone from runs that were longer.
     """
     cut = frame[frame["epoch"] <= epochs]
-    ends = {
-        key: judge([{str(name): value for name, value in row.items()} for row in rows])
-        for key, rows in ((k, group.to_dict("records")) for k, group in cut.groupby("key"))
-    }
+    ends = {}
+    for key, group in cut.groupby("key"):
+        rows = [
+            {str(name): value for name, value in row.items()} for row in group.to_dict("records")
+        ]
+        ends[key] = judge(rows, enough(rows[0]["dataset"]))
     return cut.assign(outcome=cut["key"].map(ends), epochs=epochs)

@@ -13,9 +13,9 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from bnbook.errors import BookError
-from bnbook.experiments import TUNING_SEEDS
+from bnbook.experiments import TUNING_FROM
 from bnbook.run import Run
-from bnbook.training import TRAINED
+from bnbook.training import enough
 
 CHANCE: Final = 0.1
 """Accuracy of a net that outputs NaN: it names the same one of ten classes every time."""
@@ -124,11 +124,11 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per run: its last epoch, with a column `trained`.
 
     Nothing is dropped: a non-finite run has the accuracy of a net that outputs NaN (chance),
-    and `trained` is False for every run whose validation accuracy ended below `TRAINED`.
+    and `trained` is False for every run whose validation accuracy ended below `training.enough`.
     """
     whole = filled(frame)
     last = _last_rows(whole).reset_index(drop=True)
-    return last.assign(trained=last["val_accuracy"] >= TRAINED)
+    return last.assign(trained=last["val_accuracy"] >= last["dataset"].map(enough))
 
 
 def estimates(
@@ -166,16 +166,16 @@ def estimates(
 
 def fresh(frame: pd.DataFrame) -> pd.DataFrame:
     """Select the runs that no learning rate was chosen by."""
-    return frame[~frame["seed"].isin(TUNING_SEEDS)]
+    return frame[frame["seed"] < TUNING_FROM]
 
 
 def tuning(frame: pd.DataFrame) -> pd.DataFrame:
     """Select the runs by which each arm's own learning rate was chosen."""
-    return frame[frame["seed"].isin(TUNING_SEEDS)]
+    return frame[frame["seed"] >= TUNING_FROM]
 
 
 def _one_per_seed(part: pd.DataFrame, what: str) -> None:
-    if 0 < part["seed"].isin(TUNING_SEEDS).sum() < len(part):
+    if 0 < (part["seed"] >= TUNING_FROM).sum() < len(part):
         raise BookError(
             f"{what} mixes tuning seeds with others: take fresh(frame), or tuning(frame)"
         )
