@@ -66,6 +66,9 @@ def _parser() -> argparse.ArgumentParser:
     what.add_argument("--list", action="store_true", help="name the experiments")
     sweeping.add_argument("--workers", type=int, help="processes (default: one per core)")
     sweeping.add_argument("--scheduler", help="run on the Dask cluster at this address")
+    sweeping.add_argument(
+        "--device", default="cpu", help="train there, such as cuda (default: cpu)"
+    )
     sweeping.set_defaults(run=_sweep)
 
     verifying = commands.add_parser("verify", help="run some recorded runs again and compare")
@@ -101,7 +104,10 @@ def _sweep(options: argparse.Namespace) -> None:
         if options.all and (lacking := sweep.lacking(experiment)):
             print(f"{experiment.name}: left out; `bnbook data {lacking}` says how to get its data")
             continue
-        new = sweep.sweep(experiment, options.workers, options.scheduler)
+        if options.all and options.device != "cpu" and experiment.measure:
+            print(f"{experiment.name}: left out; it measures on the CPU")
+            continue
+        new = sweep.sweep(experiment, options.workers, options.scheduler, options.device)
         print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
 
 

@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import CosineAnnealingLR, LRScheduler
+from torch.optim.lr_scheduler import CosineAnnealingLR, LambdaLR, LRScheduler
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
     "adam": torch.optim.Adam,
     "rmsprop": torch.optim.RMSprop,
 }
-SCHEDULES = ("constant", "cosine")
+SCHEDULES = ("constant", "cosine", "two drops")
 
 
 def build(
@@ -30,5 +30,13 @@ def schedule(name: str, optimizer: torch.optim.Optimizer, steps: int) -> LRSched
     """Return what changes the learning rate after each of `steps` steps; None if nothing does.
 
     "cosine": half a wave, from the first rate down to 0 (Loshchilov & Hutter 2017, no restarts).
+    "two drops": to a tenth after half of the steps, and again after three quarters (He et al.
+    2016, section 4.2).
     """
-    return CosineAnnealingLR(optimizer, steps) if name == "cosine" else None
+    if name == "cosine":
+        return CosineAnnealingLR(optimizer, steps)
+    if name == "two drops":
+        return LambdaLR(
+            optimizer, lambda step: 0.1 ** ((2 * step >= steps) + (4 * step >= 3 * steps))
+        )
+    return None

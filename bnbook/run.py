@@ -130,7 +130,7 @@ class Run:
     @property
     def normed(self) -> bool:
         """Whether the net has any norm."""
-        return set(self.norms) != {"none"}
+        return any(norm != "none" for norm in self.norms)
 
     @property
     def batched(self) -> bool:
@@ -143,6 +143,8 @@ class Run:
             has = f"has {slots} slots; name one norm per slot"
             if slots == 1:
                 has = "takes one norm for all its slots"
+            if slots == 0:
+                has = "has no slot for one"
             raise BookError(f"norms: {len(self.norms)} given, but {self.model} {has}")
         for norm, dims in zip(self.norms, models.SLOT_DIMS[self.model], strict=True):
             norms.check_place(norm, dims)

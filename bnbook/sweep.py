@@ -43,30 +43,37 @@ PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
 Work = Callable[..., store.Record]
 
 
-def sweep(experiment: Experiment, workers: int | None = None, scheduler: str | None = None) -> int:
+def sweep(
+    experiment: Experiment,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    device: str = "cpu",
+) -> int:
     """Run what is missing of `experiment`, then merge its table; return how many runs were new.
 
     In `workers` processes of one thread each, by default one per core, or on the Dask cluster
-    whose scheduler is at the address `scheduler`. Every finished run is on disk at once: after an
-    interruption the same call goes on where it was. Runs that another experiment recorded are
-    taken over, and of a damaged table all that is intact; another sweep of the same experiment is
-    waited for. Raises BookError for bad input, a full disk and a cluster out of reach,
+    whose scheduler is at the address `scheduler`. Another `device` than "cpu", such as "cuda", is
+    for one process alone, unless `workers` says otherwise. Every finished run is on disk at once:
+    after an interruption the same call goes on where it was. Runs that another experiment recorded
+    are taken over, and of a damaged table all that is intact; another sweep of the same experiment
+    is waited for. Raises BookError for bad input, a full disk and a cluster out of reach,
     KeyboardInterrupt after Ctrl-C, with all local workers gone.
     """
-    workers = check_workers(workers)
+    check_device(experiment, device)
+    workers = check_workers(1 if workers is None and device != "cpu" else workers)
     with store.locked(experiment.name):
-        return _run_missing(experiment, workers, scheduler)
+        return _run_missing(experiment, workers, scheduler, device)
 
 
-def _run_missing(experiment: Experiment, workers: int, scheduler: str | None) -> int:
+def _run_missing(experiment: Experiment, workers: int, scheduler: str | None, device: str) -> int:
     known, already = _known(experiment), _already(experiment)
     new = 0
     try:
         while missing := _missing(experiment, known):
             started = (
-                cluster.execute(missing, scheduler, work_of(experiment))
+                cluster.execute(missing, scheduler, work_of(experiment, device))
                 if scheduler
-                else execute(missing, workers, work_of(experiment, resumable=True))
+                else execute(missing, workers, work_of(experiment, device, resumable=True))
             )
             progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
             with progress, contextlib.closing(started) as records:
@@ -115,12 +122,28 @@ def check_workers(workers: int | None) -> int:
     return workers
 
 
-def work_of(experiment: Experiment, resumable: bool = False) -> Work:
+def check_device(experiment: Experiment, device: str) -> None:
+    """Raise BookError where runs of `experiment` cannot be trained on `device`."""
+    if device == "cpu":
+        return
+    if experiment.measure:
+        raise BookError(f"{experiment.name} measures what it trains on the CPU: leave --device out")
+    try:
+        float(torch.zeros(1, device=device))
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0].rstrip(".")
+        raise BookError(
+            f"cannot train on device {device!r} ({reason}): name one that PyTorch finds here, such "
+            "as cuda or mps, or leave --device out"
+        ) from None
+
+
+def work_of(experiment: Experiment, device: str = "cpu", resumable: bool = False) -> Work:
     """Return what makes a record of a run of `experiment`; it can be sent to other processes.
 
     `resumable`: it keeps the state of a run in the spool, and goes on from one that it finds there.
     """
-    return functools.partial(_work, experiment.name, experiment.measure, resumable)
+    return functools.partial(_work, experiment.name, experiment.measure, device, resumable)
 
 
 def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[store.Record, None, None]:
@@ -179,6 +202,7 @@ def _follow(parent: Any) -> None:
 def _work(
     name: str,
     measure: Measure | None,
+    device: str,
     resumable: bool,
     run: Run,
     splits: data.Splits | None = None,
@@ -186,9 +210,10 @@ def _work(
     # Two one-thread workers beat one process of two threads on nets this small.
     torch.set_num_threads(1)
     splits = splits or data.splits(run.dataset)
-    kept = spool.Checkpoint(run, name if measure else "", _circumstances()) if resumable else None
+    circumstances = _circumstances(device)
+    kept = spool.Checkpoint(run, name if measure else "", circumstances) if resumable else None
     if measure is None:
-        return store.record(train(run, splits, checkpoint=kept), environment())
+        return store.record(train(run, splits, device, checkpoint=kept), environment(device))
     start = time.perf_counter()
     takes_one = "checkpoint" in inspect.signature(measure).parameters
     rows = measure(run, splits, checkpoint=kept) if takes_one else measure(run, splits)
@@ -197,19 +222,19 @@ def _work(
     return store.study_record(name, run, rows, environment())
 
 
-def environment() -> dict[str, str]:
+def environment(device: str = "cpu") -> dict[str, str]:
     """Say where, with what and when a run is made: machine, versions, date (UTC)."""
     today = datetime.datetime.now(datetime.UTC).date()
     return {
-        "machine": machine(),
+        "machine": machine(device),
         "torch": torch.__version__,
         "bnbook": __version__,
         "date": today.isoformat(),
     }
 
 
-def machine() -> str:
-    """Name the kind of processor, as far as it can move a sum's last bits.
+def machine(device: str = "cpu") -> str:
+    """Name the kind of processor, as far as it can move a sum's last bits; first another `device`.
 
     Model name, family and model as the system tells them, and the instructions that torch uses:
     names such as "AMD EPYC" cover several generations.
@@ -223,12 +248,17 @@ def machine() -> str:
     kind = said.get("model name") or platform.processor() or platform.machine()
     if "cpu family" in said:
         kind += f", family {said['cpu family']} model {said['model']}"
-    return f"{kind}, {torch.backends.cpu.get_cpu_capability()}"
+    kind += f", {torch.backends.cpu.get_cpu_capability()}"
+    if device == "cpu":
+        return kind
+    cuda = torch.device(device).type == "cuda"
+    return f"{torch.cuda.get_device_name(device) if cuda else device} beside {kind}"
 
 
-def _circumstances() -> dict[str, str]:
+def _circumstances(device: str) -> dict[str, str]:
     """Name what must be the same for a run that goes on to end with the same bits."""
-    return {name: environment()[name] for name in ("machine", "torch")} | {"code": code_hash()}
+    here = environment(device)
+    return {name: here[name] for name in ("machine", "torch")} | {"code": code_hash()}
 
 
 @functools.cache

@@ -104,12 +104,12 @@ def test_a_look_at_every_step_has_the_same_columns_and_the_last_the_accuracy(mon
 
 def test_the_walk_starts_like_a_bowl_and_ends_where_its_steps_lead(states, batch):
     net = states[0].net
-    _, gradient = landscape._gradient(net, batch)
+    _, gradient = landscape.loss_and_gradient(net, batch)
     found = landscape.along_gradient(net, gradient, 0.1, batch)
     with torch.no_grad():
         for name, parameter in net.named_parameters():
             parameter -= 0.1 * gradient[name]
-    loss, there = landscape._gradient(net, batch)
+    loss, there = landscape.loss_and_gradient(net, batch)
     at_one = landscape.LENGTHS.index(1.0)
     assert found["line_loss"][at_one] == pytest.approx(loss, rel=1e-5)
     distance = math.sqrt(sum(float((there[n] - g).square().sum()) for n, g in gradient.items()))

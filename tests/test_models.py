@@ -32,6 +32,15 @@ def test_parameter_counts_are_those_of_the_published_nets(options, count):
     assert models.parameter_count(models.lenet(**options)) == count
 
 
+def test_softmax_regression_is_one_linear_layer_on_the_pixels():
+    net = models.softmax(input_shape=(3, 32, 32))
+    assert models.parameter_count(net) == 3072 * 10 + 10
+    images = torch.rand(5, 3, 32, 32)
+    assert torch.equal(net(images), net.out(images.flatten(1)))
+    assert list(models.weighted(net)) == list(models.LAYERS["softmax"])
+    assert not models.norm_slots(net)
+
+
 def test_the_mlp_has_two_hidden_layers_of_256():
     weights = 784 * 256 + 256 * 256 + 256 * 10
     assert models.parameter_count(models.mlp()) == weights + 256 + 256 + 10

@@ -222,7 +222,21 @@ def test_a_port_that_cannot_be_is_one_clear_line(port, tmp_path):
 
 
 SAID = ("sweep", "verify", "data", "--workers", "--sample", "--seed", "--shortest", "--scheduler")
-SAID += ("--all", "--", "-1", "0", "1e9", "lites", "mnists", "nothing", "tcp://", "--help")
+SAID += (
+    "--all",
+    "--device",
+    "cpu",
+    "abacus",
+    "--",
+    "-1",
+    "0",
+    "1e9",
+    "lites",
+    "mnists",
+    "nothing",
+    "tcp://",
+    "--help",
+)
 words = st.one_of(st.sampled_from(SAID), st.text(max_size=8))
 
 

@@ -138,3 +138,18 @@ def test_features_drawn_by_chance_are_others_for_another_seed(monkeypatch):
     one, again, other = strengths[len(features.PRUNED) * 2 - 1 :: len(features.PRUNED) * 2]
     assert one.equal(again)
     assert not one.equal(other)
+
+
+def test_features_of_hardly_any_gamma_are_counted_and_switched_off(monkeypatch):
+    monkeypatch.setattr(features, "SMALL", 1.0 + 1e-6)  # all that did not grow
+    (row,) = features.measure_small(RUN, few((3, 32, 32)))
+    (plain,) = features.measure(RUN, few((3, 32, 32)))
+    assert row | plain == row, "what measure says is the same"
+    gamma = torch.tensor(row["gamma"]).abs()
+    assert row["small_share"] == pytest.approx(float((gamma < features.SMALL).double().mean()))
+    assert 0 < row["small_share"] < 1
+    assert all(0 <= accuracy <= 1 for accuracy in row["small_accuracy"])
+    monkeypatch.setattr(features, "SMALL", 0.0)
+    (row,) = features.measure_small(RUN, few((3, 32, 32)))
+    assert row["small_share"] == 0
+    assert row["small_accuracy"] == [row["test_accuracy"]] * 2

@@ -15,6 +15,7 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from conftest import ROOT
 from pyarrow import parquet
 
 import bnbook
@@ -212,6 +213,8 @@ def test_a_change_of_words_is_not_taken_for_a_change_of_training(changed):
 def test_training_still_does_what_the_book_recorded(name):
     if lacking := sweep.lacking(experiments.EXPERIMENTS[name]):
         pytest.skip(f"{lacking} is not here")
+    if not store.table_path(name).exists():
+        pytest.skip(f"{name} was never run")
     moved = sweep.stale(experiments.EXPERIMENTS[name])
     assert not moved, f"{name} is stale in {moved}: delete its table and run `bnbook sweep {name}`"
 
@@ -236,13 +239,22 @@ def test_training_still_does_so_with_the_instructions_of_an_older_processor(name
     assert not moved
 
 
+#: What chapters and their answers are made from.
+SOURCES = "".join(
+    path.read_text()
+    for path in (*ROOT.glob("*.ipynb"), *ROOT.glob("chapters/*"), *ROOT.glob("bnbook/answers/*.py"))
+)
+
+
 @pytest.mark.parametrize("name", experiments.EXPERIMENTS)
-def test_the_books_records_are_complete(name):
+def test_the_books_records_are_complete_where_a_chapter_speaks_of_them(name):
     experiment = experiments.EXPERIMENTS[name]
     known = store.recorded(name)
     if not known and sweep.lacking(experiment):
         pytest.skip(f"{name} was never run: its data do not come with the book")
-    assert not sweep._missing(experiment, known)
+    if missing := sweep._missing(experiment, known):
+        assert f'"{name}"' not in SOURCES.replace("\\", ""), f"{len(missing)} runs are missing"
+        pytest.skip(f"{len(missing)} runs of {name} are not recorded yet")
     for one in known.values():
         assert experiment.arm_of(Run.from_changes(one["run"])) in experiment.arms
 
@@ -371,3 +383,30 @@ def test_workers_do_not_outlive_a_killed_sweep(folder):
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert not alive
     assert store.spooled()
+
+
+# Another device
+
+
+def test_a_device_that_is_not_here_is_named(folder):
+    for nonsense in ("abacus", "", "meta", "cuda:99"):
+        with pytest.raises(
+            BookError, match=f"cannot train on device '{nonsense}' .*leave --device"
+        ):
+            sweep.sweep(tiny(0), device=nonsense)
+    assert not store.table_path("tiny").exists()
+
+
+def test_a_study_measures_on_the_cpu_alone(folder):
+    study = replace(tiny(0), measure=lambda run, splits: [{"one": 1}])
+    with pytest.raises(BookError, match="leave --device out"):
+        sweep.sweep(study, device="cuda")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_on_a_gpu_one_process_records_what_the_cpu_would_and_names_it(folder, record):
+    assert sweep.sweep(tiny(0), device="cuda") == 2
+    frame = store.read("tiny")
+    assert frame["machine"].str.contains(torch.cuda.get_device_name()).all()
+    mine = frame[frame["key"] == record["key"]]
+    assert mine["val_loss"].iloc[0] == pytest.approx(record["rows"][0]["val_loss"], rel=1e-3)

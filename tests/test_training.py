@@ -313,6 +313,15 @@ def test_the_cosine_leads_the_rate_down_to_nothing_over_all_steps(splits):
     assert rates == pytest.approx(expected, abs=1e-9)
 
 
+def test_the_rate_drops_to_a_tenth_after_half_of_the_steps_and_again_after_three_quarters(splits):
+    session = session_of(dataclasses.replace(SHORT, lr=0.4, schedule="two drops"), splits)
+    rates = []
+    for _ in range(2):
+        for _ in session.epoch():
+            rates.append(session.optimizer.param_groups[0]["lr"])
+    assert rates == pytest.approx([0.4] * 15 + [0.04] * 8 + [0.004] * 9)
+
+
 FREEZING = dataclasses.replace(SHORT, lr=0.1, momentum=0.9, weight_decay=0.1, epochs=1)
 
 

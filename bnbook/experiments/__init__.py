@@ -11,7 +11,13 @@ from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
-from bnbook.experiments.only_norm import ONLY_NORM, PRUNING
+from bnbook.experiments.only_norm import (
+    ONLY_NORM,
+    ONLY_NORM_DEEP,
+    ONLY_NORM_DEEPER,
+    PIXELS,
+    PRUNING,
+)
 from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.experiments.page import PAGE
 from bnbook.experiments.plan import (
@@ -57,6 +63,9 @@ EXPERIMENTS = {
         PAGE,
         *AGAIN,
         *TRANSFER,
+        PIXELS,
+        ONLY_NORM_DEEPER,
+        ONLY_NORM_DEEP,
     )
 }
 

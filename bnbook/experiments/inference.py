@@ -1,6 +1,6 @@
 """Chapter 9: what running statistics are worth, and where the norm stands."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -10,12 +10,23 @@ import torch
 from torch import Tensor, nn
 
 from bnbook import data, norms, training
-from bnbook.experiments.plan import BATCH_NORM, FEW_SEEDS, Contrast, Experiment, grid, tuned
+from bnbook.experiments.plan import (
+    BATCH_NORM,
+    FEW_SEEDS,
+    LATER_SEEDS,
+    Contrast,
+    Experiment,
+    grid,
+    tuned,
+)
 from bnbook.run import Run
+from bnbook.studies import motion
 
 #: Weights of a new batch in the running statistics (PyTorch's momentum); PyTorch's own is 0.1.
 UPDATE_RATES = (1.0, 0.3, 0.1, 0.03, 0.01)
 USUAL_RATE = 0.1
+#: After so many steps a long run is looked at, besides near its end.
+EARLY_LOOKS = (50, 100, 200, 300, 450, 700, 1_000)
 #: The net is looked at so many steps before the run's end.
 LOOKS = (25, 20, 15, 10, 5, 0)
 VALIDATION_IMAGES = 2_000  # that answers are counted on; the same for all statistics of one net
@@ -40,6 +51,14 @@ class _Average:
             for old, value in zip(mine, new, strict=True):
                 old.lerp_(value, self.rate)
 
+    def debiased(self, steps: int) -> Statistics:
+        """Return the average of the batches alone, `steps` of them, without the first values."""
+        left = (1 - self.rate) ** steps
+        return [
+            (mean / (1 - left), (var - left) / (1 - left))  # they began at 0 and 1
+            for mean, var in self.values
+        ]
+
 
 def measure_statistics(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     """Train `run` and count what its net answers rightly with running statistics of every rate.
@@ -59,18 +78,40 @@ def measure_statistics(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
       by its own, as in training.
     """
     rows: list[dict[str, Any]] = []
+    for look, averages in _watched(run, splits):
+        rows += [look.row("moving", "trained", one.rate, 0, one.values) for one in averages]
+    return rows + list(_standing_still(look, run))
+
+
+def measure_long(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
+    """Do as `measure_statistics` for moving weights, after few steps and after many.
+
+    Rows as there; `order` is "trained" or "debiased": then the share of the first values, mean 0
+    and variance 1, is taken out (as Kingma & Ba 2015, section 3, do for Adam), so that a small
+    update rate is not blamed for its start.
+    """
+    rows: list[dict[str, Any]] = []
+    for look, averages in _watched(run, splits, EARLY_LOOKS):
+        for one in averages:
+            debiased = one.debiased(look.state.step)
+            rows.append(look.row("moving", "trained", one.rate, 0, one.values))
+            rows.append(look.row("moving", "debiased", one.rate, 0, debiased))
+    return rows
+
+
+def _watched(
+    run: Run, splits: data.Splits, early: Sequence[int] = ()
+) -> Iterator[tuple["_Look", list[_Average]]]:
+    """Train `run` with running statistics of every rate beside it; yield both at each look."""
     averages: list[_Average] = []
     last = training.last_step(run)
     for state in training.follow(run, range(1, last + 1), splits):
         batch = _statistics(state.net)
-        if state.step == 1:
-            averages = [_Average(rate, _start(batch)) for rate in UPDATE_RATES]
+        averages = averages or [_Average(rate, _start(batch)) for rate in UPDATE_RATES]
         for average in averages:
             average.take(batch)
-        if last - state.step in LOOKS:
-            look = _Look(state)
-            rows += [look.row("moving", "trained", one.rate, 0, one.values) for one in averages]
-    return rows + list(_standing_still(look, run))
+        if state.step in early or last - state.step in LOOKS:
+            yield _Look(state), averages
 
 
 class _Look:
@@ -191,9 +232,20 @@ def _settings(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa
     ]
 
 
+def _long(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), [_BATCH_LR], _LATER_FIVE)
+
+
+def _moving(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), _LRS, _LATER_FIVE)
+
+
 #: Activations, by the names that the chapter gives them.
 _ACTIVATIONS = {"sigmoid": "sigmoid", "ReLU": "relu"}
 _LOOKED_AT = Run(norms=BATCH_NORM, norm_momentum=1.0, epoch_steps=300, epochs=1)
+#: With a rate of 0.01 a ten-millionth of the first values is left after so many steps.
+_LONG = replace(_LOOKED_AT, epoch_steps=1_600)
+_LATER_FIVE = LATER_SEEDS[:5]
 _PLACED = Run(norms=BATCH_NORM, eval_epochs=(5,))
 
 INFERENCE = (
@@ -204,6 +256,22 @@ INFERENCE = (
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=_settings,
         measure=measure_statistics,
+    ),
+    Experiment(
+        name="statistics-motion",
+        chapter=9,
+        question="Do the means of batches drift, or do they jump about a center, and how far?",
+        arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
+        plan=_moving,
+        measure=motion.measure,
+    ),
+    Experiment(
+        name="running-statistics-long",
+        chapter=9,
+        question="What is a small update rate worth when nothing of its start is left?",
+        arms={name: replace(_LONG, activation=act) for name, act in _ACTIVATIONS.items()},
+        plan=_long,
+        measure=measure_long,
     ),
     Experiment(
         name="norm-place",

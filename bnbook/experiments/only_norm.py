@@ -4,7 +4,16 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bnbook.experiments.plan import SEEDS, SHARED_LR, Contrast, Experiment, grid
+from bnbook.experiments.plan import (
+    LATER_SEEDS,
+    LATER_TUNING_SEEDS,
+    SEEDS,
+    SHARED_LR,
+    Contrast,
+    Experiment,
+    grid,
+    tuned,
+)
 from bnbook.run import Run
 from bnbook.studies import features
 
@@ -74,4 +83,81 @@ PRUNING = Experiment(
     arms={name: ONLY_NORM.arms[name] for name in ("everything", "only norm")},
     plan=_three_seeds,
     measure=features.measure_pruned,
+)
+
+_FRESH = LATER_SEEDS[:3]
+_DEEPER = 20
+
+
+def _fresh(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), [SHARED_LR], _FRESH)
+
+
+#: Deeper than `ONLY_NORM`: each net as trained, and with a new head on its features.
+ONLY_NORM_DEEPER = Experiment(
+    name="only-norm-deeper",
+    chapter=13,
+    question=f"And at depth {_DEEPER}, with the head as trained and with a new one?",
+    arms={
+        "everything": replace(_ALL, depth=_DEEPER),
+        "only norm": replace(_NORM, depth=_DEEPER),
+        "only head": replace(_ALL, depth=_DEEPER, trainable="head"),
+    },
+    plan=_fresh,
+    contrasts=tuple(
+        Contrast("only norm", other, SHARED_LR, outcome)
+        for other in ("everything", "only head")
+        for outcome in ("test_accuracy", "readout_accuracy")
+    ),
+    measure=features.measure_small,
+)
+
+#: What needs no net: softmax regression on the same images, shown as they are, and augmented.
+_PIXELS = replace(_ALL, model="softmax", norms=(), activation="sigmoid", conv_bias=True)
+_PIXEL_LRS = (0.0001, 0.001, 0.01)
+
+
+def _pixels(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
+    return tuned(experiment, frame, _PIXEL_LRS, _FRESH, None, LATER_TUNING_SEEDS[:2])
+
+
+PIXELS = Experiment(
+    name="softmax-on-pixels",
+    chapter=13,
+    question="How far does softmax regression get on the pixels themselves?",
+    arms={"pixels": replace(_PIXELS, augmentation="none"), "augmented pixels": _PIXELS},
+    plan=_pixels,
+    contrasts=(Contrast("augmented pixels", "pixels", "best"),),
+)
+
+#: The source's own nets, schedule and number of epochs (Frankle et al. 2021, section 3), on the
+#: images as they were published; 10,000 of its 50,000 training images are set aside here.
+_DEEP = replace(
+    _ALL, dataset="cifar10", epochs=160, eval_epochs=(10, 40, 80, 120, 160), schedule="two drops"
+)
+DEPTHS = (56, 110)
+
+
+def deep_arm(trained: str, depth: int) -> str:
+    """Name the arm of ONLY_NORM_DEEP that trains "everything" or "only norm" at `depth`."""
+    return f"{trained}, depth {depth}"
+
+
+ONLY_NORM_DEEP = Experiment(
+    name="only-norm-deep",
+    chapter=13,
+    question="How far does batch norm alone get at the depths that the source reports?",
+    arms={
+        deep_arm(trained, depth): replace(_DEEP, depth=depth, trainable=subset)
+        for depth in DEPTHS
+        for trained, subset in (("everything", "all"), ("only norm", "norm"))
+    },
+    plan=_fresh,
+    contrasts=(
+        *(
+            Contrast(deep_arm("only norm", depth), deep_arm("everything", depth), SHARED_LR)
+            for depth in DEPTHS
+        ),
+        Contrast(deep_arm("only norm", DEPTHS[1]), deep_arm("only norm", DEPTHS[0]), SHARED_LR),
+    ),
 )

@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bnbook.experiments.plan import BATCH_NORM, SHARED_LR, Contrast, Experiment, grid
+from bnbook.experiments.plan import BATCH_NORM, LATER_SEEDS, SHARED_LR, Contrast, Experiment, grid
 from bnbook.run import Run
-from bnbook.studies import curvature, landscape
+from bnbook.studies import curvature, equal_loss, landscape
 
 WHY_SEEDS = (0, 1, 2, 3, 4)
 #: From cautious to where few nets without batch norm train.
@@ -33,6 +33,28 @@ ON_THE_WAY = (
     "gradients",
     "weights",
 )
+
+
+#: At equal loss: the same but for sizes, and three that no scale of the weights can move.
+AT_EQUAL_LOSS = (
+    "drift",
+    "drift_before",
+    "shift",
+    "variation",
+    "unpredictability",
+    "roughness",
+    "sharpness",
+    "relative_sharpness",
+    "relative_roughness",
+)
+_LATER_FIVE = LATER_SEEDS[:5]
+#: Ten passes over all training images, of which most nets need a fraction.
+_UP_TO = replace(_SIGMOID, train_size=50_000, epochs=10)
+_UP_TO_RELU = replace(_UP_TO, activation="relu")
+
+
+def _later(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), [SHARED_LR], _LATER_FIVE)
 
 
 def _at_shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -73,5 +95,23 @@ WHY = (
         },
         plan=_at_rates,
         measure=curvature.measure,
+    ),
+    Experiment(
+        name="equal-loss",
+        chapter=10,
+        question="What is different around nets with and without batch norm at the same loss?",
+        arms={
+            "sigmoid, with BN": replace(_UP_TO, norms=BATCH_NORM),
+            "sigmoid, without BN": _UP_TO,
+            "ReLU, with BN": replace(_UP_TO_RELU, norms=BATCH_NORM),
+            "ReLU, without BN": _UP_TO_RELU,
+        },
+        plan=_later,
+        contrasts=tuple(
+            Contrast(f"{kind}, with BN", f"{kind}, without BN", SHARED_LR, outcome)
+            for kind in ("ReLU", "sigmoid")
+            for outcome in AT_EQUAL_LOSS
+        ),
+        measure=equal_loss.measure,
     ),
 )

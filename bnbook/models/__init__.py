@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from bnbook.models.chains import LENET_LAYERS, MLP_LAYERS, lenet, mlp
+from bnbook.models.chains import LENET_LAYERS, MLP_LAYERS, SOFTMAX_LAYERS, lenet, mlp, softmax
 from bnbook.models.parts import (
     ACTIVATIONS,
     AFFINE,
@@ -55,17 +55,32 @@ __all__ = [
     "norm_slots",
     "parameter_count",
     "resnet",
+    "softmax",
     "weighted",
 ]
 
 #: The nets, by the names that `Run` knows.
-MODELS: dict[str, Callable[..., nn.Sequential]] = {"lenet": lenet, "mlp": mlp, "resnet": resnet}
+MODELS: dict[str, Callable[..., nn.Sequential]] = {
+    "lenet": lenet,
+    "mlp": mlp,
+    "resnet": resnet,
+    "softmax": softmax,
+}
 #: The norm slots that each is told of, by the dimensions of what they see: 4 after a convolution,
 #: 2 after a linear layer. A residual net has one word for all of its slots.
-SLOT_DIMS = {"lenet": (4, 4, 2, 2), "mlp": (2, 2), "resnet": (4,)}
+SLOT_DIMS: dict[str, tuple[int, ...]] = {
+    "lenet": (4, 4, 2, 2),
+    "mlp": (2, 2),
+    "resnet": (4,),
+    "softmax": (),
+}
 SLOTS = {name: len(dims) for name, dims in SLOT_DIMS.items()}
 #: The layers with weights of the nets that have no branches, in order.
-LAYERS = {"lenet": LENET_LAYERS, "mlp": MLP_LAYERS}
+LAYERS: dict[str, tuple[str, ...]] = {
+    "lenet": LENET_LAYERS,
+    "mlp": MLP_LAYERS,
+    "softmax": SOFTMAX_LAYERS,
+}
 _NO_FIELDS = ("slots", "input_shape", "classes")
 #: What else each can be told: names of fields of `Run`.
 OPTIONS = {

@@ -1,4 +1,4 @@
-"""Nets without branches, one hidden layer after another: LeNet and the MLP."""
+"""Nets without branches, one hidden layer after another: LeNet, the MLP, and none at all."""
 
 from collections import OrderedDict
 from math import prod
@@ -11,6 +11,8 @@ from bnbook.models.parts import POOLING, hidden
 LENET_LAYERS = ("conv1", "conv2", "fc1", "fc2", "out")
 #: The MLP's layers with weights, in order.
 MLP_LAYERS = ("fc1", "fc2", "out")
+#: The one layer of softmax regression.
+SOFTMAX_LAYERS = ("out",)
 #: Features of the MLP's hidden layers.
 MLP_WIDTH = 256
 
@@ -105,4 +107,19 @@ def mlp(
                 ("out", nn.Linear(MLP_WIDTH, classes)),
             ]
         )
+    )
+
+
+def softmax(
+    slots: tuple[str, ...] = (),  # noqa: ARG001
+    input_shape: tuple[int, int, int] = (1, 28, 28),
+    classes: int = 10,
+) -> nn.Sequential:
+    """Build softmax regression, uninitialized: one linear layer on the pixels, and no norm slot.
+
+    What it reaches, a net has to beat. Input `(batch, *input_shape)`, output `(batch, classes)`
+    logits.
+    """
+    return nn.Sequential(
+        OrderedDict([("flatten", nn.Flatten()), ("out", nn.Linear(prod(input_shape), classes))])
     )

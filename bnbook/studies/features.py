@@ -12,6 +12,8 @@ from bnbook.run import Run
 
 #: Shares of all features that are taken out of a trained net, those with the smallest gammas first.
 PRUNED = (0.1, 0.25, 0.5)
+#: Features with a smaller |gamma| count as switched off (Frankle et al. 2021).
+SMALL = 0.01
 #: Weight of the squared weights in the readout's loss; features have variance 1 there.
 RIDGE = 1e-3
 READOUT_STEPS = 100
@@ -31,26 +33,45 @@ def measure(
     test images, for each share in `PRUNED`: empty where no gamma was trained. `epoch`, `step` and
     `outcome` are there for `findings`.
     """
+    return [_worth(run, training.fit(run, splits, checkpoint=checkpoint))]
+
+
+def measure_small(
+    run: Run, splits: data.Splits, checkpoint: training.Checkpoint | None = None
+) -> list[dict[str, Any]]:
+    """Do as `measure`, and count the features that are as good as off: one row.
+
+    `small_share` of all gammas that are below `SMALL`; `small_accuracy` on the test images without
+    these features, with the statistics of the net as trained and then with its own.
+    """
     state = training.fit(run, splits, checkpoint=checkpoint)
+    seen = state.train[0][: training.REESTIMATE_SIZE]
+    strength = gammas(state.net).abs()
+    share = float((strength < SMALL).double().mean())
+    nets = (norms.reestimate(state.net, seen), state.net)
+    without, anew = (prune(net, share, strength) for net in nets)
+    small = [accuracy(net, state.test) for net in (without, norms.reestimate(anew, seen))]
+    return [_worth(run, state) | {"small_share": share, "small_accuracy": small}]
+
+
+def _worth(run: Run, state: training.State) -> dict[str, Any]:
     seen = tuple(part[: training.REESTIMATE_SIZE] for part in state.train)
     net = norms.reestimate(state.net, seen[0])
     learned = run.trainable in ("all", "norm", "norm+head")
-    return [
-        {
-            "epoch": run.epochs,
-            "step": training.last_step(run),
-            "outcome": "finished",
-            "val_accuracy": accuracy(net, state.validation),
-            "test_accuracy": accuracy(net, state.test),
-            "readout_accuracy": readout(net, (seen[0], seen[1]), state.test),
-            "gamma": gammas(net).tolist(),
-            "pruned_accuracy": [
-                accuracy(prune(net, share, gammas(net).abs()), state.test)
-                for share in PRUNED
-                if learned
-            ],
-        }
-    ]
+    return {
+        "epoch": run.epochs,
+        "step": training.last_step(run),
+        "outcome": "finished",
+        "val_accuracy": accuracy(net, state.validation),
+        "test_accuracy": accuracy(net, state.test),
+        "readout_accuracy": readout(net, (seen[0], seen[1]), state.test),
+        "gamma": gammas(net).tolist(),
+        "pruned_accuracy": [
+            accuracy(prune(net, share, gammas(net).abs()), state.test)
+            for share in PRUNED
+            if learned
+        ],
+    }
 
 
 def measure_pruned(

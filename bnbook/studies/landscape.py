@@ -38,7 +38,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
         if state.step not in STEPS:
             continue
         batch = state.train[0][:IMAGES], state.train[1][:IMAGES]
-        loss, gradient = _gradient(state.net, batch)
+        loss, gradient = loss_and_gradient(state.net, batch)
         rows.append(
             {"after": state.step, "loss": loss}
             | inputs(state.net, later.net, batch[0])
@@ -118,7 +118,7 @@ def along_gradient(
     `smoothness`: the largest distance of gradients by the length of the walk, "effective
     beta-smoothness" there.
     """
-    size = _norm(gradient)
+    size = norm_of(gradient)
     losses, changes = [], []
     for length in LENGTHS:
         moved = copy.deepcopy(net)
@@ -126,9 +126,9 @@ def along_gradient(
             for name, parameter in moved.named_parameters():
                 if name in gradient:
                     parameter.sub_(length * lr * gradient[name])
-        loss, there = _gradient(moved, batch)
+        loss, there = loss_and_gradient(moved, batch)
         losses.append(loss)
-        changes.append(_norm({name: there[name] - g for name, g in gradient.items()}) / size)
+        changes.append(norm_of({name: there[name] - g for name, g in gradient.items()}) / size)
     steepest = max(change / (length * lr) for change, length in zip(changes, LENGTHS, strict=True))
     return {"line_loss": losses, "line_change": changes, "smoothness": steepest}
 
@@ -141,7 +141,7 @@ def shift(net: nn.Module, later: nn.Module, batch: Batch) -> dict[str, Any]:
     covariate shift). `shift_distance`: l2 distance of the two by the size of the first;
     `shift_cosine` of their angle.
     """
-    _, gradient = _gradient(net, batch)
+    _, gradient = loss_and_gradient(net, batch)
     distances, cosines = [], []
     for name in list(models.weighted(net))[1:]:
         mixed, target = copy.deepcopy(net), f"{name}.weight"
@@ -149,7 +149,8 @@ def shift(net: nn.Module, later: nn.Module, batch: Batch) -> dict[str, Any]:
         with torch.no_grad():
             for other, parameter in _before(mixed, target):
                 parameter.copy_(updated[other])
-        here, there = gradient[target].flatten(), _gradient(mixed, batch)[1][target].flatten()
+        _, moved = loss_and_gradient(mixed, batch)
+        here, there = gradient[target].flatten(), moved[target].flatten()
         distances.append(float((there - here).norm() / here.norm()))
         cosines.append(float(functional.cosine_similarity(here, there, dim=0)))
     return {"shift_distance": distances, "shift_cosine": cosines}
@@ -160,7 +161,7 @@ def _before(net: nn.Module, target: str) -> Iterator[tuple[str, nn.Parameter]]:
     return itertools.takewhile(lambda named: named[0] != target, net.named_parameters())
 
 
-def _gradient(net: nn.Module, batch: Batch) -> tuple[float, dict[str, Tensor]]:
+def loss_and_gradient(net: nn.Module, batch: Batch) -> tuple[float, dict[str, Tensor]]:
     """Return the training loss of a copy of `net` on `batch`, and its gradient by parameter."""
     net = copy.deepcopy(net).train()
     loss = functional.cross_entropy(net(batch[0]), batch[1])
@@ -193,5 +194,6 @@ def _sd(x: Tensor) -> Tensor:
     return x.std(1, correction=0)
 
 
-def _norm(gradient: dict[str, Tensor]) -> float:
+def norm_of(gradient: dict[str, Tensor]) -> float:
+    """Return the l2 norm of all of `gradient` together."""
     return float(torch.stack([g.norm() for g in gradient.values()]).norm())
