@@ -38,7 +38,7 @@ _MOMENTUM = replace(_PLAIN, momentum=0.9, weight_decay=5e-4)
 BIASES = ("no biases",)
 LAYERS = ("without norm 1", "without norm 2", "without norm 3", "without norm 4", "none")
 HALVES = ("mean-only", "variance-only")
-AFFINE = ("gamma fixed", "beta fixed")
+AFFINE = ("gamma fixed", "beta fixed", "both fixed")
 
 
 def _arms(plain: Run) -> dict[str, Run]:
@@ -55,6 +55,7 @@ def _arms(plain: Run) -> dict[str, Run]:
         "variance-only": replace(plain, norms=("variance",) * 4),
         "gamma fixed": replace(full, affine="beta"),
         "beta fixed": replace(full, affine="gamma"),
+        "both fixed": replace(full, affine="none"),
     }
 
 
