@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from bnbook import models, norms
 
 #: What may stand between a norm and the layer that takes it up: it lets a scale and a shift pass.
-_TRANSPARENT = (models.AveragePool, models.Dropout, nn.Flatten, nn.Identity)
+_TRANSPARENT = (models.AveragePool, models.Dropout, models.Noise, nn.Flatten, nn.Identity)
 
 Layer = nn.Conv2d | nn.Linear
 #: Norms that are a scale and a shift in eval mode.

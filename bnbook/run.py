@@ -27,7 +27,7 @@ _CHOICES = {
 }
 #: Fields that only some nets can be told.
 _OPTIONS = sorted({name for options in models.OPTIONS.values() for name in options})
-_BOOLEANS = ("conv_bias", "linear_bias", "shortcuts", "record_fit")
+_BOOLEANS = ("conv_bias", "linear_bias", "shortcuts", "record_fit", "norm_noise")
 _MOST = 2**31 - 1  # that records have room for
 #: Whole numbers with their bounds.
 _WHOLE: dict[str, tuple[int, int | None]] = {
@@ -94,6 +94,7 @@ class Run:
     width: int = 1  # of a resnet: times 16, 32 and 64 channels
     shortcuts: bool = True  # in a resnet
     trainable: str = "all"  # parameters that are trained, one of models.SUBSETS
+    norm_noise: bool = False  # after each norm, in training: models.Noise
     record_fit: bool = False  # also record accuracy on training images, and the weights' norms
 
     def __post_init__(self) -> None:
@@ -171,6 +172,7 @@ class Run:
         self._check_use("momentum", self.optimizer == "sgd", "optimizer 'sgd'")
         self._check_use("init_scale", self.init == "normal", "init 'normal'")
         self._check_use("norm_place", self.normed, "a norm")
+        self._check_use("norm_noise", self.normed, "a norm")
         self._check_use("norm_momentum", self.batched, "a norm with running statistics")
         self._check_use("dropout_place", self.dropout > 0, "dropout above 0")
         self._check_use("dropout_place", self.normed, "a norm")

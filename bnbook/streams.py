@@ -7,7 +7,7 @@ later draw shifts. Here a variant that lacks a tensor leaves all other tensors a
 import torch
 
 #: What a stream is drawn for. The numbers are part of every recorded result: never renumber.
-KINDS = {"weight": 0, "order": 1, "dropout": 2, "subset": 3, "augmentation": 4}
+KINDS = {"weight": 0, "order": 1, "dropout": 2, "subset": 3, "augmentation": 4, "noise": 5}
 
 #: Seeds from 0 up to this one give distinct streams (the generator keeps 32 bits of its seed).
 MAX_SEED = 429_495

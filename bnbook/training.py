@@ -269,11 +269,12 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
 
     Mean squares right before each norm slot and after it (one number for each in
     `models.norm_slots`), and after each activation (`models.activations`); l2 norms of the weight
-    gradients, of frozen weights too (one for each layer in `models.weighted`). Dropout is off.
+    gradients, of frozen weights too (one for each layer in `models.weighted`). Dropout and noise
+    are off.
     """
     net = copy.deepcopy(net).train()
     for module in net.modules():
-        if isinstance(module, models.Dropout):
+        if isinstance(module, models.Dropout | models.Noise):
             module.eval()
     seen: dict[nn.Module, tuple[float, float]] = {}
 

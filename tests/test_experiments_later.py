@@ -10,7 +10,7 @@ from test_experiments_deep import few
 
 from bnbook import data, experiments, findings, training
 from bnbook.errors import BookError
-from bnbook.experiments import again, only_norm, transfer
+from bnbook.experiments import again, equal_time, only_norm, transfer
 from bnbook.experiments.page import PAGE_SEEDS
 from bnbook.experiments.why import WHY_SEEDS
 from bnbook.run import Run
@@ -18,7 +18,14 @@ from bnbook.run import Run
 LATER = [
     *again.AGAIN,
     *transfer.TRANSFER,
-    *(experiments.find(name) for name in ("statistics-motion", "running-statistics-long")),
+    *equal_time.EQUAL_TIME,
+    *(
+        experiments.find(name)
+        for name in (
+            *("statistics-motion", "running-statistics-long"),
+            *("equal-loss", "noisy-norm", "noisy-drift", "by-hand-strains"),
+        )
+    ),
     only_norm.PIXELS,
     only_norm.ONLY_NORM_DEEPER,
     only_norm.ONLY_NORM_DEEP,
@@ -47,7 +54,8 @@ def test_no_seed_was_used_before_it_was_asked(experiment):
 @pytest.mark.parametrize("experiment", LATER, ids=NAMES)
 def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
     runs = [run for run in tuned(experiment) if run.seed < experiments.TUNING_FROM]
-    assert {experiment.arm_of(run) for run in runs} == set(experiment.arms)
+    if experiment not in equal_time.EQUAL_TIME:  # these leave out batch sizes that lost
+        assert {experiment.arm_of(run) for run in runs} == set(experiment.arms)
     for contrast in experiment.contrasts:
         rates = contrast.lr if isinstance(contrast.lr, tuple) else [contrast.lr] * 2
         seeds = [
@@ -129,6 +137,46 @@ def test_the_deep_nets_follow_their_source():
         assert (run.momentum, run.weight_decay, run.schedule) == (0.9, 1e-4, "two drops")
     deepest = only_norm.ONLY_NORM_DEEP.arms[only_norm.deep_arm("only norm", 110)]
     assert (deepest.depth, deepest.trainable) == (110, "norm")
+
+
+# Equal time
+
+AT_EQUAL_TIME = [
+    (equal_time.NORMS_AT_EQUAL_TIME, equal_time.NORM_COSTS, equal_time.NORM_BUDGET),
+    (equal_time.DROPOUT_AT_EQUAL_TIME, equal_time.DROPOUT_COSTS, equal_time.DROPOUT_BUDGET),
+]
+
+
+@pytest.mark.parametrize(("experiment", "costs", "budget"), AT_EQUAL_TIME)
+def test_every_net_has_the_same_time_at_every_batch_size(experiment, costs, budget):
+    for net, by_size in costs.items():
+        for size, cost in by_size.items():
+            run = experiment.arms[equal_time.arm_name(net, size)]
+            assert run.batch_size == size
+            assert training.last_step(run) * cost == pytest.approx(budget, rel=0.01)
+
+
+@pytest.mark.parametrize(("experiment", "costs", "budget"), AT_EQUAL_TIME)
+def test_fresh_seeds_run_at_the_batch_size_and_the_rate_that_tuning_found(
+    experiment, costs, budget
+):
+    wanted = {net: (list(by_size)[1], 1 + len(net) % 3) for net, by_size in costs.items()}
+    rows, rates = [], sorted({run.lr for run in experiment.runs(NOTHING)})
+    for run in experiment.runs(NOTHING):
+        arm = experiment.arm_of(run)
+        net = next(name for name in costs if arm.startswith(f"{name}, "))
+        size, rate = wanted[net]
+        hit = (run.batch_size == size) + (run.lr == rates[rate])
+        rows += run_rows(run, arm, [0.1, 0.93 + 0.01 * hit])
+    frame = arranged(rows, experiment.arms)
+    later = [run for run in experiment.runs(frame) if run.seed < experiments.TUNING_FROM]
+    assert len(later) == 10 * len(costs)
+    for net, (size, rate) in wanted.items():
+        found = (equal_time.arm_name(net, size), rates[rate])
+        assert equal_time.best_size(frame, net, costs) == found
+        mine = [run for run in later if experiment.arm_of(run) == found[0]]
+        assert len({run.seed for run in mine}) == 10
+        assert {run.lr for run in mine} == {rates[rate]}
 
 
 # An arm's own rate, away from the cliff

@@ -325,3 +325,56 @@ def test_pooling_is_average_pooling_by_two(shape):
     torch.testing.assert_close(
         torch.autograd.grad(found, x, dy), torch.autograd.grad(expected, x, dy)
     )
+
+
+# Noise after the norms (Santurkar et al. 2018)
+
+
+def noisy(seed=0, **more):
+    return models.initialize(models.lenet(("batch",) * 4, norm_noise=True, **more), seed)
+
+
+def test_noise_stands_right_after_each_norm_and_nowhere_else():
+    names = [name for name, _ in noisy().named_children()]
+    for slot in (1, 2, 3, 4):
+        assert names.index(f"noise{slot}") == names.index(f"norm{slot}") + 1
+    some = models.lenet(("batch", "none", "none", "batch"), norm_noise=True)
+    assert [n for n, _ in some.named_children() if "noise" in n] == ["noise1", "noise4"]
+
+
+def test_noise_leaves_weights_and_evaluation_as_they_are():
+    quiet = models.initialize(models.lenet(("batch",) * 4), 0)
+    loud = noisy()
+    for name, value in quiet.state_dict().items():
+        assert torch.equal(value, loud.state_dict()[name])
+    images = torch.rand(8, 1, 28, 28)
+    assert torch.equal(quiet.eval()(images), loud.eval()(images))
+    loud.train(), quiet.train()
+    assert not torch.allclose(quiet(images), loud(images))
+    again = noisy().train()
+    assert torch.equal(noisy().train()(images), again(images)), "the same seed, the same noise"
+    assert not torch.equal(again(images), noisy().train()(images)), "every step has its own"
+
+
+def test_noise_has_the_distribution_of_its_source():
+    noise = models.Noise()
+    noise.generator.manual_seed(0)
+    n, features = 4_000, 300
+    shifts = noise(torch.zeros(n, features))
+    stretches = noise(torch.ones(n, features)) - noise(torch.zeros(n, features))
+    centers = shifts.mean(0)
+    assert -0.51 < centers.min() < -0.48
+    assert 0.48 < centers.max() < 0.51
+    assert float((shifts - centers).abs().max()) <= 0.1 + 0.01
+    assert float(shifts.std(0).mean()) == pytest.approx(0.1 / 3**0.5, rel=0.05)
+    # Stretches differ from feature to feature by 1 to 1.25, and the two shifts add to them.
+    assert float(stretches.mean()) == pytest.approx(1.125, abs=0.08)
+
+
+def test_noise_trains_and_is_off_where_statistics_are_measured_again():
+    net = noisy()
+    images = torch.rand(40, 1, 28, 28)
+    precise = norms.reestimate(net, images, batch_size=40)
+    quiet = norms.reestimate(models.initialize(models.lenet(("batch",) * 4), 0), images, 40)
+    for name, value in quiet.state_dict().items():
+        torch.testing.assert_close(value, precise.state_dict()[name])

@@ -67,6 +67,7 @@ def told(history):
     [
         {"momentum": 0.9, "schedule": "cosine", "weight_decay": 1e-3},
         {"momentum": 0.9, "schedule": "two drops"},
+        {"norm_noise": True},
         {"optimizer": "adam", "lr": 0.01},
         {"dropout": 0.3, "eval_epochs": (3,)},
         {"epoch_steps": 5},  # the epochs end within passes over the images

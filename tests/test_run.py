@@ -164,6 +164,12 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"norms": ("sphere",) * 4, "norm_momentum": 0.5}, "needs a norm with running statistics"),
         ({"norms": ("instance",) * 4}, "'instance' would see a single number after a linear"),
         ({"model": "mlp", "norms": ("none", "instance")}, "'instance' would see a single number"),
+        ({"norm_noise": True}, "norm_noise is True, which needs a norm"),
+        ({"norms": BATCH, "norm_noise": 1}, "norm_noise is 1; it must be true or false"),
+        (
+            {"model": "resnet", "norms": ("batch",), "norm_noise": True},
+            "norm_noise is True, which needs another model than resnet",
+        ),
         ({"norms": BATCH, "norm_momentum": 0}, "norm momentum is 0; it must be a number above 0"),
         ({"norms": BATCH, "norm_momentum": 1.1}, "norm momentum is 1.1; it must be"),
         ({"dropout": 1.0}, "dropout is 1.0; it must be a number from 0 to below 1"),

@@ -6,8 +6,10 @@ no seed is added after looking.
 
 from bnbook.errors import BookError
 from bnbook.experiments.again import AGAIN
+from bnbook.experiments.by_hand import STRAINS
 from bnbook.experiments.cost import TIME_TO_ACCURACY
 from bnbook.experiments.dropout import DROPOUT, FEW_SHARED_LR
+from bnbook.experiments.equal_time import EQUAL_TIME
 from bnbook.experiments.exercises import EXERCISES, LAYER_LRS
 from bnbook.experiments.inference import INFERENCE
 from bnbook.experiments.lab_session import LAB_SESSION, LAB_SESSION_SVHN
@@ -63,6 +65,8 @@ EXPERIMENTS = {
         PAGE,
         *AGAIN,
         *TRANSFER,
+        *EQUAL_TIME,
+        STRAINS,
         PIXELS,
         ONLY_NORM_DEEPER,
         ONLY_NORM_DEEP,

@@ -49,8 +49,21 @@ AT_EQUAL_LOSS = (
 )
 _LATER_FIVE = LATER_SEEDS[:5]
 #: Ten passes over all training images, of which most nets need a fraction.
-_UP_TO = replace(_SIGMOID, train_size=50_000, epochs=10)
+_UP_TO = replace(_SIGMOID, train_size=50_000, epochs=10, eval_epochs=(1, 3, 10))
 _UP_TO_RELU = replace(_UP_TO, activation="relu")
+
+
+def _noisy(sigmoid: Run, relu: Run) -> dict[str, Run]:
+    """Set noisy batch norm beside batch norm and none (Santurkar et al. 2018, section 2.1)."""
+    return {
+        f"{kind}, {name}": run
+        for kind, plain in (("sigmoid", sigmoid), ("ReLU", relu))
+        for name, run in (
+            ("with BN", replace(plain, norms=BATCH_NORM)),
+            ("noisy BN", replace(plain, norms=BATCH_NORM, norm_noise=True)),
+            ("without BN", plain),
+        )
+    }
 
 
 def _later(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -113,5 +126,30 @@ WHY = (
             for outcome in AT_EQUAL_LOSS
         ),
         measure=equal_loss.measure,
+    ),
+    Experiment(
+        name="noisy-norm",
+        chapter=10,
+        question="Does batch norm still help when noise takes its steady distributions away?",
+        arms=_noisy(_UP_TO, _UP_TO_RELU),
+        plan=_later,
+        contrasts=tuple(
+            Contrast(f"{kind}, {a}", f"{kind}, {b}", SHARED_LR)
+            for kind in ("ReLU", "sigmoid")
+            for a, b in (("noisy BN", "with BN"), ("noisy BN", "without BN"))
+        ),
+    ),
+    Experiment(
+        name="noisy-drift",
+        chapter=10,
+        question="How far do the inputs of activations drift where noise follows batch norm?",
+        arms=_noisy(_SIGMOID, _RELU),
+        plan=_later,
+        contrasts=tuple(
+            Contrast(f"{kind}, noisy BN", f"{kind}, {b}", SHARED_LR, "drift")
+            for kind in ("ReLU", "sigmoid")
+            for b in ("with BN", "without BN")
+        ),
+        measure=landscape.measure,
     ),
 )

@@ -14,6 +14,7 @@ from bnbook.models.parts import (
     POOLING,
     AveragePool,
     Dropout,
+    Noise,
 )
 from bnbook.models.residual import ResidualBlock, resnet
 from bnbook.models.weights import (
@@ -45,6 +46,7 @@ __all__ = [
     "SUBSETS",
     "AveragePool",
     "Dropout",
+    "Noise",
     "Partial",
     "ResidualBlock",
     "activations",

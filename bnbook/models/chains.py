@@ -29,6 +29,7 @@ def lenet(
     pooling: str = "average",
     norm_place: str = "before",
     norm_momentum: float = 0.1,
+    norm_noise: bool = False,
     dropout: float = 0.0,
     dropout_place: str = "last",
 ) -> nn.Sequential:
@@ -48,7 +49,7 @@ def lenet(
         index = LENET_LAYERS.index(name)
         return hidden(
             index + 1, name, layer, slots[index], affine, activation,
-            norm_place, norm_momentum, dropout, dropout_place,
+            norm_place, norm_momentum, norm_noise, dropout, dropout_place,
         )  # fmt: skip
 
     return nn.Sequential(
@@ -81,6 +82,7 @@ def mlp(
     classes: int = 10,
     norm_place: str = "before",
     norm_momentum: float = 0.1,
+    norm_noise: bool = False,
     dropout: float = 0.0,
     dropout_place: str = "last",
 ) -> nn.Sequential:
@@ -95,7 +97,7 @@ def mlp(
         layer = nn.Linear(features, MLP_WIDTH, bias=linear_bias)
         return hidden(
             number, f"fc{number}", layer, slots[number - 1], affine, activation,
-            norm_place, norm_momentum, dropout, dropout_place,
+            norm_place, norm_momentum, norm_noise, dropout, dropout_place,
         )  # fmt: skip
 
     return nn.Sequential(

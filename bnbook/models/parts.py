@@ -112,6 +112,35 @@ class Dropout(nn.Module):
         return f"{self.probability}"
 
 
+class Noise(nn.Module):
+    """Shift and stretch every value at random, in training; other each step, other each value.
+
+    Santurkar et al. (2018), section 2.1 and its appendix, "noisy batch norm": for each feature a
+    shift is drawn from U(-`SHIFT`, `SHIFT`) and a stretch from U(1, `STRETCH`), anew in each step;
+    for each of its values a shift uniform within `SPREAD` of the feature's and a stretch that is
+    normal about the feature's with deviation `SPREAD`. In eval mode it lets all pass. Like
+    `Dropout` it draws from a CPU generator of its own (see `initialize`).
+    """
+
+    SHIFT, STRETCH, SPREAD = 0.5, 1.25, 0.1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.generator = torch.Generator()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Disturb `x`, with its features in dimension 1."""
+        if not self.training:
+            return x
+        features = torch.rand(2, x.shape[1], generator=self.generator)
+        shift, stretch = (f.view(1, -1, *[1] * (x.dim() - 2)) for f in features)
+        shifts = (2 * torch.rand(x.shape, generator=self.generator) - 1).mul_(self.SPREAD)
+        stretches = torch.randn(x.shape, generator=self.generator).mul_(self.SPREAD)
+        shifts += self.SHIFT * (2 * shift - 1)
+        stretches += 1 + (self.STRETCH - 1) * stretch
+        return x * stretches.to(x) + shifts.to(x)
+
+
 def norm_slot(kind: str, features: int, dims: int, affine: str, momentum: float) -> nn.Module:
     """Build the norm called `kind` for `features` features of tensors of `dims` dimensions.
 
@@ -136,13 +165,14 @@ def hidden(
     activation: str,
     norm_place: str,
     norm_momentum: float,
+    norm_noise: bool,
     dropout: float,
     dropout_place: str,
 ) -> list[tuple[str, nn.Module]]:
     """Name and list the modules of hidden layer `number` (from 1) in their order.
 
     `layer`, then norm and activation in the order that `norm_place` says, and dropout where it is
-    above 0: last, or directly before the norm.
+    above 0: last, or directly before the norm. `norm_noise`: with noise right after the norm.
     """
     conv = isinstance(layer, nn.Conv2d)
     features = layer.out_channels if isinstance(layer, nn.Conv2d) else layer.out_features
@@ -152,4 +182,6 @@ def hidden(
     if dropout:
         place = len(order) if dropout_place == "last" else order.index(normed)
         order.insert(place, (f"drop{number}", Dropout(dropout)))
+    if norm_noise and norm != "none":
+        order.insert(order.index(normed) + 1, (f"noise{number}", Noise()))
     return [(name, layer), *order]

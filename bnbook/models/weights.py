@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from bnbook import streams
-from bnbook.models.parts import Dropout
+from bnbook.models.parts import Dropout, Noise
 
 Draw = Callable[[Tensor, float, torch.Generator], Tensor]
 
@@ -58,7 +58,7 @@ def initialize(net: nn.Module, seed: int, init: str = "xavier", scale: float = 1
 
     Weights are drawn as `init` says (a name in `INITIALIZATIONS`), each from its own stream (see
     `streams`), numbered by the layer's place in `weighted`; biases are 0; `scale` is that of
-    "normal". Norms already start at gamma 1, beta 0. Dropout layers get their streams.
+    "normal". Norms already start at gamma 1, beta 0. Dropout and noise get their streams.
     """
     for slot, layer in enumerate(weighted(net).values()):
         INITIALIZATIONS[init](layer.weight, scale, streams.stream(seed, slot, "weight"))
@@ -66,6 +66,8 @@ def initialize(net: nn.Module, seed: int, init: str = "xavier", scale: float = 1
             nn.init.zeros_(layer.bias)
     for slot, dropout in enumerate(m for m in net.modules() if isinstance(m, Dropout)):
         dropout.generator = streams.stream(seed, slot, "dropout")
+    for slot, noise in enumerate(m for m in net.modules() if isinstance(m, Noise)):
+        noise.generator = streams.stream(seed, slot, "noise")
     return net
 
 

@@ -1,0 +1,69 @@
+"""Chapter 8's study: the right code is batch norm, each other one is wrong, and strains tell."""
+
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from bnbook import data, experiments
+from bnbook.studies import by_hand
+
+STUDY = experiments.find("by-hand-strains")
+RUN = replace(STUDY.arms["every code"], train_size=1_000, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return pd.DataFrame(by_hand.measure(RUN, data.splits("mnist"))).set_index("code")
+
+
+def after_training(layer, momentum=0.1):
+    """Outputs in training and in evaluation, and the running statistics between them."""
+    torch.manual_seed(0)
+    batches = [3 * torch.randn(10, 4) + 1 for _ in range(3)]
+    trained = torch.cat([layer(x) for x in batches])
+    return trained, layer.eval()(batches[0]), layer.running_mean, layer.running_var
+
+
+def test_the_correct_code_is_pytorchs():
+    ours, theirs = (after_training(make(4)) for make in (by_hand.Correct, nn.BatchNorm1d))
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", [n for n in by_hand.CODES if n not in ("correct", "no epsilon")])
+def test_every_other_code_does_something_else(name):
+    if name in ("moves in evaluation", "plain attributes"):
+        pytest.skip("the strains below are for these")
+    right = after_training(by_hand.Correct(4))
+    wrong = after_training(by_hand.CODES[name](4))
+    assert not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(right, wrong, strict=True))
+
+
+def test_no_epsilon_makes_a_constant_feature_no_number():
+    x = torch.ones(5, 2)
+    assert by_hand.CODES["no epsilon"](2)(x).isnan().all()
+    assert by_hand.Correct(2)(x).isfinite().all()
+
+
+def test_every_code_is_trained_once_and_put_under_every_strain(rows):
+    assert list(rows.index) == list(by_hand.CODES)
+    assert ((rows[["val_accuracy", "loaded", "sorted", "small"]] >= 0).all()).all()
+    assert rows.loc["correct", "val_accuracy"] > 0.6
+
+
+def test_strains_show_what_the_end_of_training_does_not(rows):
+    at_end = rows["val_accuracy"]
+    assert rows.loc["correct", "loaded"] == at_end["correct"]
+    assert rows.loc["correct", "sorted"] == at_end["correct"]
+    assert rows.loc["plain attributes", "loaded"] < at_end["plain attributes"] - 0.1
+    assert rows.loc["moves in evaluation", "sorted"] < at_end["moves in evaluation"]
+    assert at_end["plain attributes"] == at_end["correct"]
+
+
+def test_twenty_fresh_seeds_are_put_under_strain():
+    runs = STUDY.runs(pd.DataFrame())
+    assert len(runs) == 20
+    assert not {run.seed for run in runs} & set(experiments.SEEDS)
