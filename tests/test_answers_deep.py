@@ -67,6 +67,38 @@ def test_e3_the_sheets_loss_is_the_mean_over_the_batch_size():
 
 # Chapter 13
 
+
+def deep(only, everything):
+    """The source's depths: final accuracies with only the norm trained, and with all."""
+    rows = []
+    for arm, run in experiments.find("only-norm-deep").arms.items():
+        final = only if run.trainable == "norm" else everything
+        for seed, noise in enumerate((-0.002, 0.0, 0.001)):
+            own = final + noise * (1 + len(arm) % 3)
+            rows += run_rows(replace(run, seed=seed, epochs=1, eval_epochs=()), arm, [0.1, own])
+    return arranged(rows, experiments.find("only-norm-deep").arms)
+
+
+@pytest.mark.parametrize(
+    ("only", "everything", "expected"),
+    [
+        (0.70, 0.93, REPRODUCED),
+        (0.55, 0.93, REFINED),
+        (0.70, 0.80, REFINED),
+        (0.12, 0.93, NOT_REPRODUCED),
+        (0.93, 0.93, NOT_REPRODUCED),
+    ],
+)
+def test_a1_is_judged_at_the_sources_depth_where_that_is_recorded(only, everything, expected):
+    found = answers.only_norm.far_at_110(deep(only, everything))
+    assert (found.claims, found.status) == (("A1",), expected)
+    assert "At depth 110, after 160 epochs" in found.sentence
+
+
+def test_without_records_of_that_depth_a1_rests_on_what_there_is():
+    assert "At depth 14" in of_claim("A1", measured()).sentence
+
+
 ARMS = experiments.find("only-norm").arms
 #: Test accuracies that reproduce all that can be, at depth 8 unless an arm says otherwise.
 USUAL = {

@@ -6,11 +6,16 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bnbook import claims, experiments, findings
+from bnbook import claims, experiments, findings, store
 from bnbook.findings import Interval, Verdict
 from bnbook.studies.features import PRUNED
 
 EVERYTHING, NORM = "everything", "only norm"
+#: The source's own depths and schedule, recorded by whoever has a GPU.
+DEEP: Final = "only-norm-deep"
+DEEPEST: Final = f"{NORM}, depth 110", f"{EVERYTHING}, depth 110"
+#: An accuracy so far from the source's (5 points) is of the same size: it says "about".
+NEAR: Final = 0.05
 #: A feature counts as switched off if its gamma ends below this; all start at 1.
 OFF: Final = 0.1
 #: "Many" features are at least this share of all.
@@ -28,9 +33,13 @@ PAPER_DEPTH_14: Final = 0.48
 
 
 def verdicts(frame: pd.DataFrame, pruned: pd.DataFrame) -> list[Verdict]:
-    """Judge A1 to A5 and A7 to A9 by the records of "only-norm" and "pruning"."""
+    """Judge A1 to A5 and A7 to A9 by the records of "only-norm" and "pruning".
+
+    A1 by those of `DEEP` where there are any.
+    """
+    deep = store.table_path(DEEP).exists()
     return [
-        far(frame),
+        far_at_110(findings.load(DEEP)) if deep else far(frame),
         sparse(frame),
         affine(frame),
         representations(frame),
@@ -39,6 +48,33 @@ def verdicts(frame: pd.DataFrame, pruned: pd.DataFrame) -> list[Verdict]:
         removable(frame, pruned),
         shortcuts(frame),
     ]
+
+
+def far_at_110(deep: pd.DataFrame) -> Verdict:
+    """A1 by the source's depth and schedule, from the records of `DEEP`."""
+    ends = findings.final(deep)
+    mine = [reached(ends, arm) for arm in DEEPEST]
+    figures = claims.get("A1").figures
+    theirs = [figures["only batch norm trained"], figures["everything trained"]]
+    rows = findings.contrasts(deep, experiments.find(DEEP).contrasts)
+    gap = rows[(rows["a"] == DEEPEST[0]) & (rows["b"] == DEEPEST[1])].iloc[0]
+    near = all(abs(m.mean - t) <= NEAR for m, t in zip(mine, theirs, strict=True))
+    said = (
+        f"At depth 110, after 160 epochs: {findings.percent(*mine[0])} with only batch norm "
+        f"trained, {findings.percent(*mine[1])} with everything, a difference of "
+        f"{findings.as_points(gap)}. The source has about "
+        f"{findings.percent(theirs[0], digits=0)} and {findings.percent(theirs[1], digits=0)}"
+    )
+    return findings.verdict(
+        "A1",
+        (findings.REPRODUCED, clear(gap, -1) and near, f"{said}."),
+        (
+            findings.REFINED,
+            clear(gap, -1) and mine[0].low > ABOVE_CHANCE,
+            f"In kind, not in size. {said}.",
+        ),
+        (findings.NOT_REPRODUCED, True, f"{said}."),
+    )
 
 
 def far(frame: pd.DataFrame) -> Verdict:
