@@ -51,6 +51,9 @@ def _parser() -> argparse.ArgumentParser:
 
     render = commands.add_parser("render", help="execute the chapters and build the site")
     render.add_argument("--output", type=Path, default=Path("_site"), help="folder of the site")
+    render.add_argument(
+        "--renderer", choices=site.RENDERERS, help="default: Quarto where it can be had"
+    )
     render.add_argument("--stage", action="store_true", help="only copy what is to be executed")
     render.set_defaults(run=_render)
 
@@ -89,7 +92,7 @@ def _render(options: argparse.Namespace) -> None:
     if options.stage:
         site.stage(Path.cwd())
     else:
-        site.render(Path.cwd(), options.output)
+        site.render(Path.cwd(), options.output, renderer=options.renderer)
 
 
 def _sweep(options: argparse.Namespace) -> None:

@@ -2,6 +2,7 @@
 
 from bnbook.site.build import render
 from bnbook.site.notebooks import execute, is_executed, stage
+from bnbook.site.renderers import NAMES as RENDERERS
 from bnbook.site.server import serve
 
-__all__ = ["execute", "is_executed", "render", "serve", "stage"]
+__all__ = ["RENDERERS", "execute", "is_executed", "render", "serve", "stage"]

@@ -6,39 +6,34 @@ any other request to another host is an error, as are broken links and pictures 
 """
 
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from bnbook.errors import BookError
-from bnbook.site import accessible, mathml
-from bnbook.site.pages import Edit, Tag, edit, line_of, tags
+from bnbook.site import accessible, css, disk, dress, mathml, scripts
+from bnbook.site.pages import Edit, Tag, edit, is_elsewhere, line_of, tags
 
-_HOST = re.compile(r"\s*(?:https?:|wss?:|ftp:)?//", re.IGNORECASE)
 _SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-# Not needed: math is MathML, outputs need no module loader, the type faces are the system's.
-_EXTRA = re.compile(r"/(?:jquery|require\.js|katex)[@/]|//fonts\.(?:googleapis|gstatic)\.com")
-_EXTRA_CODE = re.compile(r"\s*define\('jquery'")
-_FONT_IMPORT = re.compile(
-    r"""@import\s+(?:url\(\s*)?["']?(?:https?:)?//fonts\.[^)"']*["']?\s*\)?[^;{}]*;"""
-)
-_CSS_URL = re.compile(
-    r"""url\(\s*["']?([^"')\s]+)|@import\s+["']([^"']+)|image-set\(\s*["']([^"']+)"""
-)
-_SCRIPT_URL = re.compile(
-    r"""(?:\bfrom|\bimport|\bimport\s*\(|\bimportScripts\s*\(|\bfetch\s*\(|\bsendBeacon\s*\(
-    |\bnew\s+(?:Worker|SharedWorker|WebSocket|EventSource|Request)\s*\(
-    |\.open\s*\(\s*["'`]\w+["'`]\s*,|\.src\s*=|["'`]src["'`]\s*,)
-    \s*["'`]((?:https?:|wss?:)?//[^"'`\s]+)""",
-    re.VERBOSE,
-)
+# Not needed: math is MathML, outputs need no module loader, the type faces are the system's. Seen
+# as `jquery@3.5.1/`, `libs/jquery/3.5.1/`, `requirejs@2.3.6/`, `require.js/2.3.6/`, `polyfill.min.js`.
+_EXTRA = re.compile(r"(?:jquery|require\.?js|require|katex|mathjax|polyfill)(?:[@.].*)?", re.IGNORECASE)
+#: A page that was mended says so, and is left alone when its neighbors are rendered again.
+_MENDED = '<meta name="bnbook-offline">'
 _LOADING_RELS = {
     "stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch",
-    "manifest", "apple-touch-icon", "prerender",
+    "manifest", "apple-touch-icon", "mask-icon", "prerender",
 }  # fmt: skip
-_LOADING_ATTRS = ("src", "srcset", "poster", "data", "background", "xlink:href")
-_LOADING_HREF = ("base", "image", "use", "feimage")
-
+_LOADING_ATTRS = ("src", "poster", "data", "background", "xlink:href", "ping", "manifest")
+_LISTS = ("srcset", "imagesrcset")
+_LOADING_HREF = ("base", "image", "use", "feimage", "script")
+# What may hold a url(): the style, and SVG's attributes that are properties of it.
+_STYLE = {
+    "style", "fill", "stroke", "filter", "mask", "clip-path", "cursor", "marker-start",
+    "marker-mid", "marker-end",
+}  # fmt: skip
+_NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|speculationrules|math/tex")
 
 # A space in prose, not in tags or code, at which a line must not end: before a percent sign, and
 # before the dot of "Chapter 9 · At inference".
@@ -47,41 +42,77 @@ _UNBREAKABLE = re.compile(
 )
 
 
-def mend(site: Path) -> None:
-    """Mend all files of a rendered site in place; BookError names what cannot be published."""
+def mend(site: Path, whole: bool = True) -> list[str]:
+    """Mend all files of a rendered site in place; BookError names what cannot be published.
+
+    Returns warnings. `whole` says that all pages are there, so that their links are checked too.
+    """
     pages = {p: p.read_text(encoding="utf-8") for p in sorted(site.rglob("*.html"))}
-    formulas = mathml.to_mathml(set().union(*(mathml.formulas(t) for t in pages.values())))
-    for path, page in pages.items():
+    fresh = {path: page for path, page in pages.items() if _MENDED not in page}
+    formulas = mathml.to_mathml(set().union(*(mathml.formulas(t) for t in fresh.values())))
+    for path, page in fresh.items():
+        to_root = "../" * (len(path.relative_to(site).parts) - 1)
         typeset = _UNBREAKABLE.sub(_unbroken, mathml.typeset(page, formulas))
-        pages[path] = edit(typeset, _edits(typeset, path))
-        path.write_text(pages[path], encoding="utf-8")
+        pages[path] = dress.dress(typeset, to_root)
+    warnings = _write(site, pages, set(fresh))
     for path in sorted(site.rglob("*.css")):
-        path.write_text(_FONT_IMPORT.sub("", path.read_text(encoding="utf-8")), encoding="utf-8")
-    _check(site, pages)
+        path.write_text(css.without_web_fonts(path.read_text("utf-8")), encoding="utf-8")
+    if any('rel="icon"' in page for page in pages.values()):
+        shutil.copyfile(Path(__file__).with_name(dress.ICON), site / dress.ICON)
+    _check(site, pages, whole)
+    return warnings
+
+
+def _write(site: Path, pages: dict[Path, str], fresh: set[Path]) -> list[str]:
+    """Make the fresh pages work from disk and without a network, and write them."""
+    found = {path: tags(pages[path]) for path in fresh}
+    files = {file for path in fresh for _, file in disk.modules_of(path, found[path])}
+    turned = disk.turn_modules(files)
+    for path in sorted(fresh):
+        changes = [*_edits(pages[path], path, found[path])]
+        changes += disk.edits(pages[path], found[path], path, turned)
+        pages[path] = edit(pages[path], changes)
+        path.write_text(pages[path], encoding="utf-8")
+    return [
+        f"{file.name} stays a module: browsers refuse to load it when a page is opened from disk"
+        for file in sorted(files - turned)
+    ]
 
 
 def _unbroken(found: re.Match[str]) -> str:
     return found[1] or "\u00a0"
 
 
-def _edits(page: str, path: Path) -> Iterator[Edit]:
+def _edits(page: str, path: Path, found: list[Tag]) -> Iterator[Edit]:
     """Yield what has to change in a page: extras out, home links and the download link in."""
     notebook = path.with_suffix(".ipynb")
-    title = page.find('id="title-block-header"')
-    if notebook.is_file() and title >= 0:
-        end = page.index("</header>", title) + len("</header>")
+    block = next((tag for tag in found if tag.attrs.get("id") == "title-block-header"), None)
+    if notebook.is_file() and block is not None:
+        end = block.close + len("</header>")
         yield end, end, _download(notebook.name)
-    found = tags(page)
+    head = next((tag for tag in found if tag.name == "head"), None)
+    if head is not None:
+        yield head.stop, head.stop, _MENDED
     yield from accessible.edits(page, found)
     for tag in found:
-        url = tag.attrs.get("src") or tag.attrs.get("href") or ""
-        is_extra = tag.name in ("script", "link") and _HOST.match(url) and _EXTRA.search(url)
-        if is_extra or (tag.name == "script" and _EXTRA_CODE.match(tag.text)):
+        url = tag.attrs.get("href") or ""
+        if _is_extra(tag):
             yield tag.start, tag.stop, ""
         elif tag.name == "a" and re.fullmatch(r"(?:\.{1,2}/)+", url):
             # A folder has no index page when it is opened as a file.
             raw = page[tag.start : tag.stop]
             yield tag.start, tag.stop, raw.replace(f'href="{url}"', f'href="{url}index.html"')
+
+
+def _is_extra(tag: Tag) -> bool:
+    """Say whether a tag fetches, or hands on, what renderers add for pages of another kind."""
+    if tag.name not in ("script", "link"):
+        return False
+    url = tag.attrs.get("src") or tag.attrs.get("href") or ""
+    if not is_elsewhere(url):
+        return tag.name == "script" and "jquery" in tag.text and scripts.defines_jquery(tag.text)
+    parts = url.partition("?")[0].replace("\\", "/").split("/")
+    return css.is_font_host(url) or any(_EXTRA.fullmatch(part) for part in parts)
 
 
 def _download(name: str) -> str:
@@ -91,57 +122,72 @@ def _download(name: str) -> str:
     )
 
 
-def _check(site: Path, pages: dict[Path, str]) -> None:
+def _check(site: Path, pages: dict[Path, str], whole: bool) -> None:
     read = {path: tags(page) for path, page in pages.items()}
     anchors = {
         path.resolve(): {t.attrs.get("id") or t.attrs.get("name", "") for t in found}
         for path, found in read.items()
     }
     for path, found in read.items():
-        name = path.relative_to(site)
         for tag in found:
-            where = f"{name}, line {line_of(pages[path], tag.start)}"
-            for url in requests(tag):
-                raise BookError(f"{where}: the page would load {url} from another host")
-            if tag.name == "img" and not tag.attrs.get("alt", "").strip():
-                raise BookError(f"{where}: a picture has no alt text (set `#| fig-alt`)")
-            url = tag.attrs.get("href") or tag.attrs.get("src") or ""
-            if problem := _broken(url, path, site, anchors):
+            if problem := _problem(tag, path, site, anchors if whole else None):
+                where = f"{path.relative_to(site)}, line {line_of(pages[path], tag.start)}"
                 raise BookError(f"{where}: {problem}")
-    for pattern, find in (("*.css", _in_css), ("*.js", _in_script)):
+    for pattern, find in (("*.css", css.requests), ("*.js", _in_script), ("*.mjs", _in_script)):
         for path in sorted(site.rglob(pattern)):
             for url in find(path.read_text(encoding="utf-8")):
                 name = path.relative_to(site)
                 raise BookError(f"{name}: the site would load {url} from another host")
 
 
+def _problem(
+    tag: Tag, path: Path, site: Path, anchors: dict[Path, set[str]] | None
+) -> str | None:
+    """Say why a page with this tag cannot be published, if so; without `anchors`, links are free."""
+    if url := next(requests(tag), None):
+        return f"the page would load {url} from another host"
+    if anchors is None:
+        return None
+    if tag.name == "img" and not tag.attrs.get("alt", "").strip():
+        return "a picture has no alt text (set `#| fig-alt`)"
+    return _broken(tag.attrs.get("href") or tag.attrs.get("src") or "", path, site, anchors)
+
+
 def requests(tag: Tag) -> Iterator[str]:
     """Yield the addresses on other hosts that a browser would fetch on account of a tag."""
     urls = [tag.attrs[a] for a in _LOADING_ATTRS if a in tag.attrs]
+    urls += [part.strip().split(" ")[0] for a in _LISTS for part in tag.attrs.get(a, "").split(",")]
     rels = set(tag.attrs.get("rel", "").lower().split())
     if tag.name in _LOADING_HREF or (tag.name == "link" and rels & _LOADING_RELS):
         urls.append(tag.attrs.get("href", ""))
-    candidates = [part.strip() for url in urls for part in (url, *url.split(","))]
-    yield from (u for u in dict.fromkeys(candidates) if _HOST.match(u))
-    yield from _in_css(tag.attrs.get("style", ""))
+    if tag.name == "meta" and tag.attrs.get("http-equiv", "").lower() == "refresh":
+        urls.append(re.sub(r"^[^=]*=\s*['\"]?", "", tag.attrs.get("content", "")))
+    yield from filter(is_elsewhere, dict.fromkeys(urls))
+    for name in _STYLE & tag.attrs.keys():
+        yield from css.requests_of_value(tag.attrs[name])
     if tag.name == "style":
-        yield from _in_css(tag.text)
-    if tag.name == "script":
+        yield from css.requests(tag.text)
+    if tag.name == "script" and not _NOT_SCRIPT.search(tag.attrs.get("type", "").lower()):
         yield from _in_script(tag.text)
-
-
-def _in_css(text: str) -> Iterator[str]:
-    found = (next(filter(None, m.groups())) for m in _CSS_URL.finditer(text))
-    return (url for url in found if _HOST.match(url))
+    for name, value in tag.attrs.items():
+        if name.startswith("on"):
+            yield from _in_script(value)
+    if "srcdoc" in tag.attrs:
+        for inner in tags(tag.attrs["srcdoc"]):
+            yield from requests(inner)
 
 
 def _in_script(text: str) -> Iterator[str]:
-    return (m[1] for m in _SCRIPT_URL.finditer(text))
+    yield from scripts.requests(text)
+    for markup in scripts.markup(text):
+        for tag in tags(markup):
+            if tag.name != "script":
+                yield from requests(tag)
 
 
 def _broken(url: str, page: Path, site: Path, anchors: dict[Path, set[str]]) -> str | None:
     """Say what is wrong with an address inside the site, if anything is."""
-    if not url or _SCHEME.match(url) or _HOST.match(url):
+    if not url or _SCHEME.match(url) or is_elsewhere(url):
         return None
     if url.startswith("/"):
         return f"{url} starts at the root of a server; it must be relative to the page"
