@@ -1,5 +1,6 @@
 """Fixtures that more than one test module needs."""
 
+import contextlib
 import dataclasses
 import os
 import shutil
@@ -8,11 +9,13 @@ from pathlib import Path
 import lab_pages
 import pytest
 import torch
+from drivers import Firefox, WebKit
 
 from bnbook import data
 from bnbook.data import catalog
 
 ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_site"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = (
     "--no-sandbox",
@@ -29,11 +32,28 @@ NO_CLOTHES = (
     "dataset-fashion-mnist)"
 )
 NO_NODE = "NO NODE: the page's engine was not tested; install Node (Debian: apt install nodejs)"
+NO_FIREFOX = (
+    "NO FIREFOX: the site was not tried there; install it (Debian: apt install firefox-esr)"
+)
+NO_WEBKIT = (
+    "NO WEBKIT: the site was not tried there; install it and a display without a screen "
+    "(Debian: apt install webkit2gtk-driver xvfb)"
+)
+NO_POPPLER = "NO PDFTOTEXT: paper was not read; install it (Debian: apt install poppler-utils)"
+NO_SITE = "NO SITE: nothing is rendered in _site/, so that its tests did not run; run: make book"
+MISSING = (NO_BROWSER, NO_NODE, NO_CLOTHES, NO_FIREFOX, NO_WEBKIT, NO_POPPLER, NO_SITE)
+
+
+@pytest.hookimpl(tryfirst=True)  # before `-m site` chooses
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "built" in item.fixturenames:
+            item.add_marker(pytest.mark.site)
 
 
 def pytest_terminal_summary(terminalreporter):
     skipped = terminalreporter.stats.get("skipped", [])
-    for reason in (NO_BROWSER, NO_NODE, NO_CLOTHES):
+    for reason in MISSING:
         if any(reason in str(report.longrepr) for report in skipped):
             terminalreporter.write_line(reason, red=True, bold=True)
 
@@ -120,6 +140,36 @@ def browser():
         chromium = playwright.chromium.launch(executable_path=executable, args=list(QUIET))
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="session")
+def firefox(tmp_path_factory):
+    """Start the system's Firefox."""
+    executable = _program(("firefox-esr", "firefox"), NO_FIREFOX)
+    with contextlib.closing(Firefox(executable, tmp_path_factory.mktemp("firefox"))) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def webkit():
+    """Start the system's WebKit, in the bare window that its makers test it with."""
+    driver, screen = (_program((name,), NO_WEBKIT) for name in ("WebKitWebDriver", "Xvfb"))
+    with contextlib.closing(WebKit(driver, screen)) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def pdftotext():
+    """Return the path of the program that reads what is printed."""
+    return _program(("pdftotext",), NO_POPPLER)
+
+
+@pytest.fixture(scope="session")
+def built():
+    """Return the folder of the site that `make book` has left, by whichever renderer."""
+    if not (SITE / "index.html").is_file():
+        _go_without(NO_SITE)
+    return SITE
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """Every page as axe-core, keyboards and screen readers find it."""
 
 import pytest
-import test_site_browser
-from test_site_browser import PAGES, Visit
+from site_pages import PAGES, Visit
 
 from bnbook.site import accessible
 from bnbook.site.pages import edit, tags
 
-built = test_site_browser.built  # a fixture
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 

@@ -1,91 +1,13 @@
 """The built site in a real browser, from its files and without a network."""
 
-import re
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import pytest
-import yaml
-from conftest import ROOT
-
-from bnbook import site
+from site_pages import NUMBERED, PAGES, Visit
 
 pytestmark = pytest.mark.browser
-
-SITE = ROOT / "_site"
-SOURCES = (
-    "_quarto.yml",
-    "styles.css",
-    "index.ipynb",
-    "glossary.qmd",
-    "references.qmd",
-    "bnbook/site",
-    "bnbook/lab",
-    "chapters",
-)
-
-
-def _pages(entries):
-    """List the pages in the order of `_quarto.yml`."""
-    for entry in entries:
-        if isinstance(entry, dict):
-            yield from _pages(entry["chapters"])
-        else:
-            yield str(Path(entry).with_suffix(".html"))
-
-
-PAGES = list(_pages(yaml.safe_load((ROOT / "_quarto.yml").read_text())["book"]["chapters"]))
-NUMBERED = [page for page in PAGES if re.match(r"chapters/\d", page)]
-
-
-def _newest(paths):
-    files = [f for p in paths for f in (p.rglob("*") if p.is_dir() else [p]) if f.is_file()]
-    return max(f.stat().st_mtime for f in files if f.suffix != ".pyc")
-
-
-@pytest.fixture(scope="session")
-def built():
-    """Build the site where `make test` has not just done so; it reuses what is executed."""
-    index = SITE / "index.html"
-    if not index.exists() or index.stat().st_mtime < _newest([ROOT / s for s in SOURCES]):
-        site.render(ROOT)
-    return SITE
-
-
-class Visit:
-    """A page in a window of its own that notes what goes wrong."""
-
-    def __init__(self, browser, built, name, width=1280, scheme="light"):
-        self.complaints, self.requests = [], []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
-        self.page = self.context.new_page()
-        self.page.set_default_timeout(120_000)  # a busy machine is slow, not wrong
-        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
-        self.page.on("console", self._note)
-        self.page.route("**/*", self._stop)
-        self.page.goto((built / name).as_uri())
-        self.page.wait_for_timeout(200)
-
-    def _note(self, message):
-        if message.type in ("error", "warning"):
-            self.complaints.append(message.text)
-
-    def _stop(self, route):
-        if urlsplit(route.request.url).scheme in ("file", "data", "blob"):
-            route.continue_()
-        else:
-            self.requests.append(route.request.url)
-            route.abort()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.context.close()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -140,8 +62,7 @@ def test_text_reads_in_both_modes_and_the_toggle_switches_them(browser, built, n
         for _ in range(2):
             papers.append(visit.page.evaluate("getComputedStyle(document.body).backgroundColor"))
             assert min(visit.page.evaluate(CONTRAST)) >= 4.5
-            visit.page.evaluate("document.querySelector('.quarto-color-scheme-toggle').click()")
-            visit.page.wait_for_timeout(400)
+            visit.switch()
         assert papers[0] != papers[1]
 
 

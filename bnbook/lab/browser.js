@@ -25,7 +25,7 @@ function start(root) {
 
   const settings = createSettings(root, data, settingChanged);
   const bands = createBands(data.bands);
-  const kept = createKept(find(".kept"), data, () => { view.draw(); refresh(); });
+  const kept = createKept(find(".kept"), data, keptChanged);
   const trainer = createTrainer(root, data, hear);
   const view = createView(root, data, { settings, bands, kept }, () => ({ run, state, setting: bandSetting() }));
   const running = () => ["loading", "training", "paused", "hidden"].includes(state);
@@ -100,6 +100,23 @@ function start(root) {
     if (obstacle()) view.announce(obstacle());
   }
 
+  // A button that is disabled or gone would drop the keyboard's focus to the page, which Space then
+  // scrolls: buttons only say that they are disabled, and of those that go another takes the focus.
+  function able(name, yes) {
+    button(name).setAttribute("aria-disabled", String(!yes));
+  }
+
+  function press(name, act) {
+    button(name).addEventListener("click", () => {
+      if (button(name).getAttribute("aria-disabled") !== "true") act();
+    });
+  }
+
+  function holdFocus() {
+    const focused = document.activeElement;
+    if (root.contains(focused) && !focused.checkVisibility()) button("train").focus({ preventScroll: true });
+  }
+
   function setState(name) {
     state = root.dataset.state = name;
     refresh();
@@ -133,17 +150,24 @@ function start(root) {
     view.announce("Kept as run " + kept.last() + ".");
   }
 
+  function keptChanged() {
+    view.draw();
+    refresh();
+    button("keep").focus({ preventScroll: true }); // the button that was pressed is gone
+  }
+
   // Buttons and hints, which follow from settings and state.
   function refresh() {
     button("train").textContent = BUTTON[state] || "Train here";
-    button("train").disabled = state === "loading" || state === "hidden" || (!running() && obstacle() !== "");
-    button("reset").disabled = !run;
-    button("keep").disabled = !run || !run.total || kept.full();
+    able("train", state !== "loading" && state !== "hidden" && (running() || obstacle() === ""));
+    able("reset", run !== null);
+    able("keep", run !== null && run.total > 0 && !kept.full());
     find("a.link").href = linkOf(run ? run.setting : { ...settings.read(), changes: scheduled });
     find(".scheduled").hidden = !scheduled.length;
     find(".scheduled span").textContent = "From the link: the learning rate changes " + scheduled.map((one) => "to " + one.lr + " at step " + one.step).join(", ") + ".";
     refreshPending();
     refreshBand();
+    holdFocus();
   }
 
   // What the controls say, and what the run on show was started with.
@@ -217,11 +241,11 @@ function start(root) {
 
   root.dataset.ready = "";
   root.querySelectorAll(".net .swatch").forEach((svg, i) => drawSwatch(svg, data.looks[i]));
-  button("train").addEventListener("click", pressTrain);
-  button("reset").addEventListener("click", reset);
-  button("restart").addEventListener("click", () => { reset(); begin(); });
-  button("keep").addEventListener("click", keep);
-  button("forget").addEventListener("click", () => { scheduled = []; refresh(); });
+  press("train", pressTrain);
+  press("reset", reset);
+  press("restart", () => { reset(); begin(); });
+  press("keep", keep);
+  press("forget", () => { scheduled = []; refresh(); });
   find("a.link").addEventListener("click", copyLink);
   if (canTrain(data.wasm)) {
     setState("idle");

@@ -45,6 +45,7 @@ def browser(preset: Preset, band: pd.DataFrame | None = None, address: str = DIG
     content = {
         "preset": preset.name,
         "digits": address,
+        "checksum": digits.CHECKSUM,
         "train_count": data.DIGITS_SIZES[0],
         "wasm": b64encode(_engine()).decode(),
         "worker": joined("engine/engine", "worker"),
@@ -149,8 +150,8 @@ recorded runs below do without.</p>
 <div class="nets">{_net(preset, 0)}{_net(preset, 1)}</div>
 <div class="bar">
 <button type="button" name="train" class="primary">Train here</button>
-<button type="button" name="reset" disabled>Reset</button>
-<button type="button" name="keep" disabled>Keep this run</button>
+<button type="button" name="reset" aria-disabled="true">Reset</button>
+<button type="button" name="keep" aria-disabled="true">Keep this run</button>
 <a class="link" href="#">Link to this run</a>
 </div>
 <div class="numbers">

@@ -134,7 +134,7 @@ export function drawChart(svg, chart, width, height) {
   svg.replaceChildren();
   svg.setAttribute("viewBox", "0 0 " + width + " " + height);
   const box = { left: 44, right: width - 30, top: 22, bottom: height - 38 };
-  const x = (epoch) => box.left + (Math.min(epoch, chart.epochs) / chart.epochs) * (box.right - box.left);
+  const x = (epoch) => box.left + (epoch / chart.epochs) * (box.right - box.left);
   const y = (value) => box.bottom - chart.scale.place(value) * (box.bottom - box.top);
   drawFrame(svg, box, chart, x, y);
   for (const band of chart.bands) {

@@ -11,6 +11,12 @@ const LOSS_SPAN = [0.3, 3]; // what the loss axis shows at least
 const AFFINE_REACH = 3;
 const HALVES = { sigmoid: "into sigmoid", relu: "into ReLU" };
 
+// A band up to the end of the axis; it may have been recorded for longer.
+function cutAt(band, epochs) {
+  const cut = (values) => values.slice(0, epochs + 1);
+  return { ...band, mean: cut(band.mean), low: cut(band.low), high: cut(band.high), loss: cut(band.loss) };
+}
+
 // "look" returns what to draw: { run, state, setting }, the setting being that of the bands.
 export function createView(root, data, { settings, bands, kept }, look) {
   const find = (selector) => root.querySelector(selector);
@@ -41,11 +47,15 @@ export function createView(root, data, { settings, bands, kept }, look) {
     waiting = 0;
     drawnAt = performance.now();
     const { run, state, setting } = look();
-    const recorded = bands.of(setting).map((cell, i) => cell && { ...cell, label: LETTERS[i], look: data.looks[i] }).filter(Boolean);
+    const recorded = recordedOf(setting);
     const story = drawStory(run, recorded);
     drawCharts(run, setting, recorded, story);
     if (run) drawProgress(run, state);
     if (find(".current").open) fillCurves(find(".current .scroll"), run, recorded);
+  }
+
+  function recordedOf(setting) {
+    return bands.of(setting).map((cell, i) => cell && { ...cell, label: LETTERS[i], look: data.looks[i] }).filter(Boolean);
   }
 
   function drawLayers() {
@@ -54,7 +64,9 @@ export function createView(root, data, { settings, bands, kept }, look) {
     if (find(".layers").open) fillLayers(find(".layers .scroll"), run, data.range);
   }
 
-  function drawCharts(run, setting, recorded, story) {
+  function drawCharts(run, setting, found, story) {
+    const epochs = Math.max(run ? run.setting.epochs : setting.epochs, kept.epochs());
+    const recorded = found.map((band) => cutAt(band, epochs));
     const own = run && run.perEpoch ? run.nets : [];
     const curves = (which) => [...kept.curves(which), ...own.map((one) => curveOf(run, one, which))];
     const [accuracies, losses] = [curves("accuracy"), curves("loss")];
@@ -63,7 +75,7 @@ export function createView(root, data, { settings, bands, kept }, look) {
     const best = Math.max(data.top, ...values(accuracies, (band) => band.mean));
     const seen = [...LOSS_SPAN, ...values(losses, (band) => band.loss)];
     const chart = {
-      epochs: Math.max(run ? run.setting.epochs : setting.epochs, kept.epochs()),
+      epochs,
       marks: own.length ? run.setting.changes.map((one) => ({ epoch: one.step / run.perEpoch, text: "lr " + one.lr })) : [],
     };
     drawChart(find(".accuracy svg"), {
@@ -159,7 +171,15 @@ export function createView(root, data, { settings, bands, kept }, look) {
     };
   }
 
+  // On paper every table is open.
+  function fillForPaper() {
+    const { run, setting } = look();
+    fillCurves(find(".current .scroll"), run, recordedOf(setting));
+    fillLayers(find(".layers .scroll"), run, data.range);
+  }
+
   root.querySelectorAll("details").forEach((one) => one.addEventListener("toggle", draw));
+  addEventListener("beforeprint", fillForPaper);
   new ResizeObserver(() => {
     for (const name of Object.keys(sizes)) delete sizes[name];
     if (strips) strips.stale = true;

@@ -28,7 +28,8 @@ function queue() {
 // Undo "lab/digits.py": labels first, then two pixels a byte, one above the other.
 async function unpack(text) {
   const zipped = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-  const stream = new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"));
+  // Not a blob's stream: WebKit cannot read one in the worker of a page that was opened from disk.
+  const stream = new Response(zipped).body.pipeThrough(new DecompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   const count = bytes.length / 393;
   const pixels = new Uint8Array(784 * count);

@@ -1,0 +1,62 @@
+"""What the tests of the built site share: where it is, its pages, and a reader's visit to one."""
+
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import yaml
+from conftest import ROOT
+
+
+def _pages(entries):
+    """List the pages in the order of `_quarto.yml`."""
+    for entry in entries:
+        if isinstance(entry, dict):
+            yield from _pages(entry["chapters"])
+        else:
+            yield str(Path(entry).with_suffix(".html"))
+
+
+PAGES = list(_pages(yaml.safe_load((ROOT / "_quarto.yml").read_text())["book"]["chapters"]))
+NUMBERED = [page for page in PAGES if re.match(r"chapters/\d", page)]
+#: The chapter with both labs, the one that trains here and the recorded one.
+LABS = "chapters/02-learning-rates.html"
+
+
+class Visit:
+    """A page in a window of its own that notes what goes wrong."""
+
+    def __init__(self, browser, built, name, width=1280, scheme="light", link=""):
+        self.complaints, self.requests = [], []
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme
+        )
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(180_000)  # a busy machine is slow, not wrong
+        self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        self.page.on("console", self._note)
+        self.page.route("**/*", self._stop)
+        self.page.goto((built / name).as_uri() + link)
+        self.page.wait_for_timeout(200)
+
+    def _note(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def _stop(self, route):
+        if urlsplit(route.request.url).scheme in ("file", "data", "blob"):
+            route.continue_()
+        else:
+            self.requests.append(route.request.url)
+            route.abort()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        self.context.close()
+
+    def switch(self):
+        """Press the button for light and dark, wherever the renderer has put it."""
+        self.page.evaluate("document.querySelector('.quarto-color-scheme-toggle').click()")
+        self.page.wait_for_timeout(400)
