@@ -8,12 +8,13 @@ INSTALLED := .venv/installed
 UV_FLAGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help book test lint bench sweep serve lock engine clean
+.PHONY: help book test test-site lint bench sweep serve lock engine clean
 
 help:
 	@echo 'make book    execute the chapters and render the site into _site/'
 	@echo 'make serve   the same, then serve it on 127.0.0.1'
 	@echo 'make test    lint, types, tests, every chapter, the site, the browser tests'
+	@echo 'make test-site  the browser tests on the site as it is in _site/, by either renderer'
 	@echo 'make lint    ruff and mypy'
 	@echo 'make sweep   run every recorded experiment into data/results/ (hours)'
 	@echo 'make bench   measure training and rendering against the usual way'
@@ -56,6 +57,11 @@ test: lint
 	$(BIN)/bnbook render
 	$(BIN)/pytest -n 2 -m browser
 	@echo 'Test: everything passed; the site is in _site/'
+
+test-site: export OMP_NUM_THREADS = 1
+test-site: $(INSTALLED)
+	$(BIN)/pytest -n 2 -m site
+	@echo 'Test: the site in _site/ passed'
 
 # What is measured against has a venv of its own, which sees .venv's packages and keeps their pins.
 BENCH := .venv/bench

@@ -36,7 +36,7 @@ NO_FIREFOX = (
     "NO FIREFOX: the site was not tried there; install it (Debian: apt install firefox-esr)"
 )
 NO_WEBKIT = (
-    "NO WEBKIT: the site was not tried there; install it and a display without a screen "
+    "NO WEBKIT: the site was not tried there; install it, and a display that needs no screen "
     "(Debian: apt install webkit2gtk-driver xvfb)"
 )
 NO_POPPLER = "NO PDFTOTEXT: paper was not read; install it (Debian: apt install poppler-utils)"

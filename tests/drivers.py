@@ -1,6 +1,7 @@
 """Firefox and WebKit, driven by WebDriver: Playwright knows only builds of its own of these two."""
 
 import contextlib
+import itertools
 import json
 import os
 import re
@@ -145,4 +146,6 @@ class WebKit(Driver):
 
 
 def _minibrowser():
-    return next(path for path in Path("/usr").glob("lib*/**/webkit2gtk-4*/MiniBrowser"))
+    folders = ("lib/*", "lib64", "libexec")  # Debian's, and others'
+    found = (Path("/usr").glob(f"{one}/webkit2gtk-4*/MiniBrowser") for one in folders)
+    return next(itertools.chain(*found))

@@ -52,15 +52,20 @@ def write_site(root):
     (root / "chapters/both.html").write_text(PAGE.format(both), encoding="utf-8")
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_args):
-        pass
-
-
 @contextlib.contextmanager
-def serving(folder):
-    """The folder over http on this machine; yields its address."""
-    handler = functools.partial(_Quiet, directory=folder)
+def serving(folder, **headers):
+    """The folder over http on this machine, with further headers; yields its address."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_args):
+            pass
+
+        def end_headers(self):
+            for name, value in headers.items():
+                self.send_header(name.replace("_", "-"), value)
+            super().end_headers()
+
+    handler = functools.partial(Quiet, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"

@@ -60,3 +60,9 @@ class Visit:
         """Press the button for light and dark, wherever the renderer has put it."""
         self.page.evaluate("document.querySelector('.quarto-color-scheme-toggle').click()")
         self.page.wait_for_timeout(400)
+
+    def show(self, scheme):
+        """Turn to "light" or "dark", whichever the page has come up in."""
+        paper = self.page.evaluate("getComputedStyle(document.body).backgroundColor")
+        if (int(re.search(r"\d+", paper)[0]) > 127) != (scheme == "light"):
+            self.switch()

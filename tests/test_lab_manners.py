@@ -1,5 +1,7 @@
 """The page's lab as a guest in the browser: workers, keyboard, small screens and devices."""
 
+import re
+
 import pytest
 from lab_pages import (
     LEARNING_RATE,
@@ -145,6 +147,71 @@ def test_settings_stand_beside_their_names_however_wide_the_lab_is(lab, width):
         }).map((field) => field.textContent)"""
     )
     assert crowded == []
+
+
+FOCUSED = "document.activeElement.name || document.activeElement.textContent"
+PLACE = "[scrollX, scrollY]"
+
+
+def test_the_focus_stays_through_a_training_and_space_pauses(page, lab_site):
+    lab = opened(page, lab_site, link=SHORT.replace("epochs=5", "epochs=25"))
+    lab.get_by_role("button", name="Train here").focus()
+    place = lab.evaluate(PLACE)
+    lab.keyboard.press("Space")
+    lab.keyboard.press("Space")  # too early to mean anything; it must not scroll the page
+    for state in ("training", "paused", "training"):
+        wait_for(lab, state)
+        assert (lab.evaluate(FOCUSED), lab.evaluate(PLACE)) == ("train", place)
+        lab.keyboard.press("Space")
+    wait_for(lab, "paused")
+    lab.keyboard.press("Space")
+    wait_for(lab, "done")
+    assert (lab.evaluate(FOCUSED), lab.evaluate(PLACE)) == ("train", place)
+
+
+@pytest.mark.parametrize("name", ["Reset", "Keep this run"])
+def test_the_focus_stays_on_a_button_that_has_nothing_left_to_do(page, lab_site, name):
+    lab = opened(page, lab_site, link=SHORT)
+    train(lab)
+    button = lab.get_by_role("button", name=name)
+    button.focus()
+    before = lab.evaluate(FOCUSED)
+    for _ in range(7):  # six runs are kept
+        lab.keyboard.press("Space")
+    assert button.is_disabled()
+    lab.wait_for_timeout(200)
+    assert lab.evaluate(FOCUSED) == before
+    assert lab.locator(".kept li").count() == (6 if name == "Keep this run" else 0)
+
+
+def test_where_a_button_goes_another_takes_the_focus(page, lab_site):
+    lab = opened(page, lab_site, link=SHORT)
+    slide(lab, "Learning rate", "End")
+    lab.get_by_role("button", name="Go to learning rate 1").focus()
+    lab.keyboard.press("Space")
+    lab.wait_for_timeout(200)
+    assert lab.evaluate(FOCUSED) == "train"
+    train(lab)
+    press(lab, "Keep this run")
+    lab.get_by_role("button", name="Remove run 1").focus()
+    lab.keyboard.press("Space")
+    lab.wait_for_timeout(200)
+    assert lab.evaluate(FOCUSED) == "keep"
+
+
+def test_what_was_recorded_for_longer_ends_at_the_axis(page, lab_site):
+    lab = opened(page, lab_site)
+    lab.get_by_role("combobox", name="Epochs", exact=True).select_option("5")
+    for chart in ("accuracy", "loss"):
+        axis = lab.locator(f".{chart} line.axis").get_attribute("x2")
+        paths = lab.locator(f".{chart} g[data-band] path").evaluate_all(
+            "nodes => nodes.map((n) => n.getAttribute('d')).filter(Boolean)"
+        )
+        assert paths
+        for path in paths:
+            across = [float(x) for x in re.findall(r"[ML]([\d.]+) ", path)]
+            assert max(across) == float(axis)
+            assert across.count(float(axis)) <= 2  # a band has an upper and a lower edge
 
 
 def test_everything_can_be_reached_by_keyboard(lab):

@@ -42,6 +42,13 @@ def test_the_pages_digits_are_those_that_the_records_were_trained_on():
     assert (images == np.concatenate([train.images, validation.images])[:, 0]).all()
 
 
+def test_a_page_knows_the_digits_that_it_trains_on():
+    script = digits.path().read_text()
+    assert digits.checksum(script) == digits.CHECKSUM
+    assert digits.checksum(script.replace("A", "B", 1)) != digits.CHECKSUM
+    assert page_data(browser(presets.find("learning-rate")))["checksum"] == digits.CHECKSUM
+
+
 def test_the_digits_are_light_enough_to_be_fetched_over_a_slow_line():
     assert len(gzip.compress(digits.path().read_bytes())) <= 500_000
 

@@ -5,7 +5,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from site_pages import NUMBERED, PAGES, Visit
+from site_pages import LABS, NUMBERED, PAGES, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -23,6 +23,17 @@ def test_a_telephone_needs_no_sideways_scrolling(browser, built, name, scheme):
     with Visit(browser, built, name, width=390, scheme=scheme) as visit:
         visit.page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("name", [PAGES[0], LABS, PAGES[-1]])
+def test_text_of_twice_the_size_leaves_the_header_small(browser, built, name):
+    with Visit(browser, built, name, width=390) as visit:
+        visit.page.evaluate("document.documentElement.style.fontSize = '200%'")
+        visit.page.wait_for_timeout(300)
+        for height in (0, 2000):
+            visit.page.evaluate("height => scrollTo(0, height)", height)
+            visit.page.wait_for_timeout(300)
+            assert visit.page.locator("#quarto-header").bounding_box()["height"] <= 90
 
 
 @pytest.mark.parametrize("width", [768, 992, 1199, 1200])

@@ -1,0 +1,81 @@
+"""What stands between the page's lab and its training: damaged files, and servers that forbid."""
+
+import shutil
+
+import pytest
+from lab_pages import SHORT, press, serving, status, train, wait_for
+
+from bnbook.lab import digits
+
+pytestmark = pytest.mark.browser
+
+PAGE = f"chapters/learning-rate.html{SHORT}"
+
+
+@pytest.fixture
+def tab(browser):
+    """A tab that may complain."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def copy(lab_site, tmp_path):
+    """A site of the test's own, whose digits it may damage."""
+    for name in ("chapters/learning-rate.html", digits.ADDRESS):
+        (tmp_path / name).parent.mkdir()
+        shutil.copy(lab_site / name, tmp_path / name)
+    return tmp_path
+
+
+def failed(tab):
+    press(tab, "Train here")
+    wait_for(tab, "failed")
+    assert status(tab).endswith(" The recorded runs below need no training.")
+    return status(tab)
+
+
+def flipped(text, place):
+    return text[:place] + ("B" if text[place] == "A" else "A") + text[place + 1 :]
+
+
+@pytest.mark.parametrize("where", [4, 25, 60, 300_000, -5, None])
+def test_damaged_digits_are_named_and_a_second_try_takes_mended_ones(tab, copy, where):
+    """In the name, the head of the archive, its first and middle bytes, its end; or cut short."""
+    file = copy / digits.ADDRESS
+    whole = file.read_text()
+    file.write_text(whole[:100_000] if where is None else flipped(whole, where % len(whole)))
+    tab.goto((copy / "chapters/learning-rate.html").as_uri() + SHORT)
+    assert f"../{digits.ADDRESS}, is damaged" in failed(tab)
+    file.write_text(whole)
+    press(tab, "Try again")
+    wait_for(tab, "done")
+
+
+def test_missing_digits_are_named(tab, copy):
+    (copy / digits.ADDRESS).unlink()
+    tab.goto((copy / "chapters/learning-rate.html").as_uri() + SHORT)
+    assert f"../{digits.ADDRESS}, did not load" in failed(tab)
+
+
+@pytest.mark.parametrize(
+    ("rule", "reason"),
+    [
+        ("worker-src 'self'", "the server of this page may forbid it"),
+        ("script-src 'self' blob: 'unsafe-inline'", "content security policy"),
+    ],
+    ids=["no worker", "no engine"],
+)
+def test_what_a_server_forbids_is_said(tab, lab_site, rule, reason):
+    with serving(lab_site, Content_Security_Policy=rule) as address:
+        tab.goto(f"{address}/{PAGE}")
+        assert reason in failed(tab).lower()
+
+
+def test_a_server_that_allows_workers_from_blobs_may_forbid_much_else(tab, lab_site):
+    rule = "default-src 'self'; style-src 'unsafe-inline'; worker-src blob:; "
+    rule += "script-src 'self' blob: 'unsafe-inline' 'wasm-unsafe-eval'"
+    with serving(lab_site, Content_Security_Policy=rule) as address:
+        tab.goto(f"{address}/{PAGE}")
+        train(tab)
