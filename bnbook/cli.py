@@ -98,7 +98,7 @@ def _render(options: argparse.Namespace) -> None:
 def _sweep(options: argparse.Namespace) -> None:
     if options.list:
         for experiment in experiments.EXPERIMENTS.values():
-            print(f"{experiment.name:16} chapter {experiment.chapter}: {experiment.question}")
+            print(f"{experiment.name:26} chapter {experiment.chapter}: {experiment.question}")
         return
     everything = list(experiments.EXPERIMENTS.values())
     chosen = everything if options.all else [experiments.find(options.experiment)]
