@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 
 from benchmarks import browser_engine, lab_page, matrix_limit, site_build, training_loop
-from bnbook import store, sweep, timings
+from bnbook import origin, sweep, timings
+from bnbook.atomic import replacing
 from bnbook.errors import BookError
 
 #: What README quotes; a test compares them.
@@ -27,14 +28,14 @@ def main() -> None:
         print(text, flush=True)
         said.append(text)
 
-    say(f"{sweep.machine()}, {cores} cores, PyTorch {torch.__version__}\n")
+    say(f"{origin.machine()}, {cores} cores, PyTorch {torch.__version__}\n")
     speeds = training_loop.measure(JOBS)
     timings.write("training-loops", speeds, "make bench")
     say(training_table(pd.DataFrame(speeds)))
     say(f"{matrix_limit.measure()}\n")
     say(_steps_and_builds(browser_engine.measure(), site_build.measure()))
     say(_lab(lab_page.measure()))
-    with store.replacing(REPORT) as temporary:
+    with replacing(REPORT) as temporary:
         temporary.write_text("\n".join(said) + "\n", encoding="utf-8")
 
 

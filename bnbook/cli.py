@@ -1,11 +1,14 @@
 """The `bnbook` command."""
 
 import argparse
+import contextlib
 import errno
 import os
 import secrets
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from bnbook import data, experiments, site, store, sweep, verify
@@ -15,15 +18,23 @@ from bnbook.errors import BookError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return its exit code.
 
-    0 if all went well, 1 if records do not hold, 2 for what the user can mend, 130 for Ctrl-C.
+    0 if all went well, 1 if records do not hold, 2 for what the user can mend, 130 for Ctrl-C and
+    143 for SIGTERM.
     """
     options = _parser().parse_args(arguments)
     try:
-        code = options.run(options) or 0
+        with _answering_sigterm():
+            code = options.run(options) or 0
         sys.stdout.flush()  # here, where it can be answered, and not at the very end
         return code
     except BookError as error:
         print(f"bnbook: {error}", file=sys.stderr)
+        return 2
+    except _Terminated:
+        print("bnbook: terminated; what was finished is kept", file=sys.stderr)
+        return 128 + signal.SIGTERM
+    except MemoryError:
+        print("bnbook: out of memory; what was finished is kept", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("bnbook: interrupted; what was finished is kept", file=sys.stderr)
@@ -38,6 +49,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _drop_output()
         return 2
     return 0
+
+
+class _Terminated(KeyboardInterrupt):
+    """SIGTERM, which like Ctrl-C lets everything be put away."""
+
+
+@contextlib.contextmanager
+def _answering_sigterm() -> Iterator[None]:
+    """Turn the first SIGTERM into an exception."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def terminate(*_: object) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        raise _Terminated
+
+    before = signal.signal(signal.SIGTERM, terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _drop_output() -> None:
@@ -103,6 +136,7 @@ def _sweep(options: argparse.Namespace) -> None:
     everything = list(experiments.EXPERIMENTS.values())
     chosen = everything if options.all else [experiments.find(options.experiment)]
     sweep.check_workers(options.workers)
+    swept = 0
     for experiment in chosen:
         if options.all and (lacking := sweep.lacking(experiment)):
             print(f"{experiment.name}: left out; `bnbook data {lacking}` says how to get its data")
@@ -112,6 +146,9 @@ def _sweep(options: argparse.Namespace) -> None:
             continue
         new = sweep.sweep(experiment, options.workers, options.scheduler, options.device)
         print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
+        swept += 1
+    if not swept:
+        raise BookError("nothing was swept: no experiment has its data here")
 
 
 def _verify(options: argparse.Namespace) -> int:
@@ -119,15 +156,30 @@ def _verify(options: argparse.Namespace) -> int:
     if not options.shortest:
         draw = secrets.randbelow(1_000_000) if options.seed is None else options.seed
     names = dict.fromkeys(options.experiment or verify.verifiable())
+    if not names:
+        raise BookError(
+            f"no records to verify in {store.results_folder()}: name the folder that holds "
+            "results/ in the environment variable BNBOOK_DATA, or record some with `bnbook sweep`"
+        )
+    if not options.experiment and (left := sorted({*experiments.EXPERIMENTS} - {*names})):
+        _say(f"left out, without records or data here: {', '.join(left)}")
     chosen = [one for name in names for one in verify.choose(name, options.sample, draw)]
     how = "the shortest" if draw is None else f"drawn with --seed {draw}"
-    print(f"{len(chosen)} recorded runs, {how}", flush=True)
+    _say(f"{len(chosen)} recorded runs, {how}")
     held = 0
     for check in verify.verify(chosen):
-        print(check, flush=True)
+        _say(str(check))
         held += check.holds
-    print(f"{held} of {len(chosen)} recorded runs hold")
+    _say(f"{held} of {len(chosen)} recorded runs hold")
     return 0 if held == len(chosen) else 1
+
+
+def _say(text: str) -> None:
+    """Print a line; go on in silence when the reader has left, as `head` does."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        _drop_output()
 
 
 if __name__ == "__main__":

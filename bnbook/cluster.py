@@ -3,29 +3,34 @@
 from __future__ import annotations
 
 import logging
+import socket
 import uuid
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
 from typing import Any
 
-from bnbook import data, store
-from bnbook.errors import BookError
+from bnbook import data, origin
+from bnbook.errors import BookError, reason
 from bnbook.run import Run
+from bnbook.tables import Record
 
 #: How long to look for a scheduler before saying that there is none.
 CONNECT_SECONDS = 8
 #: How long to wait for the first worker of a scheduler that has none yet.
 WORKER_SECONDS = 60
+#: Bytes of a scheduler's greeting, at most; what else speaks first begins with letters.
+LONGEST_GREETING = 2**20
 
 
 def execute(
-    runs: Iterable[Run], address: str, work: Callable[[Run, data.Splits], store.Record]
-) -> Generator[store.Record, None, None]:
+    runs: Iterable[Run], address: str, work: Callable[[Run, data.Splits], Record]
+) -> Generator[Record, None, None]:
     """Do `work` for each of `runs` on the workers of the scheduler at `address`.
 
     Yields each record as its run ends, in that order. Data go to each worker once. A run whose
-    worker dies is run again elsewhere. Raises BookError where no scheduler or worker answers, or
-    the connection is lost; runs still under way are then cancelled.
+    worker dies is run again elsewhere. Raises BookError where no scheduler or worker answers, a
+    worker has other code than this process, or the connection is lost; runs still under way are
+    then cancelled.
     """
     distributed = _library()
     _silence()
@@ -33,6 +38,7 @@ def execute(
     try:
         print(f"Dask's dashboard: {client.dashboard_link}", flush=True)
         _wait_for_workers(client, address)
+        _check_code(client)
         runs = list(runs)
         sets = {name: data.splits(name) for name in sorted({run.dataset for run in runs})}
         where = {
@@ -40,9 +46,11 @@ def execute(
             for name, splits in sets.items()
         }
         # Names of their own: a scheduler remembers results by name.
-        sweep = uuid.uuid4().hex
+        sweep, code = uuid.uuid4().hex, origin.code_hash()
         futures = [
-            client.submit(work, run, where[run.dataset], key=f"{run.key}-{sweep}", pure=False)
+            client.submit(
+                _checked, work, code, run, where[run.dataset], key=f"{run.key}-{sweep}", pure=False
+            )
             for run in runs
         ]
         try:
@@ -55,6 +63,11 @@ def execute(
         raise BookError(
             f"several workers died over one run ({error.task}), perhaps for lack of memory: "
             "finished runs are kept; give the workers more and repeat the command"
+        ) from None
+    except (AttributeError, ImportError) as error:
+        raise BookError(
+            f"a worker that came late has another version of bnbook ({reason(error)}): finished "
+            "runs are kept; install the one that is here and repeat the command"
         ) from None
     except (CancelledError, distributed.comm.CommClosedError, OSError):
         raise BookError(
@@ -84,13 +97,58 @@ def _silence() -> None:
 
 def _connect(distributed: Any, address: str) -> Any:
     try:
+        _listen(*distributed.comm.parse_address(address))
         return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
     except (OSError, TimeoutError, ValueError, TypeError) as error:
-        reason = str(error).splitlines()[0].rstrip(".") if str(error) else "no answer"
         raise BookError(
-            f"no scheduler at {address} ({reason}): start one with `dask scheduler` and give its "
-            "address, such as tcp://127.0.0.1:8786, or leave --scheduler out"
+            f"no scheduler at {address} ({reason(error)}): start one with `dask scheduler`, give "
+            "its address, such as tcp://127.0.0.1:8786, or leave --scheduler out"
         ) from None
+
+
+def _listen(protocol: str, place: str) -> None:
+    """Hear a scheduler's greeting, for which Dask's client would wait for minutes.
+
+    It begins with its length. Raises OSError where nothing is said, or something else.
+    """
+    if protocol != "tcp":
+        return
+    host, _, port = place.rpartition(":")
+    with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as one:
+        try:
+            greeting = one.recv(8, socket.MSG_WAITALL)
+        except TimeoutError:
+            greeting = b""
+    if len(greeting) < 8 or int.from_bytes(greeting, "little") > LONGEST_GREETING:
+        raise OSError("what answers there does not speak as one does")
+
+
+def _check_code(client: Any) -> None:
+    """Refuse workers that would make other records than this process."""
+
+    def code() -> str:  # travels as a whole: a worker may have a package without its like
+        from bnbook import origin
+
+        return origin.code_hash()
+
+    for address, found in client.run(code, on_error="return").items():
+        if found != origin.code_hash():
+            raise BookError(
+                f"the worker at {address} has another version of bnbook: install there the one "
+                f"that is here (code {origin.code_hash()}), or stop it"
+            )
+
+
+def _checked(
+    work: Callable[[Run, data.Splits], Record], code: str, run: Run, splits: data.Splits
+) -> Record:
+    """Do `work` if this process, on a worker that may have come late, has the code `code`."""
+    if origin.code_hash() != code:
+        raise BookError(
+            f"a worker on {socket.gethostname()} has another version of bnbook: finished runs are "
+            f"kept; install there the one of this sweep (code {code}) and repeat the command"
+        )
+    return work(run, splits)
 
 
 def _wait_for_workers(client: Any, address: str) -> None:

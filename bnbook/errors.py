@@ -3,3 +3,9 @@
 
 class BookError(Exception):
     """Bad input or a broken environment; the message is one line and names the way out."""
+
+
+def reason(error: BaseException) -> str:
+    """Say in one line what was wrong, without a full stop."""
+    said = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return str(said).splitlines()[0].rstrip(".")

@@ -1,23 +1,115 @@
-"""The states of runs that are under way, on disk."""
+"""What a sweep under way keeps on disk: its lock, finished runs, and the states of others.
 
+Every file is written under a temporary name and then renamed, so no reader ever meets half a
+file, and checksums tell when a byte has changed since. Reading never executes anything.
+"""
+
+import contextlib
 import hashlib
 import io
+import json
 import pickle
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import filelock
 import torch
 
-from bnbook import store
+from bnbook import data, tables
+from bnbook.atomic import replacing
+from bnbook.errors import BookError, reason
 from bnbook.run import Run
+from bnbook.tables import Record
+
+
+def folder(study: str = "") -> Path:
+    """Return the folder of finished runs that no table holds yet; each study has its own."""
+    return data.bundled_folder() / "spool" / study
+
+
+def state_path(key: str, study: str = "") -> Path:
+    """Return the path of the state in which a run is kept while it trains."""
+    return folder(study) / f"{key}.state"
+
+
+@contextlib.contextmanager
+def locked(name: str) -> Iterator[None]:
+    """Let one sweep of an experiment at a time go on; another one waits, and says so.
+
+    The system frees the lock of a process that dies. Raises BookError where there is no writing.
+    """
+    path = folder() / f"{name}.lock"
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            print(f"another sweep of {name} is under way: waiting for its end", flush=True)
+            lock.acquire()
+    except OSError as error:
+        raise BookError(f"cannot write {path} ({error.strerror or error})") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def write(finished: Record) -> None:
+    """Write one finished run, atomically, and forget its state.
+
+    Raises BookError if it can't be written.
+    """
+    text, study = json.dumps(finished), finished.get("study", "")
+    with replacing(folder(study) / f"{finished['key']}.json") as temporary:
+        temporary.write_text(f"{text}\n{_digest(text.encode()).hex()}\n")
+    state_path(finished["key"], study).unlink(missing_ok=True)
+
+
+def read(study: str = "") -> dict[str, Record]:
+    """Read all finished runs, of training or of a study, by key.
+
+    What is damaged, or no file, is named and passed over: such a run is repeated.
+    """
+    found = {}
+    for path in sorted(folder(study).glob("*.json")):
+        try:
+            found[path.stem] = _read(path)
+        except FileNotFoundError:
+            pass  # gone since: another sweep has moved it into its table
+        except (*tables.FAULTS, BookError) as error:
+            print(f"{path} is damaged ({reason(error)}): passed over", flush=True)
+    return found
+
+
+def _read(path: Path) -> Record:
+    if path.exists() and not path.is_file():
+        raise ValueError("it is no file")  # to open a pipe would take for ever
+    text, _, digest = path.read_text().partition("\n")
+    # Older files have no second line.
+    if digest and digest.strip() != _digest(text.encode()).hex():
+        raise ValueError("its checksum differs")
+    one: Record = json.loads(text)
+    if not one["key"] == Run.from_changes(one["run"]).key == path.stem:
+        raise ValueError("it holds another run")
+    tables.to_table([one])
+    return one
+
+
+def clear(keys: Iterable[str], study: str = "") -> None:
+    """Delete the files of runs that a table holds now."""
+    for key in keys:
+        (folder(study) / f"{key}.json").unlink(missing_ok=True)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file in the spool that keeps the state of a run, of training or of a study.
+    """A file that keeps the state of a run, of training or of a study, after each epoch.
 
     `circumstances` are what has to be the same for a run to go on to the same bits: a state from
-    others is not gone on from, nor is a damaged one. Reading executes nothing.
+    others is not gone on from, nor is a damaged one.
     """
 
     run: Run
@@ -26,12 +118,10 @@ class Checkpoint:
 
     def load(self) -> dict[str, Any] | None:
         """Return what was saved last; None if there is nothing to go on from."""
-        path = store.spool_state(self.run.key, self.study)
-        if not path.is_file():
-            return None
-        content = path.read_bytes()
+        path = state_path(self.run.key, self.study)
+        content = path.read_bytes() if path.is_file() else b""
         digest, content = content[:32], content[32:]
-        if digest != hashlib.sha256(content).digest():
+        if digest != _digest(content):
             return None
         try:
             found = torch.load(io.BytesIO(content), weights_only=True)
@@ -41,12 +131,13 @@ class Checkpoint:
             return None
 
     def save(self, state: dict[str, Any]) -> None:
-        """Keep `state` in place of what was saved before, atomically.
-
-        Raises BookError where the disk refuses.
-        """
+        """Keep `state` in place of what was saved before. Raises BookError on a full disk."""
         buffer = io.BytesIO()
         torch.save({"circumstances": self.circumstances, "state": state}, buffer)
         content = buffer.getvalue()
-        with store.replacing(store.spool_state(self.run.key, self.study)) as temporary:
-            temporary.write_bytes(hashlib.sha256(content).digest() + content)
+        with replacing(state_path(self.run.key, self.study)) as temporary:
+            temporary.write_bytes(_digest(content) + content)
+
+
+def _digest(content: bytes) -> bytes:
+    return hashlib.sha256(content).digest()

@@ -1,80 +1,24 @@
-"""Recorded runs on disk: a spool while a sweep runs, then one Parquet table per experiment.
+"""Recorded runs on disk: for each experiment a Parquet table and its provenance, one commit.
 
-A record is the JSON-able account of one finished run: key, run, outcome, environment, rows.
-Every file is written under a temporary name and then renamed, so no reader ever meets half a
-file, and checksums in it tell when a byte has changed since. Reading never executes anything.
+The provenance is JSON and holds the table's SHA-256 and a checksum of itself: what does not belong
+together, or has changed since, is noticed. Reading never executes anything.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import filelock
 import pandas as pd
 import pyarrow as pa
 
-from bnbook import data, tables
-from bnbook.errors import BookError
+from bnbook import data, spool, tables
+from bnbook.atomic import replacing
+from bnbook.errors import BookError, reason
 from bnbook.run import Run
+from bnbook.tables import Record, Row
 from bnbook.training import History
-
-SCHEMA_VERSION = 1
-
-Record = dict[str, Any]
-Row = dict[str, Any]
-
-_NUMBERS = pa.list_(pa.float32())
-#: One row per run and evaluated epoch. The first seven columns are the run's and repeat.
-SCHEMA = pa.schema(
-    [
-        ("key", pa.string()),
-        ("run", pa.string()),  # JSON of the fields that differ from their defaults
-        ("outcome", pa.string()),
-        ("machine", pa.string()),
-        ("torch", pa.string()),
-        ("bnbook", pa.string()),
-        ("date", pa.string()),
-        ("epoch", pa.int32()),
-        ("step", pa.int32()),
-        ("train_loss", pa.float64()),
-        ("val_loss", pa.float64()),
-        ("val_correct", pa.int32()),
-        ("val_correct_running", pa.int32()),
-        ("val_images", pa.int32()),
-        ("test_correct", pa.int32()),
-        ("test_correct_running", pa.int32()),
-        ("test_images", pa.int32()),
-        ("seconds", pa.float32()),
-        ("square_before", _NUMBERS),
-        ("square_normed", _NUMBERS),
-        ("square_activated", _NUMBERS),
-        ("gradient_norm", _NUMBERS),
-        ("gamma", pa.list_(_NUMBERS)),
-        ("beta", pa.list_(_NUMBERS)),
-        ("first_losses", pa.list_(pa.float64())),
-        # Of runs with `record_fit` alone; older tables lack the columns.
-        ("train_correct", pa.int32()),
-        ("train_images", pa.int32()),
-        ("weight_norm", _NUMBERS),
-    ],
-    metadata={"bnbook_schema": str(SCHEMA_VERSION)},
-)
-_RUN_COLUMNS = SCHEMA.names[:7]
-_LATER_COLUMNS = SCHEMA.names[-3:]
-#: The same of a study, whose other columns are its own.
-_STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "bnbook", "date")
-#: The version of this package that made the records which do not name one.
-FIRST_VERSION = "0.1.0"
-#: What one changed byte in a table can spoil; fewer would make the tables larger.
-RUNS_PER_GROUP = 64
-#: What reading something else than a record raises.
-_FAULTS = (ValueError, LookupError, TypeError, RecursionError, pa.ArrowException)
 
 
 def record(history: History, environment: dict[str, str]) -> Record:
@@ -95,8 +39,8 @@ def study_record(name: str, run: Run, rows: list[Row], environment: dict[str, st
 
     Raises ValueError for a row that repeats a name of the run's.
     """
-    taken = {*_fields("{}"), *_STUDY_COLUMNS} & {column for row in rows for column in row}
-    if taken:
+    names = {*tables.spelled_out("{}"), *tables.STUDY_COLUMNS}
+    if taken := names & {column for row in rows for column in row}:
         raise ValueError(f"the rows of {name} measure {', '.join(sorted(taken))}, as the run does")
     return {
         "key": run.key, "run": run.changes(), "study": name, **environment, "rows": rows,
@@ -106,16 +50,6 @@ def study_record(name: str, run: Run, rows: list[Row], environment: dict[str, st
 def results_folder() -> Path:
     """Return the folder of the merged tables."""
     return data.bundled_folder() / "results"
-
-
-def spool_folder(study: str = "") -> Path:
-    """Return the folder of finished runs that no table holds yet; each study has its own."""
-    return data.bundled_folder() / "spool" / study
-
-
-def spool_state(key: str, study: str = "") -> Path:
-    """Return the path of the state in which a run is kept while it trains."""
-    return spool_folder(study) / f"{key}.state"
 
 
 def table_path(name: str) -> Path:
@@ -128,134 +62,70 @@ def provenance_path(name: str) -> Path:
     return results_folder() / f"{name}.json"
 
 
-@contextlib.contextmanager
-def locked(name: str) -> Iterator[None]:
-    """Let one sweep of an experiment at a time go on; another one waits, and says so.
+def _pending_path(name: str) -> Path:
+    """Return the path of a provenance whose table is about to take its place."""
+    return results_folder() / f".{name}.json"
 
-    The system frees the lock of a process that dies. Raises BookError where there is no writing.
+
+def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> Path:
+    """Write an experiment's table and its provenance as one; return the table's path.
+
+    Whatever happens meanwhile, a reader meets the two of before or the two of now: both are
+    written beside those of before, and the new provenance counts from the moment in which the
+    table that it names is there. Raises BookError when the disk refuses.
     """
-    path = spool_folder() / f"{name}.lock"
+    with replacing(table_path(name)) as table:
+        account = provenance | {"table": tables.write(table, tables.to_table(records))}
+        account["checksum"] = _checksum(account)
+        with replacing(_pending_path(name)) as described:
+            described.write_text(json.dumps(account, indent=1, sort_keys=True) + "\n")
+    settle(name)
+    return table_path(name)
+
+
+def settle(name: str) -> None:
+    """Put away what a sweep that was stopped while it wrote has left.
+
+    Raises BookError when the disk refuses.
+    """
+    pending = _pending_path(name)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path)
         try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            print(f"another sweep of {name} is under way: waiting for its end", flush=True)
-            lock.acquire()
+            _account(pending, _content(table_path(name)))
+        except tables.FAULTS:
+            pending.unlink(missing_ok=True)
+        else:
+            pending.replace(provenance_path(name))
+        for leftover in results_folder().glob(f"*.{name}.*"):
+            leftover.unlink()
     except OSError as error:
-        raise BookError(f"cannot write {path} ({error.strerror or error})") from error
-    try:
-        for leftover in results_folder().glob(f".{name}.*"):
-            leftover.unlink()  # of a sweep that was killed while it wrote
-        yield
-    finally:
-        lock.release()
-
-
-def spool(finished: Record) -> None:
-    """Write one finished run to the spool, atomically. Raises BookError if it can't be written."""
-    text = json.dumps(finished)
-    folder = spool_folder(finished.get("study", ""))
-    with replacing(folder / f"{finished['key']}.json") as temporary:
-        temporary.write_text(f"{text}\n{_digest(text)}\n")
-    spool_state(finished["key"], finished.get("study", "")).unlink(missing_ok=True)
-
-
-def spooled(study: str = "") -> dict[str, Record]:
-    """Read all spooled records, of training or of a study, by key.
-
-    Raises BookError for one that is damaged.
-    """
-    found = {}
-    for path in sorted(spool_folder(study).glob("*.json")):
-        # Gone since: another sweep has moved it into its table.
-        with contextlib.suppress(FileNotFoundError):
-            found[path.stem] = _spooled(path)
-    return found
-
-
-def _spooled(path: Path) -> Record:
-    try:
-        text, _, digest = path.read_text().partition("\n")
-        # Older files have no second line.
-        if digest and digest.strip() != _digest(text):
-            raise ValueError("its checksum differs")
-        one: Record = json.loads(text)
-        if not one["key"] == Run.from_changes(one["run"]).key == path.stem:
-            raise ValueError("it holds another run")
-        _table([one])
-    except (*_FAULTS, BookError) as error:
-        raise BookError(
-            f"{path} is damaged ({_reason(error)}): delete it, its run will be repeated"
-        ) from None
-    return one
-
-
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+        raise BookError(f"cannot write {provenance_path(name)} ({reason(error)})") from error
 
 
 def recorded(name: str) -> dict[str, Record]:
     """Read the records of an experiment's table, by key; empty if there is no table yet.
 
-    Raises BookError where any of it is damaged.
+    Raises BookError where it is damaged, or is not the one that its provenance describes.
     """
-    return _records(_read_table(name)) if table_path(name).exists() else {}
-
-
-def salvaged(name: str) -> dict[str, Record]:
-    """Read the records in the intact row groups of an experiment's table, by key.
-
-    Raises BookError where nothing of the table can be trusted.
-    """
-    return _records(_contents(name).table) if table_path(name).exists() else {}
-
-
-def _records(table: pa.Table) -> dict[str, Record]:
-    found: dict[str, Record] = {}
-    columns = _STUDY_COLUMNS if "study" in table.column_names else _RUN_COLUMNS
-    for row in table.to_pylist():
-        run_level = {column: row.pop(column) for column in columns}
-        run_level["run"] = json.loads(run_level["run"])
-        one = found.setdefault(run_level["key"], run_level | {"rows": []})
-        one["rows"].append({k: v for k, v in row.items() if v is not None})
-    return found
+    return tables.to_records(_table(name)) if table_path(name).exists() else {}
 
 
 def everything() -> dict[str, Record]:
-    """Read every intact record of training of every table and the spool, by key."""
+    """Read every record of training of every table and the spool, by key.
+
+    A table that is damaged is named and passed over.
+    """
     # The spool first: what another sweep moves into its table meanwhile is then met there.
-    spool = spooled()
+    finished = spool.read()
     found: dict[str, Record] = {}
     for path in sorted(results_folder().glob("*.parquet")):
-        found |= {key: one for key, one in salvaged(path.stem).items() if "study" not in one}
-    return found | spool
-
-
-def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> Path:
-    """Write an experiment's table and its provenance, atomically each; return the table's path."""
-    groups = list(_groups(list(records)))
-    with replacing(table_path(name)) as temporary:
-        tables.write(temporary, groups)
-    with replacing(provenance_path(name)) as temporary:
-        temporary.write_text(json.dumps(provenance, indent=1, sort_keys=True) + "\n")
-    return table_path(name)
-
-
-def _groups(records: list[Record]) -> Iterator[pa.Table]:
-    """Yield the records' table in row groups of whole runs."""
-    table, start = _table(records), 0
-    for first in range(0, len(records), RUNS_PER_GROUP):
-        length = sum(len(one["rows"]) for one in records[first : first + RUNS_PER_GROUP])
-        yield table.slice(start, length)
-        start += length
-
-
-def clear_spool(keys: Iterable[str], study: str = "") -> None:
-    """Delete the spool files of runs that a table holds now."""
-    for key in keys:
-        (spool_folder(study) / f"{key}.json").unlink(missing_ok=True)
+        try:
+            records = recorded(path.stem)
+        except BookError as error:
+            print(f"passed over: {error}", flush=True)
+        else:
+            found |= {key: one for key, one in records.items() if "study" not in one}
+    return found | finished
 
 
 def read(name: str) -> pd.DataFrame:
@@ -265,143 +135,81 @@ def read(name: str) -> pd.DataFrame:
     `val_accuracy`, `test_accuracy` (re-estimated statistics), `…_running` and `train_accuracy`
     (re-estimated; NaN in runs without `record_fit`), as fractions. Of a study: key, run, machine,
     torch, bnbook, date, every field of `Run` and the columns that it measured.
-    Raises BookError where the table is missing or damaged.
+    Raises BookError where the table is missing, damaged, or not the one that its provenance
+    describes.
     """
-    if not table_path(name).exists():
-        raise BookError(f"no records of {name} in {results_folder()}: run `bnbook sweep {name}`")
-    return to_frame(_read_table(name))
-
-
-def to_frame(table: pa.Table) -> pd.DataFrame:
-    """Turn a table of `SCHEMA`, or a study's, into the data frame that `read` describes."""
-    frame: pd.DataFrame = table.to_pandas()
-    fields = {text: _fields(text) for text in frame["run"].unique()}
-    names = list(_fields("{}"))
-    runs = pd.DataFrame([fields[text] for text in frame["run"]], columns=names, index=frame.index)
-    frame = pd.concat([frame, runs], axis="columns")
-    if "study" in frame:
-        return frame.drop(columns="study")
-    for part in ("val", "test"):
-        for kind in ("", "_running"):
-            correct = frame[f"{part}_correct{kind}"]
-            frame[f"{part}_accuracy{kind}"] = correct / frame[f"{part}_images"]
-    frame["train_accuracy"] = frame["train_correct"] / frame["train_images"]
-    return frame
-
-
-def _fields(text: str) -> dict[str, Any]:
-    """Spell out every field of a run; where it is evaluated shows in the rows themselves."""
-    values = asdict(Run.from_changes(json.loads(text)))
-    del values["eval_epochs"]
-    return values | {"norms": ",".join(values["norms"])}
+    return tables.to_frame(_table(name))
 
 
 def records_frame(records: Iterable[Record]) -> pd.DataFrame:
     """Turn records into the data frame that `read` describes; may be empty."""
-    return to_frame(_table(records))
-
-
-def _table(records: Iterable[Record]) -> pa.Table:
-    rows = [
-        {"bnbook": FIRST_VERSION} | one | {"run": json.dumps(one["run"], sort_keys=True)} | row
-        for one in records
-        for row in one["rows"]
-    ]
-    if not any("study" in row for row in rows):
-        return pa.Table.from_pylist(rows, schema=SCHEMA)
-    names = dict.fromkeys([*_STUDY_COLUMNS, *(name for row in rows for name in row)])
-    del names["rows"]
-    table = pa.table({name: [row.get(name) for row in rows] for name in names})
-    return table.replace_schema_metadata(SCHEMA.metadata)
+    return tables.to_frame(tables.to_table(records))
 
 
 def read_provenance(name: str) -> dict[str, Any]:
-    """Read an experiment's provenance. Raises BookError where it is missing or damaged."""
-    path = provenance_path(name)
+    """Read an experiment's provenance. Raises BookError as `read` does."""
+    return _pair(name)[1]
+
+
+def _table(name: str) -> pa.Table:
+    content, _ = _pair(name)
     try:
-        found: dict[str, Any] = json.loads(path.read_text())
-    except FileNotFoundError:
-        raise BookError(f"{path} is missing: run `bnbook sweep {name}`") from None
-    except _FAULTS as error:
-        raise _damaged(path, error, f"delete it and run `bnbook sweep {name}`") from None
-    return found
+        return tables.parse(content)
+    except tables.SchemaError as error:
+        raise BookError(f"{table_path(name)} {error}: update bnbook, or {_anew(name)}") from None
+    except (*tables.FAULTS, BookError) as error:
+        raise _damaged(name, reason(error)) from None
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path` that takes its place when the block succeeds.
-
-    Raises BookError, leaving what was there before, when the disk refuses.
-    """
-    temporary: Path | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        os.close(handle)
-        temporary = Path(name)
-        yield temporary
-        temporary.chmod(0o644)  # mkstemp's files are for their owner alone
-        temporary.replace(path)
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error  # pyarrow's has other words
-        raise BookError(f"cannot write {path} ({reason}): nothing there was changed") from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
+def _pair(name: str) -> tuple[bytes, dict[str, Any]]:
+    """Read a table's content and the provenance that describes it."""
+    if not table_path(name).exists():
+        raise BookError(f"no records of {name} in {results_folder()}: run `bnbook sweep {name}`")
+    fault = ""
+    for _ in range(2):  # another process may write both between two of our looks
+        try:
+            content = _content(table_path(name))
+        except OSError as error:
+            raise _damaged(name, reason(error)) from None
+        for path in (_pending_path(name), provenance_path(name)):
+            try:
+                return content, _account(path, content)
+            except FileNotFoundError:
+                fault = f"{path.name} is missing"
+            except tables.FAULTS as error:
+                fault = f"{path.name}: {reason(error)}"
+    raise _damaged(name, fault)
 
 
-def _read_table(name: str) -> pa.Table:
-    found = _contents(name)
-    if found.lost:
-        lost = f"row group {', '.join(map(str, found.lost))} of {found.groups}"
-        raise _damaged(
-            table_path(name),
-            ValueError(f"{lost} changed"),
-            f"run `bnbook sweep {name}`, which repeats the runs that were in it",
-        )
-    return found.table
+def _account(path: Path, content: bytes) -> dict[str, Any]:
+    """Read the provenance that describes a table of this `content`; raises one of `FAULTS`."""
+    account: dict[str, Any] = json.loads(_content(path))
+    if account["checksum"] != _checksum(account):
+        raise ValueError("it has changed")
+    if account["table"] != tables.digest(content):
+        raise ValueError("it describes another table")
+    return account
 
 
-def _contents(name: str) -> tables.Contents:
-    """Read what is intact of a table, with the columns of `SCHEMA` or a study's own."""
-    path = table_path(name)
-    instead = f"delete it and run `bnbook sweep {name}`"
-    try:
-        found = tables.read(path)
-        version = (found.table.schema.metadata or {}).get(b"bnbook_schema", b"?").decode()
-        if version != str(SCHEMA_VERSION):
-            raise BookError(
-                f"{path} has schema {version}, this bnbook reads {SCHEMA_VERSION}: "
-                f"update bnbook, or delete the file and run `bnbook sweep {name}`"
-            )
-        table = _columns(found.table)
-        for text in table["run"].unique().to_pylist():
-            Run.from_changes(json.loads(text))
-    except (*_FAULTS, tables.DamagedError, OSError) as error:
-        raise _damaged(path, error, instead) from None
-    return replace(found, table=table)
+def _content(path: Path) -> bytes:
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path.name} is no file")  # to open a pipe would take for ever
+    return path.read_bytes()
 
 
-def _columns(table: pa.Table) -> pa.Table:
-    """Check that a table has the columns of a study, or bring it into `SCHEMA`."""
-    if "bnbook" not in table.column_names:
-        table = table.append_column("bnbook", pa.array([FIRST_VERSION] * len(table), pa.string()))
-    if "study" in table.column_names:
-        table.select(_STUDY_COLUMNS)  # raises KeyError
-        return table
-    # Columns that came later are missing in older tables: there they are empty.
-    later = SCHEMA.empty_table().select(_LATER_COLUMNS)
-    table = pa.concat_tables([later, table], promote_options="default")
-    return table.select(SCHEMA.names).cast(SCHEMA)
+def _checksum(account: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that a provenance says besides."""
+    said = {key: value for key, value in account.items() if key != "checksum"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
-def _damaged(path: Path, error: Exception, instead: str) -> BookError:
+def _anew(name: str) -> str:
+    return f"delete {table_path(name).name} and run `bnbook sweep {name}`"
+
+
+def _damaged(name: str, why: str) -> BookError:
+    path, described = table_path(name), provenance_path(name)
     return BookError(
-        f"{path} is damaged ({_reason(error)}): restore it with `git checkout -- {path.name}` in "
-        f"its folder, or {instead}"
+        f"{path} is damaged, or not as it was recorded ({why}): restore both with `git checkout -- "
+        f"{path.name} {described.name}` in their folder, or {_anew(name)}"
     )
-
-
-def _reason(error: Exception) -> str:
-    """Say in one line what was wrong."""
-    return (str(error) or type(error).__name__).splitlines()[0].rstrip(".")

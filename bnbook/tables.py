@@ -1,101 +1,161 @@
-"""Parquet tables in which a changed byte is noticed, and spoils no more than its row group.
+"""Records as tables: their columns, in memory and as Parquet.
 
-Parquet's own checksums leave the page headers and the footer unguarded: one flipped bit there can
-change values silently. So a seal stands between the last row group and the footer, where no
-reader of Parquet looks: the SHA-256 of each row group's bytes, and of all that follows the seal.
+A record is the JSON-able account of one finished run: key, run, outcome, environment, rows.
 """
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import pairwise
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
 
-_MARK = b"\nbnbook seal: "
+from bnbook.run import Run
+
+SCHEMA_VERSION = 1
+
+Record = dict[str, Any]
+Row = dict[str, Any]
+
+_NUMBERS = pa.list_(pa.float32())
+#: One row per run and evaluated epoch. The first seven columns are the run's and repeat.
+SCHEMA = pa.schema(
+    [
+        ("key", pa.string()),
+        ("run", pa.string()),  # JSON of the fields that differ from their defaults
+        ("outcome", pa.string()),
+        ("machine", pa.string()),
+        ("torch", pa.string()),
+        ("bnbook", pa.string()),
+        ("date", pa.string()),
+        ("epoch", pa.int32()),
+        ("step", pa.int32()),
+        ("train_loss", pa.float64()),
+        ("val_loss", pa.float64()),
+        ("val_correct", pa.int32()),
+        ("val_correct_running", pa.int32()),
+        ("val_images", pa.int32()),
+        ("test_correct", pa.int32()),
+        ("test_correct_running", pa.int32()),
+        ("test_images", pa.int32()),
+        ("seconds", pa.float32()),
+        ("square_before", _NUMBERS),
+        ("square_normed", _NUMBERS),
+        ("square_activated", _NUMBERS),
+        ("gradient_norm", _NUMBERS),
+        ("gamma", pa.list_(_NUMBERS)),
+        ("beta", pa.list_(_NUMBERS)),
+        ("first_losses", pa.list_(pa.float64())),
+        # Of runs with `record_fit` alone; older tables lack the columns.
+        ("train_correct", pa.int32()),
+        ("train_images", pa.int32()),
+        ("weight_norm", _NUMBERS),
+    ],
+    metadata={"bnbook_schema": str(SCHEMA_VERSION)},
+)
+_RUN_COLUMNS = SCHEMA.names[:7]
+_LATER_COLUMNS = SCHEMA.names[-3:]
+#: The same of a study, whose other columns are its own.
+STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "bnbook", "date")
+#: The version of this package that made the records which do not name one.
+FIRST_VERSION = "0.1.0"
+#: What reading something else than a record raises.
+FAULTS = (ValueError, LookupError, TypeError, RecursionError, OSError, pa.ArrowException)
 
 
-class DamagedError(Exception):
-    """Nothing of a table can be trusted; the message says why."""
+class SchemaError(Exception):
+    """A table of another version of the schema; the message says which."""
 
 
-@dataclass(frozen=True)
-class Contents:
-    """A table's intact rows, and the row groups (counted from 1, of `groups`) that are lost."""
-
-    table: pa.Table
-    lost: tuple[int, ...]
-    groups: int
-
-
-def write(path: Path, groups: Sequence[pa.Table]) -> None:
-    """Write tables of one schema as the row groups of one sealed file."""
-    with parquet.ParquetWriter(
-        path, groups[0].schema, compression="zstd", write_page_checksum=True
-    ) as writer:
-        for group in groups:
-            writer.write_table(group)
-    content = path.read_bytes()
-    length = int.from_bytes(content[-8:-4], "little") + 8
-    body, footer = content[:-length], content[-length:]
-    ends = [*_inner_ends(parquet.read_metadata(path)), len(body)]
-    pieces = [_digest(body[start:end]) for start, end in pairwise([0, *ends])]
-    seal = {"groups": pieces, "footer": _digest(footer)}
-    path.write_bytes(body + _MARK + json.dumps(seal).encode() + b"\n" + footer)
+def to_table(records: Iterable[Record]) -> pa.Table:
+    """Turn records into a table: of `SCHEMA`, or with a study's own columns."""
+    rows = [
+        {"bnbook": FIRST_VERSION} | one | {"run": json.dumps(one["run"], sort_keys=True)} | row
+        for one in records
+        for row in one["rows"]
+    ]
+    if not any("study" in row for row in rows):
+        return pa.Table.from_pylist(rows, schema=SCHEMA)
+    names = dict.fromkeys([*STUDY_COLUMNS, *(name for row in rows for name in row)])
+    del names["rows"]
+    table = pa.table({name: [row.get(name) for row in rows] for name in names})
+    return table.replace_schema_metadata(SCHEMA.metadata)
 
 
-def read(path: Path) -> Contents:
-    """Read the row groups of a table that are as they were written.
-
-    Tables from before there were seals are read as far as Parquet's own checks allow. Raises
-    DamagedError where the footer or the seal has changed, or the file is no table, and OSError
-    where it cannot be read at all.
-    """
-    content = path.read_bytes()
-    digests = _checked_seal(content)
-    try:
-        file = parquet.ParquetFile(pa.BufferReader(content), page_checksum_verification=True)
-        ends = [*_inner_ends(file.metadata), content.rfind(_MARK)]
-        intact, lost = [file.schema_arrow.empty_table()], []
-        for number, (start, end) in enumerate(pairwise([0, *ends])):
-            try:
-                if digests and _digest(content[start:end]) != digests[number]:
-                    raise DamagedError
-                intact.append(file.read_row_group(number))
-            except (DamagedError, pa.ArrowException, OSError):
-                lost.append(number + 1)
-        return Contents(pa.concat_tables(intact), tuple(lost), file.num_row_groups)
-    # A ValueError may be a name that is no UTF-8.
-    except (pa.ArrowException, OSError, ValueError, LookupError) as error:
-        raise DamagedError(str(error).splitlines()[0].rstrip(".")) from None
+def to_records(table: pa.Table) -> dict[str, Record]:
+    """Turn a table back into records, by key."""
+    found: dict[str, Record] = {}
+    columns = STUDY_COLUMNS if "study" in table.column_names else _RUN_COLUMNS
+    for row in table.to_pylist():
+        run_level = {column: row.pop(column) for column in columns}
+        run_level["run"] = json.loads(run_level["run"])
+        one = found.setdefault(run_level["key"], run_level | {"rows": []})
+        one["rows"].append({k: v for k, v in row.items() if v is not None})
+    return found
 
 
-def _checked_seal(content: bytes) -> list[str]:
-    """Return the digests of the row groups; none if the file has no seal."""
-    _, mark, rest = content.rpartition(_MARK)
-    if not mark:
-        return []
-    line, _, footer = rest.partition(b"\n")
-    try:
-        seal: dict[str, Any] = json.loads(line)
-        digests, expected = list(seal["groups"]), seal["footer"]
-    except (ValueError, KeyError, TypeError):
-        raise DamagedError("its seal has changed") from None
-    if _digest(footer) != expected:
-        raise DamagedError("its footer has changed")
-    return digests
+def to_frame(table: pa.Table) -> pd.DataFrame:
+    """Turn a table of `SCHEMA`, or a study's, into the data frame that `store.read` describes."""
+    frame: pd.DataFrame = table.to_pandas()
+    fields = {text: spelled_out(text) for text in frame["run"].unique()}
+    names = list(spelled_out("{}"))
+    runs = pd.DataFrame([fields[text] for text in frame["run"]], columns=names, index=frame.index)
+    frame = pd.concat([frame, runs], axis="columns")
+    if "study" in frame:
+        return frame.drop(columns="study")
+    for part in ("val", "test"):
+        for kind in ("", "_running"):
+            correct = frame[f"{part}_correct{kind}"]
+            frame[f"{part}_accuracy{kind}"] = correct / frame[f"{part}_images"]
+    frame["train_accuracy"] = frame["train_correct"] / frame["train_images"]
+    return frame
 
 
-def _inner_ends(metadata: parquet.FileMetaData) -> Iterator[int]:
-    """Yield where one row group ends and the next begins: with a dictionary or with values."""
-    for number in range(1, metadata.num_row_groups):
-        first = metadata.row_group(number).column(0)
-        yield first.dictionary_page_offset or first.data_page_offset
+def spelled_out(text: str) -> dict[str, Any]:
+    """Spell out every field of a run; where it is evaluated shows in the rows themselves."""
+    values = asdict(Run.from_changes(json.loads(text)))
+    del values["eval_epochs"]
+    return values | {"norms": ",".join(values["norms"])}
 
 
-def _digest(content: bytes) -> str:
+def write(path: Path, table: pa.Table) -> str:
+    """Write a table as Parquet, with page checksums for other readers; return its SHA-256."""
+    parquet.write_table(table, path, compression="zstd", write_page_checksum=True)
+    return digest(path.read_bytes())
+
+
+def digest(content: bytes) -> str:
+    """Return the SHA-256 of a table's file."""
     return hashlib.sha256(content).hexdigest()
+
+
+def parse(content: bytes) -> pa.Table:
+    """Read the content of a table's file, with the columns of `SCHEMA` or a study's own.
+
+    Raises one of `FAULTS`, or BookError, for something else than records, and SchemaError.
+    """
+    table = parquet.read_table(pa.BufferReader(content), page_checksum_verification=True)
+    version = (table.schema.metadata or {}).get(b"bnbook_schema", b"?").decode()
+    if version != str(SCHEMA_VERSION):
+        raise SchemaError(f"has schema {version}, this bnbook reads {SCHEMA_VERSION}")
+    table = _columns(table)
+    for text in table["run"].unique().to_pylist():
+        Run.from_changes(json.loads(text))
+    return table
+
+
+def _columns(table: pa.Table) -> pa.Table:
+    """Check that a table has the columns of a study, or bring it into `SCHEMA`."""
+    if "bnbook" not in table.column_names:
+        table = table.append_column("bnbook", pa.array([FIRST_VERSION] * len(table), pa.string()))
+    if "study" in table.column_names:
+        table.select(STUDY_COLUMNS)  # raises KeyError
+        return table
+    # Columns that came later are missing in older tables: there they are empty.
+    later = SCHEMA.empty_table().select(_LATER_COLUMNS)
+    table = pa.concat_tables([later, table], promote_options="default")
+    return table.select(SCHEMA.names).cast(SCHEMA)

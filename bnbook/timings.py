@@ -14,7 +14,8 @@ from typing import Any
 import pandas as pd
 import torch
 
-from bnbook import data, store, sweep
+from bnbook import data, origin
+from bnbook.atomic import replacing
 from bnbook.errors import BookError
 
 
@@ -31,14 +32,14 @@ def write(name: str, rows: Iterable[Mapping[str, Any]], command: str) -> None:
     found = {
         "benchmark": name,
         "command": command,
-        **sweep.environment(),
+        **origin.environment(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in sweep.PACKAGES},
-        "code": sweep.code_hash(),
+        "packages": {name: importlib.metadata.version(name) for name in origin.PACKAGES},
+        "code": origin.code_hash(),
         "rows": list(rows),
     }
-    with store.replacing(path(name)) as temporary:
+    with replacing(path(name)) as temporary:
         temporary.write_text(json.dumps(found, indent=None, separators=(",", ":")) + "\n")
 
 

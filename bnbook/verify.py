@@ -1,13 +1,12 @@
 """Run recorded runs again and say whether the records hold.
 
 Where a record was made on this kind of machine (same processor model) with these versions of torch
-and of this package, training repeats itself to the bit, so everything that was counted must come
-out the same.
-Elsewhere sums are rounded differently, and training amplifies that: there the first losses must
-agree (or, where single precision does not determine them, those in double precision), and the end
-must be one that the seeds of this setting make plausible. Of a study, whose measures have no common
-scale, everything measured must come out the same on this kind of machine; elsewhere the first
-losses decide.
+and of this package, training repeats itself to the bit, so everything that was recorded must come
+out the same. Elsewhere sums are rounded differently, and training amplifies that: there the first
+losses must agree (or, where single precision does not determine them, those in double precision),
+the numbers of images as well, and the end must be one that the seeds of this setting make
+plausible. Of a study, whose measures have no common scale, everything measured must come out the
+same on this kind of machine; elsewhere the first losses decide.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bnbook import experiments, findings, store, sweep
+from bnbook import experiments, findings, origin, store, sweep
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -32,21 +31,32 @@ DIFFERS: Final = "differs"
 #: Seeds that `numpy.random.RandomState` takes.
 MAX_DRAW: Final = 2**32 - 1
 
-_COUNTS: Final = ["val_correct", "val_correct_running", "test_correct", "test_correct_running"]
+#: What tells training's own rows from a study's.
+_COUNTS: Final = {"val_correct", "val_correct_running", "test_correct", "test_correct_running"}
+#: What no rounding moves, on whatever machine.
+_EXACT: Final = ("val_images", "test_images", "train_images")
+#: What else is compared there, in the last row, by its size.
+_SIZES: Final = (
+    *("train_loss", "val_loss", "val_correct_running", "test_correct", "test_correct_running"),
+    *("square_before", "square_normed", "square_activated", "gradient_norm", "gamma", "beta"),
+    *("train_correct", "weight_norm"),
+)
+#: What is recorded of a run and not asked to repeat itself.
+_FREE: Final = ("arm", "date", "seconds")
 
 
 @dataclass(frozen=True, eq=False)
 class Recorded:
     """One recorded run of an experiment.
 
-    `rows` are its rows of `findings.load`; `seeds` the final validation accuracies of all the
-    experiment's seeds at this setting, its own among them.
+    `rows` are its rows of `findings.load`; `seeds` the last rows of all the experiment's runs at
+    this setting, its own among them.
     """
 
     experiment: str
     run: Run
     rows: pd.DataFrame
-    seeds: list[float]
+    seeds: pd.DataFrame
 
     def __str__(self) -> str:
         arm, run = self.rows["arm"].iloc[0], self.run
@@ -84,13 +94,20 @@ def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
 
     At random, the same ones for the same number `draw` (0 to `MAX_DRAW`); if that is None, the
     shortest of those that ran to their end. Raises BookError if the experiment is unknown, its
-    records are missing, damaged or stale, or a number cannot be.
+    records are missing, damaged, stale or not what their provenance says, or a number cannot be.
     """
     if size < 1:
         raise BookError(f"a sample of {size} shows nothing: give --sample 1 or more")
     if draw is not None and not 0 <= draw <= MAX_DRAW:
         raise BookError(f"seed {draw} draws no sample: give --seed 0 to {MAX_DRAW}")
     frame = findings.load(experiment)
+    told = store.read_provenance(experiment)
+    if wrong := origin.contradictions(experiments.find(experiment), told):
+        raise BookError(
+            f"{store.provenance_path(experiment)} says other {', '.join(wrong)} than the records: "
+            f"restore it and {store.table_path(experiment).name} with `git checkout`, or delete "
+            f"both and run `bnbook sweep {experiment}`"
+        )
     if _is_study(frame):
         return _choose_measured(experiment, frame, size, draw)
     ends = frame.loc[frame.groupby("key")["epoch"].idxmax()].reset_index(drop=True)
@@ -100,6 +117,8 @@ def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
         chosen = whole.nsmallest(size, "seconds")
     else:
         chosen = ends.sample(min(size, len(ends)), random_state=draw)
+    if chosen.empty:
+        raise BookError(f"no run of {experiment} went to its end: leave --shortest out")
     return [_recorded(experiment, frame, ends, end) for _, end in chosen.iterrows()]
 
 
@@ -113,20 +132,20 @@ def _choose_measured(
         else ends.sample(min(size, len(ends)), random_state=draw)
     )
     of = {key: frame[frame["key"] == key] for key in chosen["key"]}
-    return [Recorded(experiment, _run(rows), rows, []) for rows in of.values()]
+    return [Recorded(experiment, _run(rows), rows, ends) for rows in of.values()]
 
 
 def _is_study(rows: pd.DataFrame) -> bool:
     """Say whether `rows` are what a study measured: training's own count images."""
-    return not set(_COUNTS) <= set(rows.columns)
+    return not set(rows.columns) >= _COUNTS
 
 
 def _recorded(
     experiment: str, frame: pd.DataFrame, ends: pd.DataFrame, end: pd.Series[Any]
 ) -> Recorded:
-    seeds = ends.loc[ends["setting"] == end["setting"], "val_accuracy"]
+    seeds = ends[ends["setting"] == end["setting"]]
     rows = frame[frame["key"] == end["key"]]
-    return Recorded(experiment, _run(rows), rows, list(seeds))
+    return Recorded(experiment, _run(rows), rows, seeds)
 
 
 def _run(rows: pd.DataFrame) -> Run:
@@ -161,34 +180,33 @@ def verify(chosen: Sequence[Recorded], workers: int | None = None) -> Iterator[C
 def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     """Compare a recorded run with the rows of the same run made `again`.
 
-    On the same kind of machine, everything counted. Elsewhere the first losses and the final
-    validation accuracy. The losses: to `sweep.TOLERANCE`, or only the very first, where the arm
-    does what was recorded in double precision (`sweep.exact`). The accuracy: as recorded, or in
-    the 95 % prediction interval of this setting's seeds (`findings.prediction`; the run's own
-    recorded value is one of them, so that an unusual seed may repeat itself). Where it is the only
-    seed there is no interval, and the losses alone decide. Of a study: see the module's docstring.
+    On the same kind of machine, everything recorded but the time. Elsewhere the first losses, the
+    numbers of images, and the end. The losses: to `origin.TOLERANCE`, or only the very first, where
+    the arm does what was recorded in double precision (`origin.exact`). The end: the validation
+    accuracy, and the size of everything else in the last row, as recorded or in the 95 % prediction
+    interval of this setting's seeds (`findings.prediction`; the run's own recorded value is one of
+    them, so that an unusual seed may repeat itself). Where it is the only seed there is no
+    interval, and the losses alone decide. Of a study: see the module's docstring.
     """
-    measured = _is_study(recorded.rows)
     if _place(recorded.rows) == _place(again):
-        differences = _measured_differences if measured else _differences
-        found = differences(recorded.rows, again)
+        found = _differences(recorded.rows, again)
         return Check(recorded, DIFFERS if found else SAME, "; ".join(found))
     then, now = _first_losses(recorded.rows), _first_losses(again)
     if not _begins_alike(recorded, now, then):
-        return Check(recorded, DIFFERS, *_apart("first losses", now, then))
-    if measured:
+        return Check(recorded, DIFFERS, _apart("first_losses", [now], [then]))
+    if _is_study(recorded.rows):
         return Check(recorded, WITHIN, "first losses alone, on another kind of machine")
-    return _plausible(recorded, float(again["val_accuracy"].iloc[-1]))
+    return _plausible(recorded, again)
 
 
 def _begins_alike(recorded: Recorded, now: Any, then: Any) -> bool:
     """Say whether first losses from two kinds of machine are alike, but for amplified rounding."""
-    if sweep.alike(now, then):
+    if origin.alike(now, then):
         return True
-    if not sweep.start_alike(now, then):
+    if not origin.start_alike(now, then):
         return False
     fingerprints = store.read_provenance(recorded.experiment)["fingerprints"]
-    return sweep.exact(fingerprints[recorded.rows["arm"].iloc[0]])
+    return origin.exact(fingerprints[recorded.rows["arm"].iloc[0]])
 
 
 def _place(rows: pd.DataFrame) -> tuple[str, ...]:
@@ -197,52 +215,75 @@ def _place(rows: pd.DataFrame) -> tuple[str, ...]:
 
 def _differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
     """Say what is not exactly as recorded; an empty list means that all is."""
-    found = _apart("first losses", _first_losses(now), _first_losses(then))
-    if list(now["epoch"]) != list(then["epoch"]):
-        found.append(f"ended after epoch {now['epoch'].max()}, not {then['epoch'].max()}")
-    else:
-        found += _apart("counts of correct images", _counts(now), _counts(then))
-    if _outcome(now) != _outcome(then):
-        found.append(f"{_outcome(now)}, not {_outcome(then)}")
-    return found
-
-
-def _measured_differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
-    """Name what a study measured and did not come out the same; its time is no part of that."""
     if len(now) != len(then):
         return [f"{len(now)} rows, not {len(then)}"]
-    columns = [name for name in now if name not in ("arm", "date", "seconds")]
-    then, now = then.reset_index(drop=True).astype(object), now.astype(object)
-    return [f"{name} differs" for name in columns if not then[name].equals(now[name])]
-
-
-def _outcome(rows: pd.DataFrame) -> str:
-    return str(rows["outcome"].iloc[0])
-
-
-def _counts(rows: pd.DataFrame) -> Any:
-    return rows[_COUNTS].to_numpy(dtype=float)
+    columns = [name for name in now if name not in _FREE]
+    found = (_apart(name, list(now[name]), list(then[name])) for name in columns)
+    return [text for text in found if text]
 
 
 def _first_losses(rows: pd.DataFrame) -> Any:
     return np.asarray(rows["first_losses"].iloc[-1], dtype=float)
 
 
-def _apart(what: str, now: Any, then: Any) -> list[str]:
-    """Say how many numbers are apart, or nothing. What is missing in both, agrees."""
-    if now.shape != then.shape:
-        return [f"{len(now)} {what}, not {len(then)}"]
-    apart = ~((now == then) | (np.isnan(now) & np.isnan(then)))
-    if not apart.any():
-        return []
-    return [f"{apart.sum()} {what} by up to {np.abs(now[apart] - then[apart]).max():.3g}"]
+def _apart(what: str, now: list[Any], then: list[Any]) -> str:
+    """Say how many values are apart, or nothing. What is missing in both, agrees."""
+    now, then = list(_leaves(now)), list(_leaves(then))
+    if len(now) != len(then):
+        return f"{what}: {len(now)} values, not {len(then)}"
+    pairs = [(a, b) for a, b in zip(now, then, strict=True) if not (a == b or (a != a and b != b))]
+    if not pairs:
+        return ""
+    if any(isinstance(value, str) for pair in pairs for value in pair):
+        return f"{what}: {pairs[0][0]}, not {pairs[0][1]}"
+    furthest = np.abs(np.subtract(*np.array(pairs, dtype=float).T)).max()
+    return f"{what}: {len(pairs)} by up to {furthest:.3g}"
 
 
-def _plausible(recorded: Recorded, accuracy: float) -> Check:
-    then = float(recorded.rows["val_accuracy"].iloc[-1])
-    _, low, high = np.clip(findings.prediction(recorded.seeds), 0, 1)
-    why = f"accuracy {accuracy:.4f}, recorded {then:.4f}"
-    if np.isnan(low):
+def _leaves(values: Any) -> Iterator[Any]:
+    """Yield what is in lists of lists, their lengths too; None as NaN."""
+    for value in values:
+        if isinstance(value, (list, tuple, np.ndarray)):
+            yield f"{len(value)} values"
+            yield from _leaves(value)
+        else:
+            yield np.nan if value is None else value
+
+
+def _plausible(recorded: Recorded, again: pd.DataFrame) -> Check:
+    """Compare the last rows, for which those of the seeds are the scale."""
+    then, now = recorded.rows.iloc[-1], again.iloc[-1]
+    if found := "; ".join(filter(None, (_apart(n, [now[n]], [then[n]]) for n in _EXACT))):
+        return Check(recorded, DIFFERS, found)
+    why = f"accuracy {now['val_accuracy']:.4f}, recorded {then['val_accuracy']:.4f}"
+    if len(recorded.seeds) < 2:
         return Check(recorded, WITHIN, f"first losses alone: no other seed; {why}")
-    verdict = WITHIN if accuracy == then or low <= accuracy <= high else DIFFERS
-    return Check(recorded, verdict, f"{why}, seeds {low:.4f} to {high:.4f}")
+    _, low, high = np.clip(findings.prediction(recorded.seeds["val_accuracy"]), 0, 1)
+    why += f", seeds {low:.4f} to {high:.4f}"
+    if not (now["val_accuracy"] == then["val_accuracy"] or low <= now["val_accuracy"] <= high):
+        return Check(recorded, DIFFERS, why)
+    found = "; ".join(filter(None, (_odd(name, now, then, recorded.seeds) for name in _SIZES)))
+    return Check(recorded, DIFFERS if found else WITHIN, found or why)
+
+
+def _odd(name: str, now: pd.Series[Any], then: pd.Series[Any], seeds: pd.DataFrame) -> str:
+    """Say that the size of `name` is not one of those that the seeds make plausible, or nothing.
+
+    The 95 % are those of all `_SIZES` together (Bonferroni).
+    """
+    sizes = [_size(value) for value in seeds[name]]
+    size = _size(now[name])
+    if not np.isfinite(sizes).all() or size == _size(then[name]):
+        return ""
+    _, low, high = findings.prediction(sizes, 1 - 0.05 / len(_SIZES))
+    if low <= size <= high:
+        return ""
+    root = np.exp(np.array([size, low, high]) / 2)
+    return "{}: root mean square {:.4g}, seeds {:.4g} to {:.4g}".format(name, *root)
+
+
+def _size(value: Any) -> float:
+    """Return the logarithm of the mean square of all numbers in `value`; NaN if it has none."""
+    numbers = [x for x in _leaves([value]) if not isinstance(x, str)]
+    with np.errstate(divide="ignore"):
+        return float(np.log(np.square(numbers).mean())) if numbers else np.nan

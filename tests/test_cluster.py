@@ -2,10 +2,13 @@
 
 import contextlib
 import json
+import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +16,7 @@ from pathlib import Path
 import distributed
 import pytest
 
-from bnbook import cli, cluster, store, sweep
+from bnbook import cli, cluster, spool, store, sweep
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
@@ -72,9 +75,9 @@ def start_scheduler(started, address):
     return started("-m", "distributed.cli.dask_scheduler", *where)
 
 
-def start_worker(started, address):
+def start_worker(started, address, **options):
     alone = ("--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", "127.0.0.1")
-    return started("-m", "distributed.cli.dask_worker", address, *alone)
+    return started("-m", "distributed.cli.dask_worker", address, *alone, **options)
 
 
 def command(started, address, seeds):
@@ -89,7 +92,7 @@ def wait_for(condition, seconds=120):
 
 
 def spooled():
-    return list(store.spool_folder().glob("*.json")) if store.spool_folder().exists() else []
+    return list(spool.folder().glob("*.json")) if spool.folder().exists() else []
 
 
 def comparable(record):
@@ -171,6 +174,51 @@ def test_an_address_that_cannot_be_one_is_named(folder, nonsense, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(BookError, match="no scheduler at"):
         sweep.sweep(tiny(0), scheduler=nonsense)
+
+
+@pytest.mark.parametrize("greeting", [b"", b"SSH-2.0-OpenSSH_9.2\r\n"], ids=["silent", "another's"])
+def test_a_port_where_no_scheduler_speaks_is_named_within_seconds(folder, monkeypatch, greeting):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 2)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].sendall(greeting), daemon=True).start()
+        address = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        start = time.monotonic()
+        with pytest.raises(BookError, match=f"no scheduler at {address} .what answers there"):
+            sweep.sweep(tiny(0), scheduler=address)
+    assert time.monotonic() - start < 20
+
+
+def test_the_web_page_of_dask_is_no_scheduler(folder, started, address, monkeypatch):
+    port = address.rpartition(":")[2]
+    dashboard = ("--port", "0", "--dashboard-address", f"127.0.0.1:{port}")
+    started("-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1", *dashboard)
+    wait_for(lambda: not socket.socket().connect_ex(("127.0.0.1", int(port))))
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 5)
+    with pytest.raises(BookError, match=f"no scheduler at {address} "):
+        sweep.sweep(tiny(0), scheduler=address)
+
+
+@pytest.mark.parametrize("unset", ["", " "])
+def test_an_unset_variable_in_place_of_a_scheduler_trains_nothing_here(folder, unset, capsys):
+    assert cli.main(["sweep", "lite", "--scheduler", unset]) == 2
+    assert "--scheduler names no address: give one, or leave it out" in capsys.readouterr().err
+    assert not spool.folder().exists()
+
+
+def test_a_worker_with_other_code_is_refused_by_name(folder, started, address, tmp_path):
+    start_scheduler(started, address)
+    copy = shutil.copytree(Path(cluster.__file__).parent, tmp_path / "other" / "bnbook")
+    with (copy / "errors.py").open("a") as file:
+        file.write("# changed\n")
+    start_worker(started, address, env=os.environ | {"PYTHONPATH": str(copy.parent)})
+    with pytest.raises(BookError, match=r"the worker at tcp://127.* has another version"):
+        sweep.sweep(tiny(0), scheduler=address)
+    assert not store.results_folder().exists()
+
+
+def test_a_worker_that_comes_late_with_other_code_is_refused_too():
+    with pytest.raises(BookError, match="has another version of bnbook: finished runs are kept"):
+        cluster._checked(lambda run, splits: {}, "0123", TINY, None)
 
 
 def test_a_scheduler_without_workers_is_named(folder, started, address, monkeypatch):

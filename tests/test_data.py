@@ -3,6 +3,9 @@
 import dataclasses
 import gzip
 import hashlib
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -224,3 +227,46 @@ def test_describe_gives_sizes_shape_and_place(cache):
 def test_data_values_cannot_be_rebound():
     with pytest.raises(dataclasses.FrozenInstanceError):
         data.splits("mnist").train = None
+
+
+# Where the cache cannot be
+
+
+def test_a_user_without_a_home_is_told_of_the_variable(monkeypatch):
+    monkeypatch.delenv("BNBOOK_CACHE", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.delenv("HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as without a password entry
+    with pytest.raises(BookError, match=r"no home folder .* variable BNBOOK_CACHE"):
+        data.load("mnist")
+
+
+#: What a user does whose cache folder belongs to somebody else.
+STRANGER = """
+import os, sys
+os.setuid(65534)
+from bnbook import cli
+sys.exit(cli.main(["data", "mnist"]))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can be somebody else")
+@pytest.mark.parametrize("mode", [0o700, 0o755])
+def test_the_cache_of_another_user_is_named_with_the_variable(tmp_path, mode):
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    cache.chmod(mode)
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.getuid() and folder != Path("/"):
+            folder.chmod(folder.stat().st_mode | 0o055)
+    root = str(Path(__file__).parents[1])
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER],
+        env=os.environ | {"BNBOOK_CACHE": str(cache), "PYTHONPATH": root},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bnbook: cannot ")
+    assert line.endswith("in the environment variable BNBOOK_CACHE")

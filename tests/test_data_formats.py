@@ -183,6 +183,19 @@ def altered(**changes):
     return lambda path, arrays: np.savez(path, **{**arrays, **changes})
 
 
+def claiming(side):
+    """Let the first image say that it is as large as that."""
+
+    def harm(path, arrays):
+        content = arrays["train_jpeg"].tobytes()
+        place = content.index(b"\xff\xc0") + 5  # height and width in the frame's header
+        size = side.to_bytes(2, "big") * 2
+        content = content[:place] + size + content[place + 4 :]
+        np.savez(path, **{**arrays, "train_jpeg": np.frombuffer(content, np.uint8)})
+
+    return harm
+
+
 @pytest.mark.parametrize(
     ("harm", "says"),
     [
@@ -193,8 +206,17 @@ def altered(**changes):
         (lambda path, arrays: np.savez(path, train_jpeg=arrays["train_jpeg"]), "train_length"),
         (altered(test_length=np.array([5])), "bytes instead of 5"),
         (altered(test_jpeg=np.zeros(5, np.uint8), test_length=np.array([5])), "cannot identify"),
+        (altered(test_label=np.full(20, -1)), "labels that are not 0 to 9"),
+        (altered(test_label=np.full(20, 10)), "labels that are not 0 to 9"),
+        (altered(test_label=np.full(20, 0.5)), "labels that are not 0 to 9"),
+        (claiming(65_000), "pixels"),
+        (claiming(12_000), "pixels"),
+        (claiming(33), "33 x 33 pixels, not 32 x 32"),
     ],
-    ids=["missing", "cut", "empty", "another kind", "without lengths", "wrong lengths", "no JPEG"],
+    ids=[
+        *("missing", "cut", "empty", "another kind", "without lengths", "wrong lengths", "no JPEG"),
+        *("label -1", "label 10", "half a label", "4 billion pixels", "many pixels", "33 pixels"),
+    ],
 )
 def test_a_file_of_jpeg_images_that_cannot_be_read_is_named(tiny_jpegs, harm, says):
     named, arrays, _ = tiny_jpegs
@@ -226,3 +248,25 @@ def test_what_takes_no_download_is_at_hand(tiny_jpegs, monkeypatch):
 
 def test_what_was_downloaded_is_at_hand(tiny_svhn):
     assert data.at_hand("svhn")
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("train_images", np.zeros((30, 32, 32), np.uint8)),
+        ("train_images", np.zeros((30, 3, 32, 32), np.float32)),
+        ("train_images", np.zeros((0, 3, 32, 32), np.uint8)),
+        ("test_images", np.zeros((19, 3, 32, 32), np.uint8)),
+        ("test_labels", np.zeros((20, 1), np.int64)),
+        ("test_labels", np.zeros(20)),
+        ("test_labels", np.full(20, -1)),
+        ("test_labels", np.array(3)),
+        ("test_labels", np.array(["a"] * 20)),
+    ],
+)
+def test_cached_arrays_of_another_kind_are_refused_in_one_line(tiny_jpegs, name, array):
+    data.load("cifar10-jpeg")
+    np.save(data.cache_folder() / "cifar10-jpeg" / f"{name}.npy", array)
+    with pytest.raises(BookError, match="delete the folder, and they will be") as error:
+        data.load("cifar10-jpeg")
+    assert "\n" not in str(error.value)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from tables import arranged, run_rows
 
-from bnbook import data, experiments, findings, store, sweep
+from bnbook import data, experiments, findings, origin, store
 from bnbook.errors import BookError
 from bnbook.experiments import Contrast, Experiment
 from bnbook.run import Run
@@ -49,14 +49,14 @@ def small():
 @pytest.fixture(scope="module")
 def recorded(tiny, small):
     runs = [replace(arm, seed=seed) for arm in tiny.arms.values() for seed in (0, 1)]
-    return [store.record(train(run, small), sweep.environment()) for run in runs]
+    return [store.record(train(run, small), origin.environment()) for run in runs]
 
 
 @pytest.fixture
 def on_disk(tiny, recorded, monkeypatch, tmp_path):
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
     monkeypatch.setitem(experiments.EXPERIMENTS, "tiny", tiny)
-    store.merge("tiny", recorded, sweep.provenance(tiny, recorded))
+    store.merge("tiny", recorded, origin.account(tiny, recorded))
 
 
 @pytest.mark.usefixtures("on_disk")
@@ -92,7 +92,7 @@ def test_provenance_says_what_was_run_where_and_how_to_repeat_it():
     assert "`bnbook verify tiny`" in said
     assert "delete `data/results/tiny.parquet`, then `bnbook sweep tiny`" in said
     assert re.search(r"torch \d+\.\d+", said)
-    assert sweep.machine() in said
+    assert origin.machine() in said
     assert re.search(r"Recorded \d{4}-\d\d-\d\d on", said)
     assert "seconds of training on one core" in said
 
@@ -100,7 +100,7 @@ def test_provenance_says_what_was_run_where_and_how_to_repeat_it():
 @pytest.mark.usefixtures("on_disk")
 def test_provenance_names_every_torch_that_made_records(tiny, recorded):
     mixed = [recorded[0] | {"torch": "2.8.0"}, *recorded[1:]]
-    store.merge("tiny", mixed, sweep.provenance(tiny, mixed))
+    store.merge("tiny", mixed, origin.account(tiny, mixed))
     said = findings.provenance("tiny")._repr_markdown_()
     assert f"torch {' and '.join(sorted({'2.8.0', str(torch.__version__)}))}" in said
 
@@ -162,7 +162,7 @@ def test_a_run_cut_short_is_judged_as_if_it_had_ended_there(small):
     run = Run(norms=("batch",) * 4, lr=1.0, batch_size=32, epochs=3, train_size=512)
     long = train(run, small)
     short = train(replace(run, epochs=1), small)
-    records = [store.record(h, sweep.environment()) for h in (long, short)]
+    records = [store.record(h, origin.environment()) for h in (long, short)]
     frames = [store.records_frame([one]) for one in records]
     cut = findings.first_epochs(frames[0], 1)
     assert list(cut["val_correct"]) == list(frames[1]["val_correct"])

@@ -1,5 +1,6 @@
 """Recorded runs: a changed byte is noticed, a full disk spoils nothing, nothing is executed."""
 
+import itertools
 import json
 import os
 import pickle
@@ -16,7 +17,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from bnbook import cli, data, experiments, store, sweep, tables
+from bnbook import cli, data, experiments, origin, spool, store, sweep, tables
 from bnbook.data import files
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
@@ -41,10 +42,9 @@ def records():
 
 
 @pytest.fixture
-def table(folder, records, monkeypatch):
-    """Give the test a table of three row groups with two runs each; return its path."""
-    monkeypatch.setattr(store, "RUNS_PER_GROUP", 2)
-    store.merge("tiny", records, sweep.provenance(tiny(6), records))
+def table(folder, records):
+    """Give the test a table of six runs with its provenance; return its path."""
+    store.merge("tiny", records, origin.account(tiny(6), records))
     return store.table_path("tiny")
 
 
@@ -54,96 +54,143 @@ def flip(path, position, mask=0xFF):
     path.write_bytes(content)
 
 
-def values(table):
-    """All values as text, in which NaN equals NaN."""
-    return repr(table.to_pylist())
+def damaged(content, draw):
+    """Yield 651 contents that are not `content`: bits and bytes changed, parts lost or put in."""
+    n = len(content)
+    bits = [(draw.randrange(n), 1 << draw.randrange(8)) for _ in range(300)]
+    # The footer says where everything is.
+    bits += [(draw.randrange(n - n // 8, n), draw.randrange(1, 256)) for _ in range(150)]
+    for place, mask in bits:
+        yield content[:place] + bytes([content[place] ^ mask]) + content[place + 1 :]
+    for _ in range(100):
+        yield content[: draw.randrange(n)]
+    for _ in range(50):
+        first, last = sorted(draw.sample(range(n), 2))
+        yield content[:first] + content[last:]
+    for _ in range(50):
+        place = draw.randrange(n)
+        yield content[:place] + draw.randbytes(draw.randrange(1, 5000)) + content[place:]
+    yield content + b"\n"
 
 
-def within_second_group(path):
-    return parquet.read_metadata(path).row_group(1).column(9).data_page_offset + 40
+def test_no_damage_to_a_table_gets_through(table):
+    content = table.read_bytes()
+    harms = list(damaged(content, random.Random(7)))
+    assert len(harms) == 651
+    for harm in harms:
+        assert harm != content
+        table.write_bytes(harm)
+        with pytest.raises(BookError, match=r"tiny\.parquet is damaged, or not as it was recorded"):
+            store.read("tiny")
 
 
-def test_any_flipped_bit_is_noticed_or_leaves_every_value_as_it_was(table):
-    content, whole = table.read_bytes(), values(tables.read(table).table)
-    draw = random.Random(7)
-    footer = content.rindex(b"bnbook seal")
-    places = [draw.randrange(len(content)) for _ in range(200)]
-    for place in [*places, *(draw.randrange(footer, len(content)) for _ in range(200))]:
-        flip(table, place, 1 << draw.randrange(8))
+def test_no_damage_to_a_provenance_gets_through(table):
+    path, told = store.provenance_path("tiny"), store.read_provenance("tiny")
+    content = path.read_bytes()
+    said = []
+    for harm in damaged(content, random.Random(8)):
+        path.write_bytes(harm)
         try:
-            found = tables.read(table)
-            assert found.lost or values(found.table) == whole, place
-        except tables.DamagedError:
-            assert place >= footer, "more is lost than the row group"
-        table.write_bytes(content)
+            assert repr(store.read_provenance("tiny")) == repr(told), "more than a blank"
+        except BookError as error:
+            said.append(str(error))
+    assert len(said) > 600
+    assert all("(tiny.json: " in line and "\n" not in line for line in said)
 
 
-def test_bits_that_parquet_does_not_guard_are_noticed(table):
-    """Some bits of page headers are such: the seal is there for a reason."""
-    content, whole = table.read_bytes(), values(tables.read(table).table)
-    assert values(parquet.read_table(table)) == whole  # others read sealed tables too
-    first = parquet.read_metadata(table).row_group(0).column(0)
-    unguarded = 0
-    for place in range(first.dictionary_page_offset, first.dictionary_page_offset + 30):
-        flip(table, place, 1)
-        assert tables.read(table).lost == (1,)
-        try:
-            parquet.read_table(table, page_checksum_verification=True)
-            unguarded += 1
-        except (pa.ArrowException, OSError):
-            pass
-        table.write_bytes(content)
-    assert unguarded
+@pytest.mark.parametrize("column", ["train_loss", "gradient_norm", "test_images", "gamma"])
+def test_a_rewritten_table_is_no_longer_the_one_that_was_recorded(table, column):
+    other = parquet.read_table(table)
+    place, first = other.column_names.index(column), other[column].take([0] * len(other))
+    parquet.write_table(other.set_column(place, column, first), table)
+    for load in (store.read, store.recorded, store.read_provenance):
+        with pytest.raises(BookError, match=r"\(tiny\.json: it describes another table\)"):
+            load("tiny")
 
 
-def test_a_flipped_byte_is_named_and_the_other_row_groups_are_kept(table, records, capsys):
-    flip(table, within_second_group(table))
-    with pytest.raises(BookError, match=r"tiny\.parquet is damaged \(row group 2 of 3 changed\)"):
-        store.read("tiny")
-    kept = store.salvaged("tiny")
-    lost = [one["key"] for one in records[2:4]]
-    assert set(kept) == {one["key"] for one in records} - set(lost)
-    assert sweep.sweep(tiny(6), workers=1) == 2
-    assert "tiny.parquet is damaged: 4 intact runs are kept" in capsys.readouterr().out
-    after = store.recorded("tiny")
-    assert set(after) == set(kept) | set(lost)
-    assert repr({key: after[key] for key in kept}) == repr(kept)  # as text, NaN equals NaN
+@pytest.mark.parametrize("name", ["seeds", "machines", "python", "packages", "dates"])
+def test_an_edited_provenance_is_not_believed(table, name):
+    path = store.provenance_path("tiny")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: "other"}))
+    with pytest.raises(BookError, match=r"\(tiny\.json: it has changed\)"):
+        store.read_provenance("tiny")
 
 
-def test_a_damaged_table_of_one_experiment_does_not_stop_another(table):
-    flip(table, within_second_group(table))
+@pytest.mark.parametrize("name", ["tiny.json", "tiny.parquet"])
+def test_a_deleted_half_of_a_pair_is_a_way_that_ends(table, name, capsys):
+    (table.parent / name).unlink()
+    if name == "tiny.json":
+        says = r"tiny\.json is missing\): restore both with `git checkout .* or delete "
+        with pytest.raises(BookError, match=says + r"tiny\.parquet and run `bnbook sweep tiny`"):
+            sweep.sweep(tiny(1), workers=1)
+        table.unlink()  # the advice
+    assert sweep.sweep(tiny(1), workers=1) == 1
+    assert len(store.recorded("tiny")) == 1
+    assert store.read_provenance("tiny")["runs"] == 1
+
+
+@pytest.mark.parametrize("moment", range(4))
+def test_a_sweep_killed_while_it_writes_leaves_a_pair_that_belongs_together(table, records, moment):
+    before = repr(store.read_provenance("tiny"))
+    child = os.fork()
+    if not child:
+        renames = itertools.count()
+        rename = Path.replace
+
+        def killed(path, target):
+            if next(renames) == moment:
+                os._exit(9)
+            return rename(path, target)
+
+        Path.replace = killed
+        store.merge("tiny", records[:3], {"second": True})
+        os._exit(0)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == (9 if moment < 3 else 0)
+    for _ in range(2):
+        if moment < 2:
+            assert len(store.recorded("tiny")) == 6
+            assert repr(store.read_provenance("tiny")) == before
+        else:
+            assert len(store.recorded("tiny")) == 3
+            assert store.read_provenance("tiny")["second"]
+        store.settle("tiny")  # as the next sweep does
+        assert sorted(p.name for p in table.parent.iterdir()) == ["tiny.json", "tiny.parquet"]
+
+
+def test_what_is_damaged_of_others_is_named_and_passed_over(table, records, capsys):
+    flip(table, 1000)
+    (table.parent / "notes.parquet").write_bytes(b"not a table")
+    os.mkfifo(table.parent / "pipe.parquet")
+    spool.folder().mkdir()
+    os.mkfifo(spool.folder() / "pipe.json")
+    (spool.folder() / "0123.json").write_text("{}")
     other = replace(tiny(1), name="other")
-    assert sweep.sweep(other, workers=1) == 0  # its run is in an intact row group
-
-
-def test_a_table_that_lost_its_footer_is_not_silently_made_anew(table):
-    flip(table, table.stat().st_size - 100)
-    with pytest.raises(BookError, match=r"footer has changed\): restore it .* or delete it"):
-        sweep.sweep(tiny(6), workers=1)
+    assert sweep.sweep(other, workers=1) == 1
+    said = capsys.readouterr().out
+    for name in ("tiny.parquet", "notes.parquet", "pipe.parquet", "pipe.json", "0123.json"):
+        assert len([line for line in said.splitlines() if f"{name} is damaged" in line]) == 1
+    assert said.count("passed over") == 5
 
 
 @pytest.mark.parametrize(
     "name", [n for n in experiments.EXPERIMENTS if store.table_path(n).exists()]
 )
-def test_the_books_own_tables_are_sealed_in_small_row_groups(name):
-    content = store.table_path(name).read_bytes()
-    anew = "store.merge(name, store.recorded(name).values(), store.read_provenance(name))"
-    assert b"\nbnbook seal: " in content, f"written before there were seals; write it anew: {anew}"
-    runs = store.read(name)["key"].nunique()
-    assert tables.read(store.table_path(name)).groups >= runs / store.RUNS_PER_GROUP
+def test_the_books_own_tables_are_what_their_provenance_says(name):
+    assert origin.contradictions(experiments.find(name), store.read_provenance(name)) == []
 
 
-def test_any_changed_letter_of_a_spooled_run_is_noticed(folder, records):
-    store.spool(records[0])
-    path = next(store.spool_folder().glob("*.json"))
+def test_any_changed_letter_of_a_spooled_run_is_noticed(folder, records, capsys):
+    spool.write(records[0])
+    path = next(spool.folder().glob("*.json"))
     content = path.read_bytes()
     draw = random.Random(3)
     for place in (draw.randrange(len(content) - 1) for _ in range(200)):
         flip(path, place, 1 << draw.randrange(8))
-        with pytest.raises(BookError, match=r"json is damaged .*delete it, its run will be"):
-            store.spooled()
+        assert spool.read() == {}
         path.write_bytes(content)
-    assert repr(store.spooled()) == repr({records[0]["key"]: records[0]})
+    assert capsys.readouterr().out.count(f"{path} is damaged") == 200
+    assert repr(spool.read()) == repr({records[0]["key"]: records[0]})
 
 
 # A full disk
@@ -225,7 +272,7 @@ def hostile_table(path, payload):
         b"ARROW:extension:metadata": payload,
     }
     column = pa.field("key", pa.string(), metadata=extension)
-    fields = [column, *list(store.SCHEMA)[1:]]
+    fields = [column, *list(tables.SCHEMA)[1:]]
     rows = [{"key": "a", "run": "__import__('os').mkdir('x')", "epoch": 0}]
     schema = pa.schema(fields, metadata={"bnbook_schema": "1", "pandas": payload.hex()})
     parquet.write_table(pa.Table.from_pylist(rows, schema=schema), path)
@@ -239,28 +286,37 @@ def test_a_pickle_in_place_of_a_record_is_refused_unopened(folder, tmp_path, cap
     canary.rmdir()
 
     store.results_folder().mkdir()
-    store.spool_folder().mkdir()
+    spool.folder().mkdir()
     path = store.table_path("tiny")
     refused = []
     for write in (lambda: path.write_bytes(payload), lambda: hostile_table(path, payload)):
         write()
-        for load in (store.read, store.recorded, store.salvaged):
+        for load in (store.read, store.recorded):
             with pytest.raises(BookError) as error:
                 load("tiny")
             refused.append(str(error.value))
     path.unlink()
-    spooled = store.spool_folder() / f"{TINY.key}.json"
+    finished = spool.folder() / f"{TINY.key}.json"
     deep = b"[" * 100_000
     another = json.dumps({"key": "../../x", "run": {}, "rows": []}).encode()
     for content in (payload, deep, another, b"null", b'{"key": {}, "run": []}', b"\xff\xfe"):
-        spooled.write_bytes(content)
-        with pytest.raises(BookError, match="is damaged") as error:
-            sweep.sweep(tiny(1), workers=1)
-        refused.append(str(error.value))
+        finished.write_bytes(content)
+        capsys.readouterr()
+        assert spool.read() == {}
+        refused.append(capsys.readouterr().out.strip())
+        assert "is damaged" in refused[-1]
+    hostile_table(path, payload)
     for content in (payload, deep):
         store.provenance_path("tiny").write_bytes(content)
         with pytest.raises(BookError) as error:
             store.read_provenance("tiny")
+        refused.append(str(error.value))
+    account = {"table": tables.digest(path.read_bytes())}
+    account["checksum"] = store._checksum(account)
+    store.provenance_path("tiny").write_text(json.dumps(account))
+    for load in (store.read, store.recorded):
+        with pytest.raises(BookError, match="is damaged") as error:
+            load("tiny")
         refused.append(str(error.value))
     assert not canary.exists()
     assert not [line for line in refused if "\n" in line]

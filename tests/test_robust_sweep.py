@@ -13,7 +13,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bnbook import store, sweep, training
+from bnbook import cli, origin, spool, store, sweep, training
+from bnbook.errors import BookError
 from bnbook.experiments import Experiment, grid
 from bnbook.run import Run
 
@@ -73,7 +74,7 @@ def wait_for(condition, process, seconds=300):
 
 
 def spooled():
-    return sorted(store.spool_folder().glob("*.json"))
+    return sorted(spool.folder().glob("*.json"))
 
 
 def workers_of(process):
@@ -104,7 +105,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_rows_of_one_that_was_not(folde
     wait_for(spooled, process)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    kept = seconds_of(store.spooled())
+    kept = seconds_of(spool.read())
     assert 1 <= len(kept) < 8
     assert sweep.sweep(tiny(4), workers=1) == 8 - len(kept)
     records = store.recorded("tiny")
@@ -113,7 +114,7 @@ def test_a_killed_sweep_goes_on_and_ends_with_the_rows_of_one_that_was_not(folde
     again = pytest.approx(kept, rel=1e-6)
     assert {k: v for k, v in seconds_of(records).items() if k in kept} == again, "run again"
     killed = next(iter(records.values()))
-    alone = store.record(training.train(Run.from_changes(killed["run"])), sweep.environment())
+    alone = store.record(training.train(Run.from_changes(killed["run"])), origin.environment())
     store.merge("alone", [alone], {})
     assert what_counts(store.recorded("alone")[killed["key"]]) == what_counts(killed)
 
@@ -122,8 +123,8 @@ def test_a_table_that_was_half_written_when_killed_is_cleared_away(folder):
     store.results_folder().mkdir()
     half = store.results_folder() / ".tiny.parquet.1234"
     half.write_bytes(b"PAR1 and no more")
-    with store.locked("tiny"):
-        assert not half.exists()
+    store.settle("tiny")
+    assert not half.exists()
 
 
 @pytest.mark.parametrize("moment", ["while workers start", "while they train"])
@@ -147,6 +148,50 @@ def test_ctrl_c_ends_all_workers_within_five_seconds_and_keeps_what_is_finished(
     assert "Traceback" not in errors
     if moment == "while they train":
         assert store.recorded("tiny")
+
+
+@pytest.mark.parametrize("whom", [os.kill, os.killpg], ids=["the command", "its whole group"])
+def test_a_sweep_that_is_terminated_says_so_in_one_line(folder, started, whom):
+    process = started(command(20))
+    wait_for(spooled, process)
+    workers = workers_of(process)
+    whom(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=300)
+    last = errors.strip().splitlines()[-1]
+    assert last.startswith("bnbook: ")
+    assert process.returncode in (143, 2)
+    assert "Traceback" not in errors
+    assert "leaked" not in errors
+    assert not [one for one in workers if is_running(one)]
+    assert store.recorded("tiny")
+
+
+def out_of_memory(run, splits):
+    raise MemoryError
+
+
+def test_a_worker_without_memory_is_one_line(folder):
+    one = replace(tiny(1), measure=out_of_memory)
+    with pytest.raises(BookError, match="for lack of memory: finished runs are kept; repeat"):
+        sweep.sweep(one, workers=1)
+
+
+def test_without_shared_memory_the_line_says_what_is_missing(folder, monkeypatch):
+    def refuse(*_args, **_kwargs):
+        raise FileNotFoundError(2, "No such file or directory")
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", refuse)
+    with pytest.raises(BookError, match=r"they need shared memory, which Linux has in /dev/shm"):
+        sweep.sweep(tiny(1), workers=1)
+
+
+def test_a_sweep_of_nothing_is_no_success(folder, monkeypatch, capsys):
+    empty = replace(tiny(0), plan=lambda *_: [])
+    with pytest.raises(BookError, match="tiny names no runs"):
+        sweep.sweep(empty, workers=1)
+    monkeypatch.setattr("bnbook.data.at_hand", lambda name: False)
+    assert cli.main(["sweep", "--all"]) == 2
+    assert "nothing was swept" in capsys.readouterr().err
 
 
 def test_two_sweeps_of_one_experiment_at_once_run_everything_once(folder, started):

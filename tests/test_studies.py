@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bnbook import data, experiments, findings, norms, store, sweep, training, verify
+from bnbook import data, experiments, findings, norms, origin, spool, store, sweep, training, verify
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment
 from bnbook.findings import ledger
@@ -94,12 +94,12 @@ def test_a_study_records_what_it_measures(folder):
     assert list(mine["per_channel"].iloc[1]) == pytest.approx(expected[1]["per_channel"], rel=1e-5)
     assert set(frame["lr"]) == {0.5}
     assert "test_accuracy" not in frame
-    assert not list(store.spool_folder(STUDY.name).iterdir())
+    assert not list(spool.folder(STUDY.name).iterdir())
 
 
 def test_a_study_goes_on_where_it_was(folder):
     for run in itertools.islice(STUDY.runs(store.records_frame([])), 3):
-        store.spool(sweep.work_of(STUDY)(run))
+        spool.write(sweep.work_of(STUDY)(run))
     assert sweep.sweep(STUDY, workers=1) == 1
     assert sweep.sweep(STUDY, workers=1) == 0
     assert store.read(STUDY.name)["key"].nunique() == 4
@@ -108,7 +108,7 @@ def test_a_study_goes_on_where_it_was(folder):
 def test_a_study_and_an_experiment_of_the_same_runs_keep_apart(folder):
     plain = replace(STUDY, name="tiny-plain", measure=None)
     for run in plain.runs(store.records_frame([])):
-        store.spool(sweep.work_of(STUDY)(run))
+        spool.write(sweep.work_of(STUDY)(run))
     assert sweep.sweep(plain, workers=1) == 4
     assert sweep.sweep(STUDY, workers=1) == 0
     assert set(store.read("tiny-plain")["epoch"]) == {0, 1, 2}
@@ -121,7 +121,7 @@ def test_a_study_tells_where_it_comes_from_and_when_it_is_stale(folder):
     found = store.read_provenance(STUDY.name)
     assert set(found["fingerprints"]) == set(ARMS)
     assert found["fingerprints"]["with BN"]["losses"] == training.first_losses(TINY)
-    assert sweep.stale(STUDY) == []
+    assert origin.stale(STUDY) == []
     assert "4 runs" in str(findings.provenance(STUDY.name))
 
 
@@ -140,14 +140,14 @@ def test_the_ledger_counts_a_studys_runs_apart(folder, monkeypatch):
 
 def test_a_measured_name_that_the_run_has_is_refused():
     with pytest.raises(ValueError, match="the rows of tiny measure lr"):
-        store.study_record("tiny", TINY, [{"lr": 1.0}], sweep.environment())
+        store.study_record("tiny", TINY, [{"lr": 1.0}], origin.environment())
 
 
 def test_numbers_that_are_none_come_back(folder):
     rows = [{"x": math.nan, "y": None}, {"x": math.inf, "y": 2}]
-    record = store.study_record("tiny", TINY, rows, sweep.environment())
-    store.spool(record)
-    store.merge("tiny", store.spooled("tiny").values(), {})
+    record = store.study_record("tiny", TINY, rows, origin.environment())
+    spool.write(record)
+    store.merge("tiny", spool.read("tiny").values(), {})
     x, y = (store.read("tiny")[name] for name in "xy")
     assert math.isnan(x[0])
     assert x[1] == math.inf

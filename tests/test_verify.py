@@ -1,12 +1,14 @@
 """Recorded runs hold when they are run again, and what does not hold is told apart."""
 
 import json
+import os
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bnbook import cli, data, experiments, findings, store, sweep, verify
+from bnbook import cli, data, experiments, findings, origin, store, sweep, verify
 from bnbook.errors import BookError
 from bnbook.experiments import Experiment
 from bnbook.run import Run
@@ -31,15 +33,25 @@ def made(run, final=9000, outcome="trained", machine="here", seconds=1.0, losses
         for epoch, correct in enumerate((1000, 8000, final))
     ]
     rows[-1] |= {"test_correct": final, "test_correct_running": final, "test_images": 10_000}
+    rows[-1] |= {"gradient_norm": [1.0, 1.0], "gamma": [[1.0, 2.0], []]}
     rows[-1]["first_losses"] = list(losses)
     place = {"machine": machine, "torch": "2", "date": "2026-11-22"}
     named = {"key": run.key, "run": run.changes(), "outcome": outcome}
     return {**named, **place, "rows": rows}
 
 
+def changed(name, value, run=None):
+    """The record of `made` with another value in its last row."""
+    record = made(run or BASE)
+    record["rows"][-1][name] = value
+    return record
+
+
 def recorded(record, seeds=(0.90, 0.91, 0.92)):
     rows = store.records_frame([record]).assign(arm="only")
-    return verify.Recorded("tiny", Run.from_changes(record["run"]), rows, list(seeds))
+    same = [record | {"rows": record["rows"][-1:]} for _ in seeds]
+    ends = store.records_frame(same).assign(val_accuracy=list(seeds))
+    return verify.Recorded("tiny", Run.from_changes(record["run"]), rows, ends)
 
 
 def check(then, now, **more):
@@ -60,8 +72,12 @@ def tiny(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
     monkeypatch.setitem(experiments.EXPERIMENTS, "tiny", experiment)
     records = [made(run, 9000 + i, seconds=10 - i) for i, run in enumerate(runs)]
-    store.merge("tiny", records, {})
+    store.merge("tiny", records, origin.follows(experiment, records))
     return records
+
+
+def write(name, records):
+    store.merge(name, records, origin.follows(experiments.find(name), records))
 
 
 @pytest.fixture
@@ -93,7 +109,7 @@ def test_a_list_that_a_study_measured_is_compared_number_by_number():
     same["gamma"] = [gamma.copy() for gamma in same["gamma"]]
     assert verify.check(one, same).verdict == verify.SAME
     same["gamma"].iloc[0][0] += 1e-3
-    assert verify.check(one, same).why == "gamma differs"
+    assert verify.check(one, same).why == "gamma: 1 by up to 0.001"
 
 
 def test_two_short_recorded_runs_hold():
@@ -117,14 +133,22 @@ def test_a_run_that_repeats_itself_is_the_same():
 @pytest.mark.parametrize(
     ("now", "why"),
     [
-        (made(BASE, 9001), "4 counts of correct images by up to 1"),
-        (made(BASE, outcome="collapsed"), "collapsed, not trained"),
+        (
+            made(BASE, 9001),
+            "val_correct: 1 by up to 1; val_correct_running: 1 by up to 1; "
+            "test_correct: 1 by up to 1; test_correct_running: 1 by up to 1",
+        ),
+        (made(BASE, outcome="collapsed"), "outcome: collapsed, not trained"),
         (
             made(BASE, losses=[2.5, 2.25, 2.0 + 1e-12, float("nan")]),
-            "1 first losses by up to 1e-12",
+            "first_losses: 1 by up to 1e-12",
         ),
-        (made(BASE, losses=[2.5, 2.25]), "2 first losses, not 4"),
-        (made(BASE, losses=[2.5, 2.25, 2.0, 2.0]), "1 first losses by up to nan"),
+        (made(BASE, losses=[2.5, 2.25]), "first_losses: 5 values, not 7"),
+        (made(BASE, losses=[2.5, 2.25, 2.0, 2.0]), "first_losses: 1 by up to nan"),
+        (changed("val_loss", 0.5 + 1e-12), "val_loss: 1 by up to 1e-12"),
+        (changed("gradient_norm", [1.0, 2.0]), "gradient_norm: 1 by up to 1"),
+        (changed("gamma", [[1.0], []]), "gamma: 6 values, not 7"),
+        (changed("test_images", 9_999), "test_images: 1 by up to 1"),
     ],
 )
 def test_the_smallest_difference_counts_on_the_same_kind_of_machine(now, why):
@@ -136,7 +160,7 @@ def test_the_smallest_difference_counts_on_the_same_kind_of_machine(now, why):
 def test_a_run_that_ends_early_differs():
     early = made(BASE)
     early["rows"] = [early["rows"][0], early["rows"][1] | {"first_losses": LOSSES}]
-    assert check(made(BASE), early).why == "ended after epoch 1, not 2"
+    assert check(made(BASE), early).why == "2 rows, not 3"
 
 
 @pytest.mark.parametrize("version", ["torch", "bnbook"])
@@ -145,6 +169,23 @@ def test_another_version_of_torch_or_of_this_package_is_another_place(version):
 
 
 # Elsewhere
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("val_images", 5_000),
+        ("test_images", 5_000),
+        ("val_loss", 1.0),
+        ("test_correct", 5_000),
+        ("gradient_norm", [2.0, 2.0]),
+        ("gamma", [[2.0, 4.0], []]),
+    ],
+)
+def test_elsewhere_what_was_rewritten_in_a_whole_table_shows(name, value):
+    now = made(BASE, machine="elsewhere")
+    assert check(made(BASE), now).holds
+    assert check(changed(name, value), now).why.startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize(
@@ -170,12 +211,12 @@ def test_elsewhere_rounding_may_part_losses_after_the_first(first, holds):
     frame = findings.load("batch-noise")
     rows = frame[frame["key"] == frame.loc[frame["arm"] == "batch norm", "key"].iloc[0]]
     then = verify.Recorded(
-        "batch-noise", Run.from_changes(json.loads(rows["run"].iloc[0])), rows, []
+        "batch-noise", Run.from_changes(json.loads(rows["run"].iloc[0])), rows, rows
     )
     now = rows.assign(machine="elsewhere")
     losses = now["first_losses"].iloc[-1] * np.array([first, *[1.01] * 9])
     now["first_losses"] = [*now["first_losses"].iloc[:-1], losses]
-    assert verify.check(replace(then, seeds=list(rows["val_accuracy"])), now).holds == holds
+    assert verify.check(then, now).holds == holds
 
 
 def test_elsewhere_a_run_may_always_end_as_it_was_recorded():
@@ -213,15 +254,15 @@ def test_the_shortest_runs_are_those_that_ran_to_their_end(tiny):
     tiny[-1]["outcome"] = "non-finite"
     del tiny[-2]["rows"][-1]
     tiny[-2]["rows"][-1]["first_losses"] = LOSSES
-    store.merge("tiny", tiny, {})
+    write("tiny", tiny)
     chosen = verify.choose("tiny", 2, draw=None)
     assert [one.run.key for one in chosen] == [tiny[-3]["key"], tiny[-4]["key"]]
 
 
 def test_seeds_are_those_of_the_same_arm_and_setting(tiny):
     chosen = {one.run.key: one for one in verify.choose("tiny", 1000, 0)}
-    assert chosen[tiny[0]["key"]].seeds == [0.9, 0.9001, 0.9002]
-    assert chosen[tiny[3]["key"]].seeds == [0.9003, 0.9004]
+    assert list(chosen[tiny[0]["key"]].seeds["val_accuracy"]) == [0.9, 0.9001, 0.9002]
+    assert list(chosen[tiny[3]["key"]].seeds["val_accuracy"]) == [0.9003, 0.9004]
     assert str(chosen[tiny[9]["key"]]) == "tiny: without BN, lr 1, batch 128, seed 1"
 
 
@@ -256,17 +297,14 @@ def test_the_command_names_what_differs_and_exits_with_1(tiny, rerun, capsys):
     assert cli.main(["verify", "tiny", "--shortest", "--sample", "3"]) == 1
     out = capsys.readouterr().out
     assert "3 recorded runs, the shortest" in out
-    line = (
-        "tiny: without BN, lr 1, batch 128, seed 1: differs (4 counts of correct images by up to 1)"
-    )
-    assert line in out
+    assert "tiny: without BN, lr 1, batch 128, seed 1: differs (val_correct: 1 by up to 1" in out
     assert out.endswith("2 of 3 recorded runs hold\n")
 
 
 def test_a_run_that_two_experiments_share_is_run_once_and_checked_twice(rerun, tiny, monkeypatch):
     twin = replace(experiments.find("tiny"), name="twin")
     monkeypatch.setitem(experiments.EXPERIMENTS, "twin", twin)
-    store.merge("twin", tiny, {})
+    write("twin", tiny)
     chosen = [one for name in ("tiny", "twin") for one in verify.choose(name, 1, 0)]
     assert [check.recorded.experiment for check in verify.verify(chosen)] == ["tiny", "twin"]
 
@@ -300,3 +338,44 @@ def test_the_interval_for_one_more_value_holds_it_in_95_of_100_cases():
         [low <= row[5] <= high for (_, low, high), row in zip(found, draws, strict=True)]
     )
     assert 0.94 < held < 0.96
+
+
+# What would be no success
+
+
+def test_nothing_to_verify_is_no_success(folder, capsys):
+    assert cli.main(["verify"]) == 2
+    assert "no records to verify in" in capsys.readouterr().err
+
+
+def test_a_sample_without_runs_is_no_success(tiny, capsys):
+    for record in tiny:
+        record["outcome"] = "non-finite"
+    write("tiny", tiny)
+    assert cli.main(["verify", "tiny", "--shortest"]) == 2
+    assert "no run of tiny went to its end: leave --shortest out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["seeds", "machines", "training_seconds", "fingerprints"])
+def test_a_provenance_that_says_other_things_than_its_table_is_named(tiny, name):
+    told = store.read_provenance("tiny")
+    other = {"training_seconds": 7, "fingerprints": {}}.get(name, ["other"])
+    store.merge("tiny", tiny, told | {name: other})
+    with pytest.raises(BookError, match=rf"tiny\.json says other {name} than the records"):
+        verify.choose("tiny", 1, 0)
+
+
+def test_a_reader_who_leaves_changes_nothing_of_the_exit_code(tiny, rerun, monkeypatch):
+    for record in tiny:
+        run = Run.from_changes(record["run"])
+        rerun[run.key] = made(run, 1)
+    reading, writing = os.pipe()
+    os.close(reading)
+    kept = os.dup(1)
+    try:
+        os.dup2(writing, 1)
+        with open(1, "w", closefd=False) as output:
+            monkeypatch.setattr(sys, "stdout", output)
+            assert cli.main(["verify", "tiny"]) == 1
+    finally:
+        os.dup2(kept, 1)

@@ -9,7 +9,6 @@ folders: `BNBOOK_DATA` (the repository's `data/`) and `BNBOOK_CACHE`.
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 import torch
 from torch import Tensor
@@ -17,7 +16,7 @@ from torch import Tensor
 from bnbook.data import files
 from bnbook.data.catalog import SOURCES
 from bnbook.data.files import Dataset, bundled_folder, cache_folder
-from bnbook.errors import BookError
+from bnbook.errors import BookError, reason
 
 __all__ = [
     "NAMES",
@@ -39,6 +38,9 @@ __all__ = [
 #: Sizes of the three parts of `digits`, the data of the lab on the page, and its grey levels.
 DIGITS_SIZES = (4_000, 1_000, 1_000)
 GREY_LEVELS = 16
+
+#: What libraries raise over files that hold something else than they should.
+READING = (OSError, ValueError, TypeError, LookupError, EOFError, AssertionError, MemoryError)
 
 #: Images set aside for validation, and the seed that chooses them. Part of every recorded result.
 VALIDATION_SIZE = 10_000
@@ -81,9 +83,17 @@ def load(name: str) -> Dataset:
         faults = files.faults(source, folder)
     for file, fault in faults.items():
         raise BookError(f"{folder / file} {fault}: delete it, and it will be fetched again")
-    data = source.read(folder)
-    _require_match(data.train_images, data.train_labels, data.classes, folder)
-    _require_match(data.test_images, data.test_labels, data.classes, folder)
+    remedy = "delete the folder, and they will be fetched again"
+    try:
+        data = source.read(folder)
+    except READING as error:
+        raise BookError(f"cannot read the files in {folder} ({reason(error)}): {remedy}") from error
+    for images, labels in (
+        (data.train_images, data.train_labels),
+        (data.test_images, data.test_labels),
+    ):
+        if wrong := _mismatch(images, labels, len(data.classes)):
+            raise BookError(f"the files in {folder} do not belong together ({wrong}): {remedy}")
     return data
 
 
@@ -155,13 +165,16 @@ def describe(name: str) -> str:
     )
 
 
-def _require_match(images: Tensor, labels: Tensor, classes: tuple[str, ...], folder: Path) -> None:
-    if not len(labels) or len(images) != len(labels) or int(labels.max()) >= len(classes):
-        raise BookError(
-            f"the files in {folder} do not belong together ({len(images):,} images, "
-            f"{len(labels):,} labels for {len(classes)} classes): "
-            "delete the folder, and they will be fetched again"
-        )
+def _mismatch(images: Tensor, labels: Tensor, classes: int) -> str:
+    """Say why these are not images uint8 `(n, …)` with a label each; "" if they are."""
+    if (images.dim(), images.dtype) != (4, torch.uint8):
+        return f"images of shape {tuple(images.shape)} and {images.dtype}"
+    if (labels.dim(), labels.dtype) != (1, torch.int64):
+        return f"labels of shape {tuple(labels.shape)} and {labels.dtype}"
+    if not 0 < len(labels) == len(images):
+        return f"{len(images):,} images, {len(labels):,} labels"
+    low, high = int(labels.min()), int(labels.max())
+    return "" if 0 <= low <= high < classes else f"labels {low} to {high} for {classes} classes"
 
 
 #: Every name that `splits` knows: two are other divisions of MNIST.

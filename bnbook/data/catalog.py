@@ -3,6 +3,7 @@
 import gzip
 import io
 import os
+import warnings
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from bnbook.data import files
 from bnbook.data.files import Dataset, Source
-from bnbook.errors import BookError
+from bnbook.errors import BookError, reason
 
 #: MD5 of the unpacked files of MNIST, and of Fashion-MNIST.
 MNIST_MD5 = {
@@ -37,7 +38,10 @@ FASHION_MNIST_SYSTEM = Path("/usr/share/datasets/fashion-mnist")
 #: Names the user's file with CIFAR-10 as JPEG images; lossy, so figures that rest on it say so.
 JPEG_VARIABLE = "BNBOOK_CIFAR10_JPEG"
 PARTS = ("train", "test")
-ZIP_ERRORS = (zipfile.BadZipFile, zlib.error)
+FILE_ERRORS = (
+    *(zipfile.BadZipFile, zlib.error, Image.DecompressionBombError),
+    *(Image.DecompressionBombWarning, MemoryError),
+)
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
     *("dog", "frog", "horse", "ship", "truck"),
@@ -197,22 +201,37 @@ def _decode_jpeg(root: Path) -> None:
             for part in PARTS:
                 images = _decoded(packed[f"{part}_jpeg"], packed[f"{part}_length"])
                 arrays[f"{part}_images"] = images.numpy()
-                arrays[f"{part}_labels"] = packed[f"{part}_label"].astype(np.int64)
+                arrays[f"{part}_labels"] = _checked(packed[f"{part}_label"])
     # A TypeError says that the file is a single array.
-    except (OSError, TypeError, ValueError, LookupError, EOFError, *ZIP_ERRORS) as error:
-        reason = getattr(error, "strerror", None) or str(error).splitlines()[0]
-        raise BookError(f"cannot read {named} ({reason}): {remedy}") from error
+    except (OSError, TypeError, ValueError, LookupError, EOFError, *FILE_ERRORS) as error:
+        raise BookError(f"cannot read {named} ({reason(error)}): {remedy}") from error
     for name, array in arrays.items():
         np.save(root / f"{name}.npy", array)
 
 
 def _decoded(content: Any, lengths: Any) -> Tensor:
-    """Decode images of one size, stored one after another: uint8 `(n, 3, height, width)`."""
+    """Decode images stored one after another: uint8 `(n, 3, 32, 32)`."""
     if sum(lengths) != len(content):
         raise ValueError(f"{len(content):,} bytes instead of {sum(lengths):,}")
     pieces = (piece.tobytes() for piece in np.split(content, np.cumsum(lengths)[:-1]))
-    images = [np.asarray(Image.open(io.BytesIO(piece)).convert("RGB")) for piece in pieces]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # of an image that claims too many pixels to be one of these
+        images = [_pixels(piece) for piece in pieces]
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+
+
+def _pixels(content: bytes) -> Any:
+    image = Image.open(io.BytesIO(content))
+    if image.size != (32, 32):
+        raise ValueError(f"an image of {image.width:,} x {image.height:,} pixels, not 32 x 32")
+    return np.asarray(image.convert("RGB"))
+
+
+def _checked(labels: Any) -> Any:
+    """Return labels as int64 if all of them name a class."""
+    if labels.dtype.kind not in "iu" or not np.isin(labels, range(len(CIFAR10_CLASSES))).all():
+        raise ValueError(f"labels that are not 0 to {len(CIFAR10_CLASSES) - 1}")
+    return labels.astype(np.int64)
 
 
 def _read_npy(folder: Path) -> Dataset:

@@ -1,5 +1,6 @@
 """A data set's files: where they lie, whether they are whole, and how they get there."""
 
+import contextlib
 import hashlib
 import http.client
 import os
@@ -16,7 +17,7 @@ import numpy as np
 import platformdirs
 from torch import Tensor
 
-from bnbook.errors import BookError
+from bnbook.errors import BookError, reason
 
 MISSING = "is missing"
 
@@ -56,13 +57,35 @@ def bundled_folder() -> Path:
 
 
 def cache_folder() -> Path:
-    """Return the folder that holds unpacked and downloaded data, one folder per data set."""
-    return Path(os.environ.get("BNBOOK_CACHE") or platformdirs.user_cache_dir("bnbook"))
+    """Return the folder that holds unpacked and downloaded data, one folder per data set.
+
+    Raises BookError where the user has no home and names none.
+    """
+    if named := os.environ.get("BNBOOK_CACHE"):
+        return Path(named)
+    folder = ""
+    with contextlib.suppress(RuntimeError, KeyError):  # what asking for a home may raise
+        folder = platformdirs.user_cache_dir("bnbook")
+    if not Path(folder).is_absolute():
+        raise BookError(
+            "this user has no home folder to unpack data into: name a folder in the environment "
+            "variable BNBOOK_CACHE"
+        )
+    return Path(folder)
 
 
 def faults(source: Source, folder: Path) -> dict[str, str]:
-    """Map each file that is not as it should be to what is wrong with it."""
-    found = {file: fault(folder / file, md5) for file, md5 in source.files.items()}
+    """Map each file that is not as it should be to what is wrong with it.
+
+    Raises BookError where the folder may not be read.
+    """
+    try:
+        found = {file: fault(folder / file, md5) for file, md5 in source.files.items()}
+    except OSError as error:
+        raise BookError(
+            f"cannot read {folder} ({reason(error)}): name a folder of your own in the environment "
+            "variable BNBOOK_CACHE"
+        ) from error
     return {file: fault for file, fault in found.items() if fault}
 
 
