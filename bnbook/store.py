@@ -96,8 +96,9 @@ def settle(name: str) -> None:
             pending.unlink(missing_ok=True)
         else:
             pending.replace(provenance_path(name))
-        for leftover in results_folder().glob(f"*.{name}.*"):
-            leftover.unlink()
+        for hidden in (f".{name}.*", f"..{name}.*"):
+            for leftover in results_folder().glob(hidden):
+                leftover.unlink()
     except OSError as error:
         raise BookError(f"cannot write {provenance_path(name)} ({reason(error)})") from error
 

@@ -113,8 +113,8 @@ def check_device(experiment: Experiment, device: str) -> None:
         float(torch.zeros(1, device=device))
     except (RuntimeError, AssertionError) as error:
         raise BookError(
-            f"cannot train on device {device!r} ({reason(error)}): name one that PyTorch finds here, "
-            "such as cuda or mps, or leave --device out"
+            f"cannot train on device {device!r} ({reason(error)}): name one that PyTorch finds "
+            "here, such as cuda or mps, or leave --device out"
         ) from None
 
 
