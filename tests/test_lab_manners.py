@@ -154,7 +154,7 @@ PLACE = "[scrollX, scrollY]"
 
 
 def test_the_focus_stays_through_a_training_and_space_pauses(page, lab_site):
-    lab = opened(page, lab_site, link=SHORT.replace("epochs=5", "epochs=25"))
+    lab = opened(page, lab_site, link=SHORT.replace("epochs=5", "epochs=10"))
     lab.get_by_role("button", name="Train here").focus()
     place = lab.evaluate(PLACE)
     lab.keyboard.press("Space")
