@@ -144,7 +144,7 @@ def slide(page, name, *keys):
 
 def prints(page):
     """What is shown to compare two machines by: last losses and the bits of all weights."""
-    details = page.locator("details.current")
+    details = page.locator(".bn-browser details.current")
     if not details.get_attribute("open"):
         details.locator("summary").click()
     return page.locator(".prints").inner_text()

@@ -46,7 +46,7 @@ def test_a_lab_trains_by_keyboard_to_the_same_bits(request, name, in_chromium, a
     one.press("Space")
     assert one.wait(f"['done', 'failed'].includes({STATE}) && {STATE}") == "done"
     assert one.ask(FOCUSED) == "train"
-    one.ask("document.querySelector('details.current').open = true")
+    one.ask("document.querySelector('.bn-browser .current').open = true")
     assert one.wait("document.querySelector('.prints')?.textContent") == in_chromium
 
 
