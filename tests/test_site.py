@@ -280,32 +280,6 @@ def test_what_loads_nothing_is_left_alone(tmp_path, tag):
     assert (tmp_path / "index.html").read_text() == page
 
 
-EXTRAS = [
-    '<script src="https://cdnjs.cloudflare.com/ajax/libs/require.js/2.3.6/require.min.js"></script>',
-    '<script src="https://cdnjs.cloudflare.com/ajax/libs/jquery/3.5.1/jquery.min.js"></script>',
-    "<script type=\"application/javascript\">define('jquery', [],function() {})</script>",
-    '<link rel="stylesheet" href="https://cdn.jsdelivr.net/npm/katex@0.16.11/dist/katex.min.css">',
-    '<link rel="preconnect" href="https://fonts.gstatic.com">',
-]
-
-
-@pytest.mark.parametrize("tag", EXTRAS)
-def test_what_the_renderers_add_is_removed(tmp_path, tag):
-    (tmp_path / "index.html").write_text(f"<head>{tag}</head>")
-    offline.mend(tmp_path)
-    assert (tmp_path / "index.html").read_text() == "<head></head>"
-
-
-def test_web_fonts_leave_the_style_sheets_and_other_hosts_are_refused(tmp_path):
-    sheet = tmp_path / "theme.css"
-    sheet.write_text("@import url(https://fonts.googleapis.com/css2?family=Lato:wght@4;7);a{b:c}")
-    offline.mend(tmp_path)
-    assert sheet.read_text() == "a{b:c}"
-    sheet.write_text("a { background: url(https://example.org/a.png) }")
-    with pytest.raises(BookError, match=r"theme\.css: .*example\.org"):
-        offline.mend(tmp_path)
-
-
 @pytest.mark.parametrize(
     ("link", "complaint"),
     [("gone.html", "leads nowhere"), ("#gone", "no such place"), ("/x.html", "root of a server")],

@@ -54,9 +54,12 @@ def modules_of(path: Path, found: Sequence[Tag]) -> Iterator[tuple[Tag, Path]]:
     """Yield the scripts of a page at `path` that are modules in files of the site."""
     for tag in found:
         address = tag.attrs.get("src", "")
-        is_module = tag.name == "script" and tag.attrs.get("type", "").lower() == "module"
-        if is_module and address and not is_elsewhere(address):
+        if _is_module(tag) and address and not is_elsewhere(address):
             yield tag, (path.parent / PurePosixPath(unquote(address.partition("?")[0]))).resolve()
+
+
+def _is_module(tag: Tag) -> bool:
+    return tag.name == "script" and tag.attrs.get("type", "").lower() == "module"
 
 
 def edits(page: str, found: Sequence[Tag], path: Path, turned: set[Path]) -> Iterator[Edit]:
@@ -69,8 +72,8 @@ def edits(page: str, found: Sequence[Tag], path: Path, turned: set[Path]) -> Ite
             yield tag.start, tag.stop, ""
         elif tag.name == "script" and tag.attrs.get("id") == "quarto-html-before-body":
             yield tag.stop, tag.stop, _SCHEME
-        elif tag.name == "script" and tag.attrs.get("type", "").lower() == "module":
-            if "src" not in tag.attrs and (text := modules.inline(path, tag.text)):
+        elif _is_module(tag) and "src" not in tag.attrs:
+            if text := modules.inline(path, tag.text):
                 yield tag.start, tag.stop, f'<script type="module">{text}</script>'
     end = page.rfind("</body>")
     if end >= 0 and any(tag.attrs.get("id") == "quarto-search" for tag in found):

@@ -1,4 +1,4 @@
-"""What the renderers leave out of a page or write differently: its head, its contents, one title."""
+"""What the renderers leave out of a page or write differently: head, contents, title."""
 
 import html
 from collections.abc import Iterable, Iterator, Sequence
@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from bnbook.site.pages import Edit, Tag, edit, tags, text_of
 
 ICON = "favicon.svg"
+# As Quarto writes it with `toc-expand: true`.
+_NAVIGATION = '<nav id="TOC" role="doc-toc" class="toc-active" data-toc-expanded="99">'
 _SEPARATOR = " – "  # between the page's title and the book's, in both renderers
 #: A description as search engines show it.
 _LONGEST = 200
@@ -43,8 +45,7 @@ def _contents(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
     title = next((tag for tag in found if tag.attrs.get("id") == "toc-title"), None)
     label = text_of(page, title) if title else "On this page"
     heading = f'<h2 id="toc-title">{html.escape(label)}</h2>'
-    text = f'<nav id="TOC" role="doc-toc" class="toc-active">{heading}{_nested(headings)}</nav>'
-    yield beside.stop, beside.close, text
+    yield beside.stop, beside.close, f"{_NAVIGATION}{heading}{_nested(headings)}</nav>"
     if "zindex-bottom" in beside.classes:  # as Quarto puts it where nothing is to be clicked
         start = page[beside.start : beside.stop]
         yield beside.start, beside.stop, start.replace(" zindex-bottom", "")
@@ -70,7 +71,7 @@ def _nested(headings: Iterable[Heading]) -> str:
         if depth == 0:
             text += "<li>"
         elif level == 3 and depth == 2:
-            text += '<ul><li>'
+            text += "<ul><li>"
         elif level == 2 and depth == 3:
             text += "</li></ul></li><li>"
         else:
@@ -84,7 +85,7 @@ def _nested(headings: Iterable[Heading]) -> str:
 
 
 def _head(page: str, found: Sequence[Tag], to_root: str) -> Iterator[Edit]:
-    """Description, Open Graph and icon; no address in them, as nobody knows where the site goes."""
+    """Yield description, Open Graph and icon; no addresses, as they are not known here."""
     title = next((tag for tag in found if tag.name == "title"), None)
     if title is None or title.close < 0:
         return

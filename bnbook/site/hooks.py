@@ -8,6 +8,7 @@ mended as `bnbook render` mends them.
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -16,7 +17,7 @@ from pathlib import Path
 from bnbook.errors import BookError
 from bnbook.site import offline
 from bnbook.site.build import add_notebooks
-from bnbook.site.notebooks import execute, is_executed, notebooks, stage
+from bnbook.site.notebooks import WORK, execute, is_executed, notebooks, stage
 
 
 def before(root: Path) -> None:
@@ -46,6 +47,8 @@ def after(root: Path) -> None:
     """Mend the pages; of a single one, or in a preview, the others may not be there yet."""
     site = Path(os.environ["QUARTO_PROJECT_OUTPUT_DIR"])
     add_notebooks(root, site)
+    # Quarto finds the resources in the build folder too.
+    shutil.rmtree(site / WORK, ignore_errors=True)
     for warning in offline.mend(site, whole=bool(os.environ.get("QUARTO_PROJECT_RENDER_ALL"))):
         print(warning)
 

@@ -16,9 +16,11 @@ from bnbook.site import accessible, css, disk, dress, mathml, scripts
 from bnbook.site.pages import Edit, Tag, edit, is_elsewhere, line_of, tags
 
 _SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
-# Not needed: math is MathML, outputs need no module loader, the type faces are the system's. Seen
-# as `jquery@3.5.1/`, `libs/jquery/3.5.1/`, `requirejs@2.3.6/`, `require.js/2.3.6/`, `polyfill.min.js`.
-_EXTRA = re.compile(r"(?:jquery|require\.?js|require|katex|mathjax|polyfill)(?:[@.].*)?", re.IGNORECASE)
+# Not needed: math is MathML, outputs need no module loader, the type faces are the system's. Parts
+# of paths: `jquery@3.5.1`, `jquery`, `requirejs@2.3.6`, `require.js`, `polyfill.min.js`.
+_EXTRA = re.compile(
+    r"(?:jquery|require\.?js|require|katex|mathjax|polyfill)(?:[@.].*)?", re.IGNORECASE
+)
 #: A page that was mended says so, and is left alone when its neighbors are rendered again.
 _MENDED = '<meta name="bnbook-offline">'
 _LOADING_RELS = {
@@ -54,7 +56,7 @@ def mend(site: Path, whole: bool = True) -> list[str]:
         to_root = "../" * (len(path.relative_to(site).parts) - 1)
         typeset = _UNBREAKABLE.sub(_unbroken, mathml.typeset(page, formulas))
         pages[path] = dress.dress(typeset, to_root)
-    warnings = _write(site, pages, set(fresh))
+    warnings = _write(pages, set(fresh))
     for path in sorted(site.rglob("*.css")):
         path.write_text(css.without_web_fonts(path.read_text("utf-8")), encoding="utf-8")
     if any('rel="icon"' in page for page in pages.values()):
@@ -63,7 +65,7 @@ def mend(site: Path, whole: bool = True) -> list[str]:
     return warnings
 
 
-def _write(site: Path, pages: dict[Path, str], fresh: set[Path]) -> list[str]:
+def _write(pages: dict[Path, str], fresh: set[Path]) -> list[str]:
     """Make the fresh pages work from disk and without a network, and write them."""
     found = {path: tags(pages[path]) for path in fresh}
     files = {file for path in fresh for _, file in disk.modules_of(path, found[path])}
@@ -140,10 +142,8 @@ def _check(site: Path, pages: dict[Path, str], whole: bool) -> None:
                 raise BookError(f"{name}: the site would load {url} from another host")
 
 
-def _problem(
-    tag: Tag, path: Path, site: Path, anchors: dict[Path, set[str]] | None
-) -> str | None:
-    """Say why a page with this tag cannot be published, if so; without `anchors`, links are free."""
+def _problem(tag: Tag, path: Path, site: Path, anchors: dict[Path, set[str]] | None) -> str | None:
+    """Say why a page with this tag cannot be published, if so; links only with `anchors`."""
     if url := next(requests(tag), None):
         return f"the page would load {url} from another host"
     if anchors is None:

@@ -148,10 +148,13 @@ def _arguments(node: Node) -> list[Node]:
 
 
 def raw_text(node: Node) -> str:
+    """Return a node as it is written."""
     return (node.text or b"").decode()
 
 
-_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]+)\}|(.))", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|u\{([0-9a-fA-F]+)\}|(.))", re.DOTALL
+)
 
 
 def text_of(node: Node) -> str:
