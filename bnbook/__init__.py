@@ -1,3 +1,8 @@
 """The Batch Norm Exercise Book: batch normalization, answered by experiment."""
 
+from bnbook.run import Run
+from bnbook.training import train
+
+__all__ = ["Run", "train"]
+
 __version__ = "0.1.0"

@@ -115,6 +115,11 @@ def _parser() -> argparse.ArgumentParser:
     which.add_argument("--shortest", action="store_true", help="the shortest runs, not random ones")
     verifying.set_defaults(run=_verify)
 
+    address = commands.add_parser(
+        "address", help="write the repository that _quarto.yml names into the notebooks"
+    )
+    address.set_defaults(run=_address)
+
     sets = commands.add_parser("data", help="fetch a data set and say where it is")
     sets.add_argument("name", help=", ".join(data.SOURCES))
     sets.set_defaults(run=lambda options: print(data.describe(options.name)))
@@ -126,6 +131,11 @@ def _render(options: argparse.Namespace) -> None:
         site.stage(Path.cwd())
     else:
         site.render(Path.cwd(), options.output, renderer=options.renderer)
+
+
+def _address(_options: argparse.Namespace) -> None:
+    changed = site.name_in_sources(Path.cwd())
+    print(f"notebooks changed: {changed}; commit them, as Colab opens them from the repository")
 
 
 def _sweep(options: argparse.Namespace) -> None:

@@ -187,7 +187,7 @@ def reading_minutes(notebook: Mapping[str, Any]) -> int:
             words += len(re.findall(r"\w[\w'’-]*", prose))
         elif re.search(r"^#\| (echo: false|code-fold: true)", source, re.MULTILINE):
             outputs += 1
-        else:
+        elif not re.search(r"^#\| include: false", source, re.MULTILINE):
             lines += sum(bool(line.strip()) for line in source.splitlines())
     seconds = 60 * words / WORDS_A_MINUTE + SECONDS_A_LINE * lines + SECONDS_AN_OUTPUT * outputs
     return max(1, round(seconds / 60 / MINUTES)) * MINUTES

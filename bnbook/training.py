@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from bnbook import data, inputs, models, norms
 from bnbook.errors import BookError
+from bnbook.history import History, Row
 from bnbook.run import Run
 from bnbook.session import Session as Session
 from bnbook.session import build as build
@@ -31,27 +32,6 @@ PROBE_SIZE = 256  # images in the fixed batch that probes look at
 REESTIMATE_SIZE = 10_000  # training images that statistics are re-estimated over, at most
 EVALUATION_BATCH = 200  # images per forward pass in evaluation; small enough to stay in the cache
 FIRST_LOSSES = 10  # steps whose losses identify a run's behaviour
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class History:
-    """What a run did: one row per epoch (0 = before training), and how it ended.
-
-    `rows` hold epoch, step, train_loss (mean over the epoch's steps), val_loss, counts of correct
-    images (`val_correct`, `test_correct` with re-estimated statistics, `…_running` with the
-    running ones; test only in the last row), seconds of training so far, and the probes. With
-    `record_fit` also `train_correct` of the first `train_images` training images (re-estimated)
-    and `weight_norm`, the l2 norm of the weights of each layer in `models.weighted`.
-    `outcome`: "trained", "not yet trained", "collapsed" or "non-finite".
-    """
-
-    run: Run
-    rows: list[Row]
-    outcome: str
-    seconds: float
-    first_losses: list[float]
 
 
 @dataclass(frozen=True)

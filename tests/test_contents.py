@@ -28,7 +28,7 @@ def test_the_chapters_are_those_of_the_book_in_its_parts():
 
 @pytest.mark.parametrize("chapter", contents.CHAPTERS, ids=lambda chapter: chapter.file)
 def test_a_chapter_has_its_title_and_says_first_what_it_builds_on(chapter):
-    first, second = cells(chapter)[:2]
+    first, _setup, second = cells(chapter)[:3]
     assert first.source == f"# {chapter.title}"
     assert f"contents.preface({chapter.number})" in second.source
     assert re.match(r"\d+", chapter.file)[0] == f"{chapter.number:02d}"

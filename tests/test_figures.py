@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
 from bnbook import figures, findings
-from bnbook.figures.theme import DASHES, MARKERS, log_values, series, style
+from bnbook.theme import DASHES, MARKERS, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
 

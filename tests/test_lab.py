@@ -236,7 +236,7 @@ def test_a_published_page_gets_both_labs_and_where_the_bands_come_from(displayed
 
 def test_a_live_notebook_gets_a_widget_to_train_with_and_the_recorded_lab(displayed):
     widget = "application/vnd.jupyter.widget-view+json"
-    assert displayed(train_size=200, epochs=1) == [{widget}, {"text/html"}]
+    assert displayed(train_size=200, epochs=1) == [{widget, "text/html"}, {"text/html"}]
 
 
 def test_a_training_lab_on_a_published_page_says_where_it_lives(monkeypatch):

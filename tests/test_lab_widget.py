@@ -7,12 +7,14 @@ import time
 import ipywidgets
 import pytest
 from live import PATIENCE, tiny
+from traitlets import TraitError
 
 from bnbook import lab as labs
 from bnbook import training
 from bnbook.errors import BookError
-from bnbook.lab import presets
+from bnbook.lab import kernel, presets
 from bnbook.lab.session import Training
+from bnbook.lab.slider import Slider
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
@@ -77,7 +79,7 @@ def test_every_control_has_a_label(make):
     kinds = (
         ipywidgets.Dropdown,
         ipywidgets.Checkbox,
-        ipywidgets.SelectionSlider,
+        Slider,
         ipywidgets.Button,
     )
 
@@ -254,7 +256,17 @@ def test_redraws_are_rare_while_training(make):
     [
         ({"preset": "dropout"}, "unknown preset 'dropout'; known: "),
         ({"device": "abacus"}, "no device 'abacus' here; take one of cpu"),
+        ({"device": ""}, "no device '' here; take one of cpu"),
         ({"train_size": 64}, "batch size 128 is above the training size 64"),
+        ({"train_size": 0}, "train size is 0; it must be at least 1"),
+        ({"train_size": 60_000}, "train size is 60,000; the lab has 50,000 images"),
+        ({"train_size": "all"}, "train size is 'all'; it must be a whole number"),
+        ({"epochs": 0}, "epochs is 0; it must be at least 1"),
+        ({"epochs": -1}, "epochs is -1; it must be at least 1"),
+        ({"epochs": 2.5}, "epochs is 2.5; it must be a whole number"),
+        ({"seed": -1}, "seed is -1; it must be between 0 and"),
+        ({"seed": 2**80}, "seed is 12.*; it must be between 0 and"),
+        ({"seed": None}, "seed is None; it must be a whole number"),
     ],
 )
 def test_a_lab_cannot_start_where_its_controls_cannot_go(options, message):
@@ -267,6 +279,65 @@ def test_more_images_than_the_page_has_come_from_mnist(size, dataset):
     lab = labs.TrainingLab(train_size=size)
     assert {run.dataset for _, run in lab.runs()} == {dataset}
     assert {run.train_size for _, run in lab.runs()} == {size}
+
+
+# Sliders
+
+
+def test_a_slider_stands_for_a_value_and_shows_it_as_text():
+    slider = Slider((0.001, 0.1, 30.0), 0.1, "Learning rate")
+    assert (slider.index, slider.value) == (1, 0.1)
+    assert slider.texts == ["0.001", "0.1", "30"]
+    seen = []
+    slider.observe(lambda change: seen.append(change.new), names="value")
+    slider.index = 2  # what the front end sets
+    assert seen == [30.0]
+    slider.value = 0.001
+    assert slider.index == 0
+    with pytest.raises(TraitError, match=r"0\.2 is none of"):
+        slider.value = 0.2
+    assert slider.value == 0.001
+
+
+# A cell that is run again
+
+
+def running(monkeypatch, cell, execution):
+    monkeypatch.setattr(kernel, "running_cell", lambda: (cell, execution))
+
+
+@pytest.mark.parametrize("cell", ["a-cell", ""])
+def test_a_cell_that_is_run_again_ends_its_old_training(make, monkeypatch, cell):
+    labs_made = []
+    for execution in ("first", "second", "third"):
+        running(monkeypatch, cell, execution)
+        labs_made.append(make(epochs=50))
+        labs_made[-1].train.click()
+    first, second, third = (lab.training for lab in labs_made)
+    for old in (first, second):
+        old.join(PATIENCE)
+        assert old.ended
+    assert not third.ended
+
+
+def test_two_labs_of_one_cell_or_of_two_leave_each_other_alone(make, monkeypatch):
+    trainings = []
+    for cell, execution in (("one", "1"), ("one", "1"), ("two", "2")):
+        running(monkeypatch, cell, execution)
+        lab = make(epochs=50)
+        lab.train.click()
+        trainings.append(lab.training)
+    assert not any(training.ended for training in trainings)
+
+
+def test_a_saved_notebook_keeps_words_where_the_lab_was(make, monkeypatch):
+    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
+        monkeypatch.delenv(name, raising=False)
+    bundle = make("lite")._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in bundle
+    for kind in ("text/plain", "text/html"):
+        assert "Remove only the mean, or only the scale: run this cell" in bundle[kind]
+        assert "VBox" not in bundle[kind]
 
 
 # A chapter's lab

@@ -19,7 +19,7 @@ from bnbook.figures.fit import batch_sizes, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
-from bnbook.figures.theme import INK, PALETTE, WIDTH, theme
+from bnbook.theme import INK, PALETTE, WIDTH, theme
 
 __all__ = [
     "INK",

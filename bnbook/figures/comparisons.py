@@ -14,7 +14,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from bnbook.figures.theme import (
+from bnbook.findings import DIFFERENT, ONE_TRAINS, HalfPoint
+from bnbook.theme import (
     INK,
     PALETTE,
     Style,
@@ -25,7 +26,6 @@ from bnbook.figures.theme import (
     log_lr,
     series,
 )
-from bnbook.findings import DIFFERENT, ONE_TRAINS, HalfPoint
 
 #: Settings by which runs differ, in words.
 _WORDS: Final = {

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
 from bnbook.figures.comparisons import band
-from bnbook.figures.theme import (
+from bnbook.theme import (
     INK,
     Style,
     accuracy_axis,

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from bnbook.figures.comparisons import bars, name_rows
-from bnbook.figures.theme import INK, accuracy_axis, canvas, label, legend, series
+from bnbook.theme import INK, accuracy_axis, canvas, label, legend, series
 
 
 def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:

@@ -12,7 +12,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bnbook.figures.comparisons import band, bars
-from bnbook.figures.theme import (
+from bnbook.findings.layers import SLOTS
+from bnbook.theme import (
     INK,
     PALETTE,
     Style,
@@ -24,7 +25,6 @@ from bnbook.figures.theme import (
     log_values,
     series,
 )
-from bnbook.findings.layers import SLOTS
 
 
 def contributions(table: pd.DataFrame, panel: str | None = None) -> Figure:

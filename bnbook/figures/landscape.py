@@ -11,7 +11,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from bnbook.figures.comparisons import bars
-from bnbook.figures.theme import INK, canvas, label, legend, log_lr, log_values, series
+from bnbook.theme import INK, canvas, label, legend, log_lr, log_values, series
 
 
 def gradient_histograms(table: pd.DataFrame) -> Figure:

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bnbook.figures.comparisons import bars
-from bnbook.figures.theme import accuracy_axis, canvas, label, legend, series, style
+from bnbook.theme import accuracy_axis, canvas, label, legend, series, style
 
 #: The smallest difference that a figure shows, as a share: one image in 10,000.
 _LEAST = 1e-4

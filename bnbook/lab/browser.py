@@ -12,12 +12,12 @@ from typing import Any
 import pandas as pd
 
 from bnbook import data, findings, models, streams
-from bnbook.figures.theme import PALETTE
 from bnbook.lab import digits, presets
 from bnbook.lab.chart import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
 from bnbook.lab.page import Html, assemble, joined, slider
 from bnbook.lab.presets import Preset
 from bnbook.run import Run
+from bnbook.theme import PALETTE
 
 #: Modules of the page's script, each after those that it imports.
 SCRIPTS = (

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from bnbook.figures.theme import PALETTE
+from bnbook.theme import PALETTE
 
 #: What tells curves apart: the figures' colours, an SVG dash pattern, a marker.
 LOOKS = tuple(

@@ -11,6 +11,8 @@ from bnbook import data, models, streams
 from bnbook.errors import BookError
 from bnbook.lab import presets
 from bnbook.lab.presets import Net, Preset
+from bnbook.lab.slider import Slider
+from bnbook.run import Run
 
 LAYOUT = {"width": "min(26em, 98%)"}
 NARROW = {"width": "min(19.5em, 98%)"}
@@ -102,16 +104,11 @@ class TrainingControls:
     def __init__(
         self, preset: Preset, train_size: int, epochs: int | None, seed: int, device: str | None
     ) -> None:
-        self.lr = widgets.SelectionSlider(
-            options=[(f"{rate:g}", rate) for rate in presets.LRS],
-            value=preset.lr, description="Learning rate", **SHARED,
-        )  # fmt: skip
-        self.batch_size = widgets.SelectionSlider(
-            options=list(presets.BATCH_SIZES), value=preset.batch_size,
-            description="Batch size", **SHARED,
-        )  # fmt: skip
-        lengths = sorted({*presets.EPOCHS, epochs or preset.epochs})
-        self.epochs = _dropdown("Epochs", lengths, epochs or preset.epochs)
+        epochs = preset.epochs if epochs is None else epochs
+        _check(preset, train_size, epochs, seed)
+        self.lr = Slider(presets.LRS, preset.lr, "Learning rate")
+        self.batch_size = Slider(presets.BATCH_SIZES, preset.batch_size, "Batch size")
+        self.epochs = _dropdown("Epochs", sorted({*presets.EPOCHS, epochs}), epochs)
         self.seed = widgets.BoundedIntText(
             seed, min=0, max=streams.MAX_SEED, description="Seed", **SHARED
         )
@@ -119,7 +116,7 @@ class TrainingControls:
         self.train_size = _dropdown("Training images", sizes, train_size)
         self.every = _dropdown("Evaluate", list(EVALUATE.items()), 0)
         devices = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
-        if device and device not in devices:
+        if device is not None and device not in devices:
             raise BookError(f"no device {device!r} here; take one of {', '.join(devices)}")
         self.device = _dropdown("Device", devices, device or devices[-1])
         self.shown = widgets.HBox([self.lr, self.batch_size], layout=ROW)
@@ -138,6 +135,13 @@ class TrainingControls:
             "epochs": self.epochs.value,
             "seed": self.seed.value,
         }
+
+
+def _check(preset: Preset, train_size: int, epochs: int, seed: int) -> None:
+    """Refuse a start that the controls would silently take for another one."""
+    Run(batch_size=preset.batch_size, train_size=train_size, epochs=epochs, seed=seed)
+    if train_size > TRAIN_SIZES[-1]:
+        raise BookError(f"train size is {train_size:,}; the lab has {TRAIN_SIZES[-1]:,} images")
 
 
 def dataset_of(train_size: int) -> str:

@@ -15,13 +15,14 @@ from bnbook.errors import BookError
 from bnbook.lab import presets, report
 from bnbook.lab.chart import kept_look, live_look
 from bnbook.lab.controls import LAYOUT, NARROW, ROW, NetControls, TrainingControls
-from bnbook.lab.page import rendering
+from bnbook.lab.page import rendering, running_cell
 from bnbook.lab.session import Curve, Training
 from bnbook.run import Run
 
 MOST_KEPT = 6  # runs: more would hide each other
 REDRAW_AFTER = 0.25  # seconds: more often would only slow training down
 ELSEWHERE = "<p><em>In Jupyter, a lab that trains in your own kernel stands here.</em></p>"
+AGAIN = "run this cell, and a lab that trains in this notebook's kernel stands here."
 WATCH = {
     "bias gradients": report.bias_gradients,
     "gamma and beta": report.gamma_and_beta,
@@ -57,12 +58,26 @@ class TrainingLab:
         self._build()
         self.runs()
         self._refresh()
+        self._succeed()
 
     def runs(self) -> list[tuple[str, Run]]:
         """Describe the runs that the controls are set to, with labels (BookError if none)."""
         shared = self.controls.fields()
         used = self.nets if self.second.value else self.nets[:1]
         return [(net.label(), replace(Run(**shared), **net.fields())) for net in used]
+
+    def _succeed(self) -> None:
+        """End the trainings that earlier runs of the same cell have left behind."""
+        if not (execution := running_cell()):
+            return
+        cell, number = execution
+        before, labs = _LABS.get(cell or self.preset.name, ("", []))
+        if before != number:
+            for lab in labs:
+                if lab.training:
+                    lab.training.stop()
+            labs = []
+        _LABS[cell or self.preset.name] = (number, [*labs, self])
 
     def _build(self) -> None:
         self.second = widgets.Checkbox(True, description="Train it too", indent=False)
@@ -212,7 +227,14 @@ class TrainingLab:
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         if rendering():
             return {"text/html": ELSEWHERE}
-        return self.box._repr_mimebundle_(**kwargs)
+        # What is left of a saved notebook, where widgets cannot be shown.
+        text = f"{self.preset.title}: {AGAIN}"
+        fallback = {"text/plain": text, "text/html": f"<p><em>{escape(text)}</em></p>"}
+        return {**self.box._repr_mimebundle_(**kwargs), **fallback}
+
+
+#: By cell: its last execution and the labs that this one made.
+_LABS: dict[str, tuple[str, list[TrainingLab]]] = {}
 
 
 def _head(text: str) -> widgets.HTML:

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any
 
 import pypandoc
+from IPython.core.getipython import get_ipython
 
 _instances = itertools.count(1)
 
@@ -25,6 +26,16 @@ def rendering() -> bool:
     """
     names = ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO")
     return any(os.environ.get(name) for name in names)
+
+
+def running_cell() -> tuple[str, str] | None:
+    """Name the notebook's cell that is being run, and this execution of it; None elsewhere.
+
+    Not every front end names its cells: then the first name is empty.
+    """
+    parent = getattr(get_ipython(), "get_parent", dict)()
+    execution = parent.get("header", {}).get("msg_id")
+    return (parent.get("metadata", {}).get("cellId", ""), execution) if execution else None
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from html import escape
 from typing import NamedTuple
 
 from bnbook import models, training
+from bnbook.history import Row
 from bnbook.lab.chart import Line, Look, Panel, accuracy_chart, loss_chart, panels, swatch
 from bnbook.lab.session import GOAL, RANGE, Curve
-from bnbook.training import Row
 
 HIDDEN = models.LENET_LAYERS[:-1]
 #: Bins of the histograms of gamma and beta.

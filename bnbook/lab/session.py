@@ -13,8 +13,8 @@ from torch.nn import functional
 
 from bnbook import data, models, norms, streams, training
 from bnbook.errors import BookError
+from bnbook.history import Row
 from bnbook.run import Run
-from bnbook.training import Row
 
 #: Values in a layer are counted in so many bins from -RANGE to RANGE; what is beyond falls into
 #: the bins at the edges.

@@ -3,6 +3,15 @@
 from bnbook.site.build import render
 from bnbook.site.notebooks import execute, is_executed, stage
 from bnbook.site.renderers import NAMES as RENDERERS
+from bnbook.site.repository import name_in_sources
 from bnbook.site.server import serve
 
-__all__ = ["RENDERERS", "execute", "is_executed", "render", "serve", "stage"]
+__all__ = [
+    "RENDERERS",
+    "execute",
+    "is_executed",
+    "name_in_sources",
+    "render",
+    "serve",
+    "stage",
+]

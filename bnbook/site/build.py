@@ -9,6 +9,7 @@ import nbformat
 from bnbook.errors import BookError
 from bnbook.site import offline, renderers
 from bnbook.site.notebooks import WORK, execute, is_executed, read_clean, stage, write
+from bnbook.site.repository import Repository, add_links, name_in
 
 
 def render(
@@ -29,6 +30,7 @@ def render(
     try:
         chosen = renderers.choose(renderer)
         staged = stage(root)
+        Repository.of(root)  # a bad address is refused before the work
         execute([notebook for notebook in staged if not is_executed(notebook)], workers)
         for notebook in staged:
             _check_figures(notebook)
@@ -37,6 +39,7 @@ def render(
         add_notebooks(root, site)
         for warning in [*warnings, *offline.mend(site)]:
             print(f"{chosen.title} warns: {warning}", flush=True)
+        add_links(root, site)
         _publish(site, output)
     except OSError as error:
         raise BookError(f"cannot write {error.filename or output}: {error.strerror}") from error
@@ -58,8 +61,10 @@ def _check_output(output: Path) -> None:
 
 def add_notebooks(root: Path, site: Path) -> None:
     """Put the chapters beside their pages, without outputs, for the reader to take."""
+    repository = Repository.of(root)
     for notebook in (root / "chapters").glob("*.ipynb"):
-        write(read_clean(notebook), site / "chapters" / notebook.name)
+        named = name_in(read_clean(notebook), repository)
+        write(named, site / "chapters" / notebook.name)
 
 
 def _check_figures(notebook: Path) -> None:
