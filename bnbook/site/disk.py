@@ -72,9 +72,10 @@ def edits(page: str, found: Sequence[Tag], path: Path, turned: set[Path]) -> Ite
             yield tag.start, tag.stop, ""
         elif tag.name == "script" and tag.attrs.get("id") == "quarto-html-before-body":
             yield tag.stop, tag.stop, _SCHEME
-        elif _is_module(tag) and "src" not in tag.attrs:
-            if text := modules.inline(path, tag.text):
-                yield tag.start, tag.stop, f'<script type="module">{text}</script>'
+        elif (
+            _is_module(tag) and "src" not in tag.attrs and (text := modules.inline(path, tag.text))
+        ):
+            yield tag.start, tag.stop, f'<script type="module">{text}</script>'
     end = page.rfind("</body>")
     if end >= 0 and any(tag.attrs.get("id") == "quarto-search" for tag in found):
         yield end, end, _SEARCH

@@ -18,6 +18,7 @@ from bnbook.errors import BookError
 from bnbook.site import offline
 from bnbook.site.build import add_notebooks
 from bnbook.site.notebooks import WORK, execute, is_executed, notebooks, stage
+from bnbook.site.repository import add_links
 
 
 def before(root: Path) -> None:
@@ -51,6 +52,7 @@ def after(root: Path) -> None:
     shutil.rmtree(site / WORK, ignore_errors=True)
     for warning in offline.mend(site, whole=bool(os.environ.get("QUARTO_PROJECT_RENDER_ALL"))):
         print(warning)
+    add_links(root, site)
 
 
 def main(arguments: Sequence[str]) -> int:
