@@ -93,4 +93,5 @@ def relative_roughness(net: nn.Module, gradient: dict[str, Tensor], batch: Batch
 
 def _filter_sizes(weight: Tensor) -> Tensor:
     """Return the norm of the weights that lead to each output feature, to multiply `weight` by."""
-    return weight.flatten(1).norm(dim=1).view(-1, *[1] * (weight.dim() - 1))
+    sizes: Tensor = weight.flatten(1).norm(dim=1)
+    return sizes.view(-1, *[1] * (weight.dim() - 1))
