@@ -57,7 +57,7 @@ def far_at_110(deep: pd.DataFrame) -> Verdict:
     figures = claims.get("A1").figures
     theirs = [figures["only batch norm trained"], figures["everything trained"]]
     rows = findings.contrasts(deep, experiments.find(DEEP).contrasts)
-    gap = rows[(rows["a"] == DEEPEST[0]) & (rows["b"] == DEEPEST[1])].iloc[0]
+    gap: Any = rows[(rows["a"] == DEEPEST[0]) & (rows["b"] == DEEPEST[1])].iloc[0]
     near = all(abs(m.mean - t) <= NEAR for m, t in zip(mine, theirs, strict=True))
     said = (
         f"At depth 110, after 160 epochs: {findings.percent(*mine[0])} with only batch norm "
