@@ -298,7 +298,7 @@ def test_layers_and_norms_are_listed_main_path_first():
 
 def test_every_net_takes_every_norm_that_has_something_to_do_there():
     for (name, make), kind in itertools.product(models.MODELS.items(), norms.KINDS):
-        if kind == "instance" and 2 in models.SLOT_DIMS[name]:
+        if (kind == "instance" and 2 in models.SLOT_DIMS[name]) or not models.SLOTS[name]:
             continue
         net = models.initialize(
             make((kind,) * models.SLOTS[name], input_shape=(1, 28, 28), activation="relu"), 0
