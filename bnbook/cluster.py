@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import time
 import uuid
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import CancelledError
@@ -114,7 +115,16 @@ def _listen(protocol: str, place: str) -> None:
     if protocol != "tcp":
         return
     host, _, port = place.rpartition(":")
-    with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as one:
+    deadline = time.monotonic() + CONNECT_SECONDS
+    while True:
+        try:
+            one = socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS)
+            break
+        except ConnectionRefusedError:  # it may be starting just now
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.1)
+    with one:
         try:
             greeting = one.recv(8, socket.MSG_WAITALL)
         except TimeoutError:

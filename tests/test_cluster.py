@@ -205,7 +205,10 @@ def test_an_unset_variable_in_place_of_a_scheduler_trains_nothing_here(folder, u
     assert not spool.folder().exists()
 
 
-def test_a_worker_with_other_code_is_refused_by_name(folder, started, address, tmp_path):
+def test_a_worker_with_other_code_is_refused_by_name(
+    folder, started, address, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 60)
     start_scheduler(started, address)
     copy = shutil.copytree(Path(cluster.__file__).parent, tmp_path / "other" / "bnbook")
     with (copy / "errors.py").open("a") as file:
