@@ -58,10 +58,10 @@ def training_table(speeds: pd.DataFrame) -> str:
     return "\n".join(lines) + (
         f"\n\nLeNet with batch norm, {training_loop.RUN.train_size:,} images, "
         f"{training_loop.RUN.epochs} epochs. Medians over turns; in brackets ours over theirs,\n"
-        "turn by turn. Ours: one thread a run, all cores for several; evaluates with running and "
-        "with re-estimated\nstatistics. The others: default threads, one run after another; the "
-        "tutorial loop with torchvision, ToTensor\nand DataLoader, skorch and Lightning with "
-        "tensors in memory.\n"
+        "turn by turn. One run: default threads in every way. Several: ours one thread a run on all"
+        " cores, the others\none after another. Ours evaluates with running and with re-estimated "
+        "statistics; the tutorial loop has\ntorchvision, ToTensor and DataLoader, skorch and "
+        "Lightning have tensors in memory.\n"
     )
 
 
@@ -80,9 +80,9 @@ def _steps_and_builds(
     lines = ["| | ours | the usual way | ratio |", "|---|---:|---:|---:|"]
     lines += [f"| {' | '.join(row)} |" for row in rows]
     return "\n".join(lines) + (
-        "\n\nSteps: LeNet with batch norm in Chromium, against our loop in PyTorch on one thread; "
-        "medians. Site: once\neach; the usual way is `jupyter nbconvert --execute` on every "
-        "chapter. Ratios above 1 are in our favour.\n"
+        "\n\nSteps: LeNet with batch norm in Chromium, against PyTorch with its own batch norm on "
+        "one thread; medians. Site:\nonce each; the usual way is `jupyter nbconvert --execute` on "
+        "every chapter. Ratios above 1 are in our favour.\n"
     )
 
 

@@ -29,9 +29,10 @@ Speed = tuple[float, float]
 def measure(turns: Mapping[int, int]) -> list[dict[str, Any]]:
     """Time jobs of so many runs in so many turns each: images per second, a row per way and turn.
 
-    Ours is a sweep on all cores, or one run on one thread; the others train one run after another
-    with PyTorch's default number of threads. Every way evaluates after each epoch, ours more:
-    with running and with re-estimated statistics, before the first epoch, and on the test images.
+    One run has PyTorch's default number of threads in every way, as in a notebook. Of several, ours
+    is a sweep, one thread a run on all cores; the others train one after another. Every way
+    evaluates after each epoch, ours more: with running and with re-estimated statistics, before
+    the first epoch, and on the test images.
     """
     rows = []
     for size, count in turns.items():
@@ -43,16 +44,11 @@ def measure(turns: Mapping[int, int]) -> list[dict[str, Any]]:
 
 def ours(runs: Sequence[Run]) -> Speed:
     """Train one run in this process, several in a sweep; its workers start anew, which counts."""
-    workers = min(sweep.check_workers(None), len(runs))
     start = time.perf_counter()
-    if workers == 1:
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            seconds = training.train(runs[0]).seconds
-        finally:
-            torch.set_num_threads(threads)
+    if len(runs) == 1:
+        seconds = training.train(runs[0]).seconds
     else:
+        workers = min(sweep.check_workers(None), len(runs))
         work = sweep.work_of(experiments.find("bias-removal"))  # plain training, as in its arms
         records = list(sweep.execute(runs, workers, work))
         seconds = sum(record["rows"][-1]["seconds"] for record in records) / workers

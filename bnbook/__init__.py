@@ -5,4 +5,4 @@ from bnbook.training import train
 
 __all__ = ["Run", "train"]
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

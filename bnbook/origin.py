@@ -16,7 +16,7 @@ import torch
 from bnbook import __version__, store
 from bnbook.experiments import Experiment
 from bnbook.run import Run
-from bnbook.tables import Record
+from bnbook.tables import FIRST_VERSION, Record
 from bnbook.training import first_losses
 
 #: First losses in single precision that are compared, and how far they may be apart, relative to
@@ -85,7 +85,7 @@ def _fingerprints(experiment: Experiment, records: Iterable[Record]) -> dict[str
         arm = experiment.arm_of(run)
         if arm not in found:
             losses = one["rows"][-1]["first_losses"]
-            found[arm] = {"run": one["run"], "losses": losses}
+            found[arm] = {"run": one["run"], "losses": losses, "bnbook": _version(one)}
     return found
 
 
@@ -96,12 +96,21 @@ def _doubles(run: Run) -> list[float]:
 def stale(experiment: Experiment) -> list[str]:
     """Name the arms whose training no longer does what was recorded, on whatever machine.
 
-    On a machine of a kind that recorded them, and on one thread, losses in single precision have
-    to agree as well; elsewhere all but the first may be apart by amplified rounding.
+    On a machine of a kind that recorded them, on one thread and with the version of the package
+    that recorded them, losses in single precision have to agree as well; elsewhere all but the
+    first may be apart by amplified rounding.
     """
     recorded = store.read_provenance(experiment.name)
     here = machine() in recorded["machines"]
-    return [arm for arm, one in recorded["fingerprints"].items() if not _still_does(one, here)]
+    return [
+        arm
+        for arm, one in recorded["fingerprints"].items()
+        if not _still_does(one, here and _version(one) == __version__)
+    ]
+
+
+def _version(made: dict[str, Any]) -> str:
+    return str(made.get("bnbook", FIRST_VERSION))
 
 
 def _still_does(recorded: dict[str, Any], here: bool) -> bool:
@@ -171,7 +180,7 @@ def contradictions(experiment: Experiment, told: dict[str, Any]) -> list[str]:
     records = list(store.recorded(experiment.name).values())
     told = told | {
         "fingerprints": {
-            arm: {key: one.get(key) for key in ("run", "losses")}
+            arm: {key: one.get(key) for key in ("run", "losses")} | {"bnbook": _version(one)}
             for arm, one in told.get("fingerprints", {}).items()
         }
     }

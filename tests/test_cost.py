@@ -48,8 +48,7 @@ def timings(ratio, numpy_ratio, devices=("cpu",)):
             (cost.NUMPY, 256)
         ]:
             factor = numpy_ratio if net == cost.NUMPY else ratio
-            norms = {"none": 1.0, "batch": factor} | ({"torch": 1.0} if net != cost.NUMPY else {})
-            for norm, seconds in norms.items():
+            for norm, seconds in (("none", 1.0), ("batch", factor)):
                 for turn in range(8):
                     busy = seconds * (3 if turn % 2 else 1) * (1 if device == "cpu" else 0.1)
                     rows.append(

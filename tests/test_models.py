@@ -378,3 +378,10 @@ def test_noise_trains_and_is_off_where_statistics_are_measured_again():
     quiet = norms.reestimate(models.initialize(models.lenet(("batch",) * 4), 0), images, 40)
     for name, value in quiet.state_dict().items():
         torch.testing.assert_close(value, precise.state_dict()[name])
+
+
+@pytest.mark.parametrize("side", [4, 5])
+def test_average_pooling_is_differentiated_twice_as_well(side):
+    x = torch.rand(2, 3, side, side, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(models.AveragePool(), (x,))
+    assert torch.autograd.gradgradcheck(models.AveragePool(), (x,))

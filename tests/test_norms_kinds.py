@@ -80,6 +80,28 @@ def test_the_gradient_is_the_numeric_one(kind, shape):
     torch.autograd.gradcheck(transform, (x, *parameters), atol=1e-4, fast_mode=True)
 
 
+@everywhere
+def test_the_second_derivative_is_the_numeric_one(kind, shape):
+    layer, x = randomized(kind, shape), draw(shape).requires_grad_()
+    given = (x, *layer.parameters())
+    torch.autograd.gradgradcheck(
+        lambda x, *_: layer(x), given, atol=1e-3, rtol=1e-2, fast_mode=True
+    )
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("kind", RUNNING)
+def test_narrow_types_are_finite_and_near_float32(kind, dtype):
+    x = (draw((300, 12), seed=2) / 4).to(dtype)
+    wide, narrow = norms.build(kind, 12, 2), norms.build(kind, 12, 2).to(dtype)
+    with torch.autocast("cpu", torch.bfloat16):
+        y = narrow(x)
+    assert y.dtype == dtype
+    assert all(buffer.isfinite().all() for buffer in narrow.buffers())
+    # What the layer computes is rounded once, at the end; the integral has steps in its slope.
+    assert (y.float() - wide(x.float())).abs().max() < (0.1 if kind == "integral" else 0.03)
+
+
 @pytest.mark.parametrize("kind", RUNNING)
 @both
 def test_statistics_of_one_batch_give_in_eval_what_training_gave(kind, shape):

@@ -104,11 +104,12 @@ def test_the_provenance_tells_what_when_where_and_with_what(folder):
     assert origin.stale(tiny(0)) == []
 
 
-def write_fingerprints(record, machines, part=lambda losses: losses):
+def write_fingerprints(record, machines, part=lambda losses: losses, version=origin.__version__):
     """Record the arms' real first losses, those in single precision as `part` makes them."""
     recorded = {
         name: {
             "run": run.changes(),
+            "bnbook": version,
             "losses": part(training.first_losses(run)),
             "double": training.first_losses(run, dtype=torch.float64, steps=origin.DOUBLES),
         }
@@ -147,15 +148,15 @@ def changed(folder, record, monkeypatch):
         pytest.param(
             "training.py", " labels)\n", " labels, label_smoothing=0.1)\n", ARMS, id="loss"
         ),
-        pytest.param(
-            "norms/batch.py",
-            "torch.rsqrt(var + eps)",
-            "torch.rsqrt(var + 1e-3)",
-            ["with BN"],
-            id="epsilon",
-        ),
-        pytest.param(
-            "norms/batch.py", "square()) / n", "square()) / (n - 1)", ["with BN"], id="unbiased"
+        *(
+            pytest.param(
+                "norms/__init__.py",
+                "nn.BatchNorm2d(num_features)",
+                f"nn.BatchNorm2d(num_features, {other})",
+                ["with BN"],
+                id=other,
+            )
+            for other in ("eps=1e-3", "affine=False")
         ),
     ],
 )
@@ -180,6 +181,14 @@ def test_where_it_was_recorded_nothing_may_part_losses(folder, record):
         record, [origin.machine()], lambda losses: [losses[0], *(1.01 * x for x in losses[1:])]
     )
     assert origin.stale(tiny(0)) == list(ARMS)
+
+
+def test_what_an_older_version_recorded_here_counts_as_recorded_elsewhere(folder, record):
+    def part(losses):
+        return [losses[0], *(1.01 * loss for loss in losses[1:])]
+
+    write_fingerprints(record, [origin.machine()], part, version="0.1.0")
+    assert origin.stale(tiny(0)) == []
 
 
 def test_double_precision_has_to_agree_everywhere(folder, record):

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from bnbook.errors import BookError
-from bnbook.norms.base import FeatureNorm, RunningNorm
+from bnbook.norms.base import FeatureNorm
 from bnbook.norms.batch import MeanNorm, VarianceNorm
 from bnbook.norms.integral import IntegralNorm
 from bnbook.norms.projections import ConeNorm, SphereNorm, SymmetricNorm
@@ -37,7 +37,6 @@ __all__ = [
     "MonarchNorm",
     "NewtonNorm",
     "PCANorm",
-    "RunningNorm",
     "SparseNorm",
     "SphereNorm",
     "SymmetricNorm",
@@ -48,6 +47,9 @@ __all__ = [
     "reestimate",
 ]
 
+
+#: What keeps running statistics: PyTorch's batch norms, and the norms here that measure a batch.
+RunningNorm = nn.modules.batchnorm._BatchNorm
 
 #: What is made for a number of features, whatever the dimensions.
 _LAYERS: dict[str, type[FeatureNorm]] = {

@@ -6,9 +6,6 @@ import torch
 from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm, _NormBase
 
-#: What keeps running statistics: PyTorch's batch norms, and the book's norms that measure a batch.
-RunningNorm = _BatchNorm
-
 
 def along(vector: Tensor, x: Tensor) -> Tensor:
     """View a per-feature `vector` `(features,)` so that it broadcasts along `x`'s dimension 1."""
@@ -16,9 +13,9 @@ def along(vector: Tensor, x: Tensor) -> Tensor:
 
 
 def feature_mean(x: Tensor) -> Tensor:
-    """Average each feature of `x` over the batch and all positions: `(features,)`."""
+    """Average each feature of `x` over the batch and all positions: `(features,)`; 0 of nothing."""
     sums = x.flatten(2).sum(2).sum(0) if x.dim() > 2 else x.sum(0)
-    return sums / (x.numel() // x.shape[1])
+    return sums / max(1, x.numel() // x.shape[1])
 
 
 class FeatureNorm(_NormBase):
