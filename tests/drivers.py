@@ -19,21 +19,27 @@ PATIENCE = 240  # seconds: a busy machine is slow, not wrong
 KEYS = {"ArrowLeft": "\ue012", "ArrowRight": "\ue014", "Space": " "}
 
 
+def _until(found, failure):
+    """Ask until the answer is true; the answer."""
+    end = time.monotonic() + PATIENCE
+    while not (answer := found()):
+        if time.monotonic() > end:
+            pytest.fail(failure)
+        time.sleep(0.1)
+    return answer
+
+
 class Driver:
     """A window of a browser; its makers say how to `open`, to `_evaluate` and to `_perform`."""
 
     def ask(self, expression):
         """The value, as JSON has it, of an expression in JavaScript."""
-        return json.loads(self._evaluate(f"JSON.stringify({expression} ?? null)"))
+        return json.loads(self._evaluate(f"JSON.stringify(({expression}) ?? null)"))
 
     def wait(self, expression):
         """Wait until an expression is true; its value."""
-        end = time.monotonic() + PATIENCE
-        while not (found := self.ask(expression)):
-            if time.monotonic() > end:
-                pytest.fail(f"{type(self).__name__} waited in vain for {expression}")
-            time.sleep(0.2)
-        return found
+        failure = f"{type(self).__name__} waited in vain for {expression}"
+        return _until(lambda: self.ask(expression), failure)
 
     def press(self, key):
         strokes = [{"type": kind, "value": KEYS[key]} for kind in ("keyDown", "keyUp")]
@@ -44,17 +50,20 @@ class Firefox(Driver):
     """By WebDriver BiDi, which Firefox speaks without a further program."""
 
     def __init__(self, executable, profile):
+        said = Path(profile) / "said.txt"
         self.process = subprocess.Popen(
             [executable, "--headless", "--no-remote", "--profile", profile,
              "--remote-debugging-port", "0", "about:blank"],
             env=os.environ | {"HOME": str(profile)},
-            stderr=subprocess.PIPE,
-            text=True,
+            stdout=subprocess.DEVNULL,
+            stderr=said.open("w"),
         )  # fmt: skip
-        said = (re.search(r"BiDi listening on (ws://\S+)", line) for line in self.process.stderr)
-        address = next(filter(None, said))[1]
+        found = _until(
+            lambda: re.search(r"BiDi listening on (ws://\S+)\n", said.read_text()),
+            "Firefox did not start",
+        )
         self.socket = websocket.create_connection(
-            f"{address}/session", timeout=PATIENCE, suppress_origin=True
+            f"{found[1]}/session", timeout=PATIENCE, suppress_origin=True
         )
         self.sent = 0
         self._call("session.new", capabilities={})
@@ -100,12 +109,12 @@ class WebKit(Driver):
         with os.fdopen(listening) as said:
             display = f":{said.readline().strip()}"
         with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        self._start(driver, f"--port={port}", env=os.environ | {"DISPLAY": display})
-        self.address = f"http://127.0.0.1:{port}/session"
+            self.port = free.getsockname()[1]
+        self._start(driver, f"--port={self.port}", env=os.environ | {"DISPLAY": display})
+        _until(self._listens, "WebKitWebDriver did not start")
+        self.address = f"http://127.0.0.1:{self.port}/session"
         options = {"binary": str(_minibrowser()), "args": ["--automation"]}
         wanted = {"browserName": "MiniBrowser", "webkitgtk:browserOptions": options}
-        self._wait_for(port)
         session = self._call("", capabilities={"alwaysMatch": wanted})
         self.address += f"/{session['sessionId']}"
 
@@ -114,13 +123,10 @@ class WebKit(Driver):
         self.ends.callback(process.wait, PATIENCE)
         self.ends.callback(process.terminate)
 
-    def _wait_for(self, port):
-        end = time.monotonic() + PATIENCE
-        while time.monotonic() < end:
-            with contextlib.suppress(ConnectionRefusedError):
-                return socket.create_connection(("127.0.0.1", port)).close()
-            time.sleep(0.1)
-        pytest.fail("WebKitWebDriver did not start")
+    def _listens(self):
+        with contextlib.suppress(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", self.port)).close()
+            return True
 
     def _call(self, command, method="POST", **content):
         request = urllib.request.Request(

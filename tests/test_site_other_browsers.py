@@ -51,11 +51,11 @@ def test_a_lab_trains_by_keyboard_to_the_same_bits(request, name, in_chromium, a
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
-def test_the_menu_and_the_math_are_there(request, name, built):
+def test_pictures_math_and_the_dark_mode_work(request, name, built):
     one = request.getfixturevalue(name)
     one.open(f"{built.as_uri()}/chapters/08-from-scratch.html")
-    assert one.ask("[...document.images].every((image) => image.complete && image.naturalWidth)")
-    assert one.ask("document.fonts.check('16px \"Book Math\"')")
+    one.wait("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
+    one.wait("document.fonts.check('16px \"Book Math\"')")
     paper = "getComputedStyle(document.body).backgroundColor"
     before = one.ask(paper)
     one.ask("document.querySelector('.quarto-color-scheme-toggle').click()")
