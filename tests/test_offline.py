@@ -101,7 +101,8 @@ def test_the_first_page_has_one_title():
     (title,) = [tag for tag in tags(page) if tag.name == "h1"]
     assert text_of(page, title) == "About this"
     assert "title" in title.classes
-    assert page.count("What all pages have in common.") == 0
+    (said,) = [tag for tag in tags(page) if "description" in tag.classes]
+    assert text_of(page, said) == "", "it stands in the first paragraph"
 
 
 @pytest.mark.parametrize(

@@ -95,10 +95,11 @@ def _install() -> str:
     if note.is_file():
         return f"no Quarto on PATH (installing it failed before: remove {note} to try again)"
     print(f"no Quarto on PATH: trying to install it, at most {INSTALL_SECONDS} s", flush=True)
+    # It asks for Jupyter, of which the book has all that Quarto needs.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     try:
         done = subprocess.run(
-            [*pip, "--retries", "0", "--timeout", "10", "quarto-cli"],
+            [*pip, "--no-deps", "--retries", "0", "--timeout", "10", "quarto-cli"],
             capture_output=True,
             text=True,
             encoding="utf-8",
