@@ -1,4 +1,4 @@
-"""What plain `quarto render` and `quarto preview` run in the book's folder, by `_quarto.yml`.
+"""What plain `quarto render` runs in the book's folder, by `_quarto.yml`.
 
 Quarto itself would render the notebooks without outputs, or write outputs into the sources. So
 before a render the chapters are executed as `bnbook render` does it, copies in the build folder;
