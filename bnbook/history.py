@@ -59,6 +59,7 @@ class History:
     def plot(self) -> Figure:
         """Draw losses and validation accuracies against the epoch, side by side."""
         import seaborn as sns
+        from matplotlib.ticker import MaxNLocator
 
         from bnbook import theme
 
@@ -76,7 +77,7 @@ class History:
                 markers=[style.marker for style in styles],
                 legend="auto" if len(columns) > 1 else False,
             )
-            ax.xaxis.get_major_locator().set_params(integer=True)
+            ax.xaxis.set_major_locator(MaxNLocator(integer=True))
         theme.label(axes[0], "epoch", "", "Loss")
         theme.label(axes[1], "epoch", "", "Validation accuracy")
         theme.accuracy_axis(axes[1])

@@ -33,7 +33,7 @@ def running_cell() -> tuple[str, str] | None:
 
     Not every front end names its cells: then the first name is empty.
     """
-    parent = getattr(get_ipython(), "get_parent", dict)()
+    parent: Any = getattr(get_ipython(), "get_parent", dict)()
     execution = parent.get("header", {}).get("msg_id")
     return (parent.get("metadata", {}).get("cellId", ""), execution) if execution else None
 
