@@ -49,7 +49,7 @@ def written(requirement):
 
 def lock():
     lines = (ROOT / "requirements.lock").read_text().splitlines()
-    pins = [Requirement(line) for line in lines]
+    pins = [Requirement(line.rstrip("\\")) for line in lines if not line.startswith(" ")]
     return {name: [p for p in pins if p.name == name] for name in {p.name for p in pins}}
 
 
@@ -83,9 +83,10 @@ def test_the_lock_pins_every_dependency_within_its_bounds():
             assert requirement.specifier.contains(version.version), f"{pin}: make lock"
 
 
-def test_the_lock_names_no_address():
+def test_the_lock_has_hashes_for_every_pin_and_names_no_address():
     text = (ROOT / "requirements.lock").read_text()
-    assert not re.search(r"://|--|\s@\s|file:", text)
+    pin = r"[a-z0-9-]+==\S+( ; [^\\\n]+)?( \\\n    --hash=sha256:[0-9a-f]{64})+\n"
+    assert re.fullmatch(f"(?:{pin})+", text)
 
 
 def test_every_folder_with_code_is_a_packaged_one():
@@ -183,7 +184,7 @@ def elsewhere(tmp_path):
     """Provide a folder with the Makefile, and a way to run it with a Python of our choice."""
     if not shutil.which("make"):
         pytest.skip("make is not installed")
-    for name in ("Makefile", "requirements.lock", "pyproject.toml"):
+    for name in ("Makefile", "install.py", "requirements.lock", "pyproject.toml"):
         shutil.copy(ROOT / name, tmp_path)
 
     def make(python):
