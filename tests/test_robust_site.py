@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 
+import nbclient
+import nbformat
 import psutil
 import pytest
 from conftest import ROOT
@@ -16,7 +18,7 @@ from test_site import book, put
 
 from bnbook import site
 from bnbook.errors import BookError
-from bnbook.site import notebooks
+from bnbook.site import executing, kernel
 
 __all__ = ["book"]  # the fixture: a small book in a folder
 
@@ -103,16 +105,15 @@ def test_a_notebook_that_hangs_is_stopped_and_named_and_the_others_are_kept(book
 
 
 def test_a_kernel_that_does_not_start_is_named(book, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(book))
-    (book / "ipykernel_launcher.py").write_text("raise SystemExit('no kernel here')")
+    monkeypatch.setattr(kernel, "COMMAND", (sys.executable, "-c", "raise SystemExit"))
     with pytest.raises(BookError, match=r"^01\.ipynb: the kernel did not start"):
         site.execute(site.stage(book)[:1])
 
 
 def test_a_kernel_that_hangs_while_it_starts_is_named(book, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(book))
-    monkeypatch.setattr(notebooks, "START_SECONDS", 2)
-    (book / "ipykernel_launcher.py").write_text("import time; time.sleep(600)")
+    monkeypatch.setattr(executing, "START_SECONDS", 2)
+    hang = (sys.executable, "-c", "import time; time.sleep(600)")
+    monkeypatch.setattr(kernel, "COMMAND", hang)
     with pytest.raises(BookError, match=r"^01\.ipynb: the kernel did not start"):
         site.execute(site.stage(book)[:1])
 
@@ -152,3 +153,172 @@ def test_hostile_sources_are_refused_and_never_executed(book, tmp_path, name):
     assert "\n" not in str(error.value)
     assert not canary.exists()
     assert not (book / "_site").exists()
+
+
+# The reader's own configuration
+
+#: What a reader may have: in their home folder, in environment variables, in the folder itself.
+CONFIGURED = {
+    ".config/matplotlib/matplotlibrc": "text.usetex: True\nfigure.figsize: 1, 1\n",
+    ".ipython/profile_default/ipython_config.py": (
+        'c.InteractiveShell.ast_node_interactivity = "all"\n'
+        'c.InlineBackend.figure_formats = {"png"}\n'
+    ),
+    ".ipython/profile_default/ipython_kernel_config.py": (
+        "c.IPKernelApp.exec_lines = ['print(\"from the configuration\")']\n"
+    ),
+    ".ipython/profile_default/startup/00.py": "print('from startup'); answer = 'changed'\n",
+    ".jupyter/jupyter_config.json": '{"NotebookClient": {"allow_errors": true}}',
+    ".pythonrc": "print('from PYTHONSTARTUP'); answer = 'changed'\n",
+    "modules/seaborn.py": "raise SystemExit('from PYTHONPATH')\n",
+    "modules/sitecustomize.py": "import builtins; builtins.answer = 'changed'\n",
+}
+VARIABLES = {
+    "PYTHONSTARTUP": "{home}/.pythonrc",
+    "PYTHONPATH": "{home}/modules",
+    "PYTHONOPTIMIZE": "2",
+    "PYTHONWARNINGS": "error",
+    "PYTHONINSPECT": "1",
+    "MPLBACKEND": "Agg",
+    "MPLCONFIGDIR": "{home}/.config/matplotlib",
+    "IPYTHONDIR": "{home}/.ipython",
+    "JUPYTER_CONFIG_DIR": "{home}/.jupyter",
+    "JUPYTER_RUNTIME_DIR": "/nowhere",
+    "JUPYTER_DEFAULT_PROVISIONER_NAME": "nobody's",
+    "COLUMNS": "20",
+    "TQDM_DISABLE": "1",
+}
+
+#: What a cell shows may depend on any of these.
+SENSITIVE = (
+    "1 + 1\n2 + 2\nglobals().get('answer', 'the default')",
+    "try:\n    assert False\nexcept AssertionError:\n    print('asserted')",
+    "import seaborn, matplotlib\nmatplotlib.rcParams['text.usetex']",
+    "matplotlib.rcParams['figure.figsize']",
+    "import bnbook\nbnbook.__file__",
+    "import os\nsorted(name for name in os.environ if name.startswith('PYTHON'))",
+    "import pandas as pd\npd.DataFrame({'a long name': [1], 'another long name': [2]})",
+    "from matplotlib import pyplot as plt\nplt.plot([1, 2])\nplt.title('$x$')\nplt.show()",
+)
+
+
+def configure(home, monkeypatch):
+    for name, text in CONFIGURED.items():
+        (home / name).parent.mkdir(parents=True, exist_ok=True)
+        (home / name).write_text(text)
+    monkeypatch.setenv("HOME", str(home))
+    for name, value in VARIABLES.items():
+        monkeypatch.setenv(name, value.format(home=home))
+
+
+def outputs(notebook):
+    """What the cells put out; of a picture the kinds, as two drawings differ in their ids."""
+    cells = nbformat.read(notebook, as_version=4).cells
+    found = [output for cell in cells for output in cell.get("outputs", ())]
+    return [
+        sorted(one.data) if any(kind.startswith("image/") for kind in one.get("data", ())) else one
+        for one in found
+    ]
+
+
+def test_what_the_reader_has_configured_has_no_influence(book, tmp_path, monkeypatch):
+    put(book, "01", "# One", *((source,) for source in SENSITIVE))
+    staged = site.stage(book)[0]
+    site.execute([staged])
+    plain = outputs(staged)
+    assert len(plain) == len(SENSITIVE)
+    staged.unlink()
+    configure(tmp_path / "home", monkeypatch)
+    site.execute(site.stage(book)[:1])
+    assert outputs(staged) == plain
+
+
+def test_nbmake_and_its_kind_find_the_same_kernel_in_the_work_folder(book, tmp_path, monkeypatch):
+    put(book, "01", "# One", *((source,) for source in SENSITIVE))
+    staged = site.stage(book)[0]
+    site.execute([staged])
+    plain = outputs(staged)
+    staged.unlink()
+    site.stage(book)
+    configure(tmp_path / "home", monkeypatch)
+    monkeypatch.setenv("JUPYTER_PATH", str(book / "_work"))
+    monkeypatch.delenv("JUPYTER_DEFAULT_PROVISIONER_NAME")
+    done = nbclient.execute(nbformat.read(staged, as_version=4), cwd=staged.parent)
+    nbformat.write(done, staged)
+    assert outputs(staged) == plain
+
+
+FLOODS = {
+    "one line": "print('x' * 60_000_000)",
+    "for ever": "while True:\n    print('x' * 1000)",
+    "without a line's end": "while True:\n    print('x', end='')",
+    "as results": "while True:\n    display('x' * 1000)",
+    "by a program": "!yes",
+    "from a thread": (
+        "import threading, time\n"
+        "def talk():\n    while True:\n        print('x' * 1000)\n"
+        "threading.Thread(target=talk).start()\ntime.sleep(600)"
+    ),
+}
+
+
+@pytest.mark.parametrize("flood", FLOODS)
+def test_a_cell_that_floods_is_stopped_and_named(book, flood, monkeypatch):
+    monkeypatch.setattr(executing, "MOST_OUTPUT", 1_000_000)
+    put(book, "01", "# One", (FLOODS[flood],))
+    start = time.monotonic()
+    with pytest.raises(BookError, match=r"^01\.ipynb, cell 2: more than 1,000,000 characters"):
+        site.execute(site.stage(book)[:1], timeout=120)
+    assert time.monotonic() - start < 110, "stopped by its output, not by the clock"
+
+
+def test_a_long_line_takes_no_longer_than_its_length(book):
+    put(book, "01", "# One", ("print('x' * 10_000_000)",), ("raise ValueError('y' * 1_000_000)",))
+    start = time.monotonic()
+    with pytest.raises(BookError) as caught:
+        site.execute(site.stage(book)[:1])
+    assert time.monotonic() - start < 60
+    assert str(caught.value).startswith("01.ipynb, cell 3: ValueError: yyy")
+    assert len(str(caught.value)) < 400
+
+
+def test_streams_are_joined_as_a_terminal_shows_them(book):
+    source = (
+        "import sys, time\n"
+        "for text in ('1 %\\r', '50 %\\r', 'done\\n', 'a\\r\\n', 'b'):\n"
+        "    sys.stderr.write(text)\n    sys.stderr.flush()\n"
+        "    print(len(text))\n    time.sleep(0.3)\n"
+        "7"
+    )
+    put(book, "01", "# One", (source,))
+    staged = site.stage(book)[0]
+    site.execute([staged])
+    assert [dict(one).get("text", "a result") for one in outputs(staged)] == [
+        "4\n5\n5\n3\n1\n",
+        "done\na\r\nb",
+        "a result",
+    ]
+
+
+LATE = {
+    "while a figure is drawn": (
+        "import matplotlib.pyplot as plt\nplt.plot([1])\nplt.title(r'$\\nonsense$');",
+        "nonsense",
+    ),
+    "by a callback": (
+        "def fail():\n    raise ValueError('too late')\n"
+        "get_ipython().events.register('post_execute', fail)",
+        "too late",
+    ),
+}
+
+
+@pytest.mark.parametrize("when", LATE)
+def test_an_error_after_the_cell_is_named_and_no_success(book, when, capsys):
+    source, reason = LATE[when]
+    put(book, "01", "# One", (source,))
+    staged = site.stage(book)[:1]
+    with pytest.raises(BookError, match=rf"^01\.ipynb, cell 2: .*{reason}"):
+        site.execute(staged)
+    assert not site.is_executed(staged[0])
+    assert "executed" not in capsys.readouterr().out

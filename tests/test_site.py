@@ -6,6 +6,7 @@ import re
 import shutil
 import socket
 
+import nbclient
 import nbformat
 import pytest
 import smalldocs.notebook
@@ -16,7 +17,7 @@ from bnbook import findings, site
 from bnbook.answers import overview
 from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
-from bnbook.site.build import _check_output
+from bnbook.site.publish import check_output
 
 CHAPTERS = [ROOT / "index.ipynb", *sorted((ROOT / "chapters").glob("*.ipynb"))]
 FIGURE = """#| echo: false
@@ -131,6 +132,23 @@ def test_verdicts_pass_from_an_executed_copy_to_the_claims_page(book):
     assert overview.kept(book / "chapters/04.ipynb") is None, "not there"
 
 
+def test_verdicts_are_found_and_made_from_any_folder(book, tmp_path, monkeypatch):
+    put(book, "01", "# One", (f"from bnbook.answers import overview\nprint('run')\n{KEEPS}",))
+    page = "from bnbook.answers import overview\noverview.in_notebook('01.ipynb')[0].sentence"
+    monkeypatch.setenv("BNBOOK_DATA", str(book / "data"))
+    for folder in (book / "chapters", book, tmp_path):
+        done = nbclient.execute(notebook((page,)), cwd=str(folder))
+        (output,) = done.cells[0].outputs
+        assert output.data["text/plain"] == "'Half of it.'", folder
+
+
+def test_a_page_that_names_a_notebook_is_stale_when_that_has_changed(book):
+    put(book, "03", "# Three", ("name = '02.ipynb'",))
+    site.execute(site.stage(book))
+    put(book, "02", "# Two", ("1 + 1",))
+    assert [site.is_executed(one) for one in site.stage(book)] == [True, False, False]
+
+
 def test_a_home_page_that_is_a_notebook_is_stale_when_a_chapter_has_changed(book):
     (book / "index.qmd").unlink()
     nbformat.write(notebook("# Start", ("6 * 7",)), book / "index.ipynb")
@@ -225,7 +243,7 @@ def test_output_without_permission_is_refused(tmp_path, monkeypatch):
     # The tests may run as root, whom no mode stops: ask the system's answer to be "no".
     monkeypatch.setattr(os, "access", lambda *_: False)
     with pytest.raises(BookError, match="no permission to write"):
-        _check_output(tmp_path / "_site")
+        check_output(tmp_path / "_site")
 
 
 def test_a_folder_with_other_things_is_not_replaced(book):

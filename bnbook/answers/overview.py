@@ -5,11 +5,14 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+from IPython import get_ipython
 from IPython.display import display
+from IPython.utils.capture import capture_output
 
-from bnbook import claims, contents, findings
+from bnbook import claims, contents, data, findings
 from bnbook.answers.chapters import ANSWERS
 from bnbook.claims import Claim
 from bnbook.errors import BookError
@@ -48,6 +51,31 @@ def keep(verdicts: Sequence[Verdict]) -> None:
     display({KEPT: [asdict(one) for one in verdicts], "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
 
 
+def in_notebook(name: str) -> list[Verdict]:
+    """Read the verdicts that the chapter in the notebook `name` keeps; run it where none are sure.
+
+    It is looked for in the working folder, in that folder's `chapters` and in the book's clone.
+    Raises BookError where it is nowhere, or keeps none when it is run.
+    """
+    clone = data.bundled_folder().parent
+    folders = (Path(), Path("chapters"), clone / "chapters")
+    notebook = next((f / name for f in folders if (f / name).is_file()), None)
+    if notebook is None:
+        raise BookError(f"{name} is not here: open this page in a clone of the book")
+    if (verdicts := kept(notebook)) is not None:
+        return verdicts
+    with capture_output() as captured:
+        get_ipython().safe_execfile_ipy(str(notebook), raise_exceptions=True)
+    for output in captured.outputs:
+        if KEPT in output.data:
+            return _read(output.data[KEPT])
+    raise BookError(f"{notebook} keeps no verdicts: its code calls `overview.keep` no more")
+
+
+def _read(verdicts: list[dict[str, Any]]) -> list[Verdict]:
+    return [Verdict(tuple(one.pop("claims")), **one) for one in verdicts]
+
+
 def kept(notebook: Path) -> list[Verdict] | None:
     """Read what `keep` put into a notebook; None where it is not sure to be what its code gives.
 
@@ -62,8 +90,8 @@ def kept(notebook: Path) -> list[Verdict] | None:
         return None
     outputs = (output for cell in content["cells"] for output in cell.get("outputs", ()))
     for output in outputs:
-        if KEPT in (data := output.get("data", {})):
-            return [Verdict(tuple(one.pop("claims")), **one) for one in data[KEPT]]
+        if KEPT in (found := output.get("data", {})):
+            return _read(found[KEPT])
     return None
 
 

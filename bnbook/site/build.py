@@ -1,14 +1,14 @@
 """From the sources to a site in its folder: stage, execute, render, mend, publish."""
 
-import os
-import shutil
 from pathlib import Path
 
 import nbformat
 
 from bnbook.errors import BookError
 from bnbook.site import offline, renderers
-from bnbook.site.notebooks import WORK, execute, is_executed, read_clean, stage, write
+from bnbook.site.executing import execute
+from bnbook.site.notebooks import WORK, is_executed, read_clean, stage, write
+from bnbook.site.publish import alone, cannot_write, check_output, publish
 from bnbook.site.repository import Repository, add_links, name_in
 
 
@@ -21,42 +21,36 @@ def render(
     """Build the site of the book in `root` into `output` (default `_site`).
 
     `renderer` is one of `renderers.NAMES`; without it, Quarto where it can be had. Only chapters
-    whose text, code or data changed are executed. The old site is replaced at the end, as a whole;
-    whatever goes wrong before (BookError) leaves it as it was.
+    whose text, code or data changed are executed. The old site is replaced at the end; whatever
+    goes wrong before (BookError) leaves it as it was. Renders of one book take turns.
     """
     root = root.resolve()
     output = (output or root / "_site").absolute()
-    _check_output(output)
     try:
+        check_output(output)
         chosen = renderers.choose(renderer)
-        staged = stage(root)
-        Repository.of(root)  # a bad address is refused before the work
-        execute([notebook for notebook in staged if not is_executed(notebook)], workers)
-        for notebook in staged:
-            _check_figures(notebook)
-        print(f"rendering with {chosen.title}", flush=True)
-        site, warnings = chosen.render(root / WORK / "book")
-        add_notebooks(root, site)
-        for warning in [*warnings, *offline.mend(site)]:
-            print(f"{chosen.title} warns: {warning}", flush=True)
-        add_links(root, site)
-        _publish(site, output)
+        with alone(root / WORK / "lock"):
+            publish(_build(root, chosen, workers), output)
     except OSError as error:
-        raise BookError(f"cannot write {error.filename or output}: {error.strerror}") from error
+        raise cannot_write(error, output) from error
     print(f"the site is in {output}: open {output / 'index.html'} in a browser,")
     print("or run `make serve` for the search as well")
 
 
-def _check_output(output: Path) -> None:
-    """Refuse early, before minutes of execution, a folder that cannot or must not be replaced."""
-    nearest = next(p for p in (output, *output.parents) if p.exists())
-    if not nearest.is_dir():
-        raise BookError(f"cannot write the site to {output}: {nearest} is not a folder")
-    if not os.access(nearest, os.W_OK):
-        raise BookError(f"cannot write the site to {output}: no permission to write in {nearest}")
-    is_site = (output / "search.json").is_file() and (output / "index.html").is_file()
-    if output.exists() and any(output.iterdir()) and not is_site:
-        raise BookError(f"{output} holds something else than a site: choose an empty folder")
+def _build(root: Path, chosen: renderers.Renderer, workers: int | None) -> Path:
+    """Stage, execute, render and mend; return the folder of the new site."""
+    staged = stage(root)
+    Repository.of(root)  # a bad address is refused before the work
+    execute([notebook for notebook in staged if not is_executed(notebook)], workers)
+    for notebook in staged:
+        _check_figures(notebook)
+    print(f"rendering with {chosen.title}", flush=True)
+    site, warnings = chosen.render(root / WORK / "book")
+    add_notebooks(root, site)
+    for warning in [*warnings, *offline.mend(site)]:
+        print(f"{chosen.title} warns: {warning}", flush=True)
+    add_links(root, site)
+    return site
 
 
 def add_notebooks(root: Path, site: Path) -> None:
@@ -76,16 +70,3 @@ def _check_figures(notebook: Path) -> None:
         )
         if has_picture and not renderers.options(cell).get("fig-alt"):
             raise BookError(f"{notebook.name}, cell {number}: the figure needs a `#| fig-alt` line")
-
-
-def _publish(site: Path, output: Path) -> None:
-    """Swap the new site in: two renames beside `output`, so that no reader meets half a site."""
-    output.parent.mkdir(parents=True, exist_ok=True)
-    new, old = (output.with_name(f".{output.name}.{age}") for age in ("new", "old"))
-    for leftover in (new, old):
-        shutil.rmtree(leftover, ignore_errors=True)
-    shutil.copytree(site, new)
-    if output.exists():
-        output.rename(old)
-    new.rename(output)
-    shutil.rmtree(old, ignore_errors=True)

@@ -17,7 +17,8 @@ from pathlib import Path
 from bnbook.errors import BookError
 from bnbook.site import offline
 from bnbook.site.build import add_notebooks
-from bnbook.site.notebooks import WORK, execute, is_executed, notebooks, stage
+from bnbook.site.executing import execute
+from bnbook.site.notebooks import WORK, is_executed, notebooks, stage
 from bnbook.site.repository import add_links
 
 

@@ -1,27 +1,17 @@
-"""Staging and executing the chapters: sources are copied, copies are run, results are kept."""
+"""Staging the chapters: sources are copied, and copies that were executed are kept."""
 
-import atexit
 import hashlib
-import logging
-import os
 import re
 import shutil
 import sys
-import threading
-import time
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import nbformat
-from jupyter_client.kernelspec import KernelSpec
-from jupyter_client.manager import AsyncKernelManager
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 import bnbook
 from bnbook.errors import BookError
+from bnbook.site import kernel
 
 Notebook = Any  # nbformat's NotebookNode, a dict with attributes, is untyped
 
@@ -32,8 +22,8 @@ HOME = "index"
 # What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 5:
 # no chapter imports them, so working on the site does not execute the book again.
 DOORS = ("site", "cli.py")
-#: How long a kernel may take to start.
-START_SECONDS = 60
+#: Characters of a reason that are shown; a cell may raise an error with a book for a text.
+WIDTH = 300
 
 
 # What reading something else than a notebook raises.
@@ -69,6 +59,7 @@ def stage(root: Path, work: Path | None = None) -> list[Path]:
     for name in FOLDERS:
         shutil.rmtree(book / name, ignore_errors=True)
         shutil.copytree(root / name, book / name)
+    kernel.offer(book.parent)
     surroundings = _surroundings(root)
     return [_stage_notebook(path, book / path.relative_to(root), surroundings) for path in sources]
 
@@ -91,15 +82,17 @@ def _stage_notebook(source: Path, target: Path, surroundings: str) -> Path:
 def _read_by(source: Path, notebook: Notebook) -> list[Notebook]:
     """Read the notebooks that a notebook's outputs depend on, besides itself.
 
-    The home page counts the words of all chapters; others name in a `%run` line what they run.
+    The home page counts the words of all chapters; others name in their code what they run.
     """
     if source.stem == HOME:
         return [read_clean(path) for path in notebooks(source.parent) if path != source]
-    names = re.findall(r"^\s*%run (\S+\.ipynb)$", _code(notebook), re.MULTILINE)
-    return [read_clean(source.parent / name) for name in names]
+    names = re.findall(r"""[ "']([\w.-]+\.ipynb)\b""", code_of(notebook))
+    paths = (source.parent / name for name in dict.fromkeys(names))
+    return [read_clean(path) for path in paths if path.is_file()]
 
 
-def _code(notebook: Notebook) -> str:
+def code_of(notebook: Notebook) -> str:
+    """Join the code cells of a notebook."""
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
 
 
@@ -109,7 +102,7 @@ def read_clean(path: Path) -> Notebook:
         notebook = nbformat.read(path, as_version=4)
         nbformat.validate(notebook)
     except _UNREADABLE as error:
-        raise BookError(f"{path} is not a readable notebook: {_first_line(error)}") from error
+        raise BookError(f"{path} is not a readable notebook: {first_line(error)}") from error
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -158,102 +151,6 @@ def is_executed(staged: Path) -> bool:
     )
 
 
-_FILE = "{connection_file}"  # jupyter_client fills it in
-
-
-class _ThisInterpreter(AsyncKernelManager):
-    """Starts kernels with the interpreter of the build, whatever `python3` means elsewhere."""
-
-    @property
-    def kernel_spec(self) -> KernelSpec:
-        return KernelSpec(
-            # Kernels warn on every start that local TCP is not encrypted: say only errors.
-            argv=[sys.executable, "-m", "ipykernel_launcher", "--log-level=ERROR", "-f", _FILE],
-            display_name="Python 3",
-            language="python",
-        )
-
-
-def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int = 600) -> None:
-    """Execute notebooks in place, `workers` at a time, `timeout` seconds a cell.
-
-    Each runs in its own kernel with one thread and BNBOOK_RENDER=1. A notebook is written only
-    when all its cells succeeded. Raises BookError with one line for each that did not.
-
-    Those with most code come first, so that no worker waits long for the last one, and that a page
-    which takes something over from a chapter finds it there.
-    """
-    workers = (os.cpu_count() or 1) if workers is None else workers
-    if workers < 1:
-        raise BookError(f"workers must be 1 or more, not {workers}")
-    running: list[NotebookClient] = []
-    stop = threading.Event()
-    # Threads, one kernel each: nbclient installs its own signal handlers in the main thread, which
-    # would leave all kernels but one alive on Ctrl-C.
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            jobs = [
-                pool.submit(_execute_one, path, timeout, running, stop)
-                for path in sorted(notebooks, key=_length, reverse=True)
-            ]
-            errors = [error for job in jobs if (error := job.result())]
-        except BaseException:
-            stop.set()
-            pool.shutdown(wait=False, cancel_futures=True)
-            _kill(running)
-            raise
-    if errors:
-        raise BookError("\n".join(errors))
-
-
-def _length(path: Path) -> int:
-    """Count the characters of code in a notebook."""
-    return len(_code(read_clean(path)))
-
-
-def _execute_one(
-    path: Path, timeout: int, running: list[NotebookClient], stop: threading.Event
-) -> str | None:
-    if stop.is_set():
-        return None
-    start = time.perf_counter()
-    notebook = nbformat.read(path, as_version=4)
-    where = [path.name]  # then each cell in its turn, counted from 1 over all cells
-    client = NotebookClient(
-        notebook,
-        timeout=timeout,
-        startup_timeout=START_SECONDS,
-        kernel_manager_class=_ThisInterpreter,
-        record_timing=False,
-        coalesce_streams=True,  # lines printed some time apart are still one output
-        on_cell_start=lambda cell_index, **_: where.append(f"{path.name}, cell {cell_index + 1}"),
-    )
-    client.log.setLevel(logging.CRITICAL)  # what fails ends in a line of ours
-    running.append(client)
-    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    try:
-        client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
-    except CellExecutionError as error:
-        return f"{where[-1]}: {error.ename}: {_first_line(error.evalue)}"
-    except CellTimeoutError:
-        return f"{where[-1]}: took longer than {timeout} s"
-    except DeadKernelError:
-        return f"{where[-1]}: the kernel died (out of memory?)"
-    except RuntimeError as error:
-        atexit.unregister(client._cleanup_kernel)  # nbclient would try what is done
-        return f"{path.name}: the kernel did not start ({_first_line(error)})"
-    write(notebook, path)
-    print(f"executed {path.name} in {time.perf_counter() - start:.0f} s", flush=True)
-    return None
-
-
-def _kill(clients: Iterable[NotebookClient]) -> None:
-    for client in clients:
-        provisioner = client.km.provisioner if client.km else None
-        process = getattr(provisioner, "process", None)
-        if process is not None:
-            process.kill()
-
-
-def _first_line(error: object) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def first_line(error: object) -> str:
+    """Take from an error, or its text, a line of bearable length."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:WIDTH]
