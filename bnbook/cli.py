@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import bnbook
 from bnbook import data, experiments, site, store, sweep, verify
 from bnbook.errors import BookError
 
@@ -23,6 +24,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
+        _refuse_another_clone()
         with _answering_sigterm():
             code = options.run(options) or 0
         sys.stdout.flush()  # here, where it can be answered, and not at the very end
@@ -49,6 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             _drop_output()
         return 2
     return 0
+
+
+def _refuse_another_clone() -> None:
+    """Refuse to work in a clone with the package of another, as a copied `.venv` would have us."""
+    here, running = Path("bnbook").resolve(), Path(bnbook.__file__).resolve().parent
+    if (here / "__init__.py").is_file() and here != running:
+        raise BookError(
+            f"the bnbook that runs is that of {running.parent}, not of this folder: "
+            "run `make install`, or `pip install -e .` here"
+        )
 
 
 class _Terminated(KeyboardInterrupt):
@@ -128,7 +140,8 @@ def _parser() -> argparse.ArgumentParser:
 
 def _render(options: argparse.Namespace) -> None:
     if options.stage:
-        site.stage(Path.cwd())
+        with site.alone(Path("_work/lock")):
+            site.stage(Path.cwd())
     else:
         site.render(Path.cwd(), options.output, renderer=options.renderer)
 

@@ -1,8 +1,10 @@
 """The command line: one clear line and exit code 2 for everything a user can mend."""
 
 import pytest
+from conftest import ROOT
 
 from bnbook import cli, data, experiments, sweep
+from bnbook.data import files
 
 
 @pytest.mark.parametrize(
@@ -66,3 +68,30 @@ def test_a_sweep_of_all_leaves_out_what_would_have_to_be_downloaded(monkeypatch,
     assert "lab-session-svhn" not in swept
     said = capsys.readouterr().out
     assert "lab-session-svhn: left out; `bnbook data svhn` says how to get its data\n" in said
+
+
+@pytest.mark.parametrize("arguments", [["verify", "lite"], ["sweep", "lite"], ["data", "mnist"]])
+def test_the_package_without_a_clone_says_where_the_data_are_expected(
+    arguments, tmp_path, cache, monkeypatch, capsys
+):
+    monkeypatch.delenv("BNBOOK_DATA", raising=False)
+    packages = tmp_path / "lib/site-packages"
+    monkeypatch.setattr(files, "__file__", str(packages / "bnbook/data/files.py"))
+    assert cli.main(arguments) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"bnbook: the book's data are not in {packages / 'data'}: ")
+    assert "BNBOOK_DATA" in error
+    assert "git checkout" not in error
+    assert error.count("\n") == 1
+
+
+def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
+    (tmp_path / "bnbook").mkdir()
+    (tmp_path / "bnbook/__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["sweep", "--list"]) == 2
+    error = capsys.readouterr().err
+    assert error.startswith(f"bnbook: the bnbook that runs is that of {ROOT}, not of this folder: ")
+    assert error.count("\n") == 1
+    monkeypatch.chdir(ROOT)
+    assert cli.main(["sweep", "--list"]) == 0

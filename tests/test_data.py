@@ -150,7 +150,9 @@ def test_a_damaged_cached_mnist_heals_from_the_bundled_one(cache, harm):
     [("truncate", "damaged"), ("flip", "damaged"), ("delete", "missing"), ("text", "damaged")],
 )
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
-def test_a_damaged_bundled_file_is_named_with_the_way_out(cache, tiny_mnist, name, harm, says):
+def test_a_damaged_bundled_file_is_named_with_the_way_out(
+    cache, tiny_mnist, tmp_path, name, harm, says
+):
     victim = tiny_mnist[0] / name
     content = bytearray(victim.read_bytes())
     if harm == "delete":
@@ -167,7 +169,11 @@ def test_a_damaged_bundled_file_is_named_with_the_way_out(cache, tiny_mnist, nam
     message = str(caught.value)
     assert str(victim) in message
     assert says in message
-    assert "git checkout" in message
+    assert "BNBOOK_DATA" in message
+    assert "git checkout" not in message, "not in a clone"
+    (tmp_path / ".git").mkdir()
+    with pytest.raises(BookError, match="git checkout"):
+        data.load("mnist")
     assert "\n" not in message
     assert not list(cache.glob("mnist/MNIST/raw/*")), "a half-unpacked file was left behind"
 

@@ -73,16 +73,18 @@ def _mnist() -> Source:
 
     return Source(
         files={f"MNIST/raw/{file}": md5 for file, md5 in MNIST_MD5.items()},
-        fetch=lambda root: _unpack(
-            files.bundled_folder() / "MNIST/raw",
-            root / "MNIST/raw",
-            MNIST_MD5,
-            "restore it with `git checkout -- data/MNIST`, or name the folder that holds MNIST/raw "
-            "in the environment variable BNBOOK_DATA",
-        ),
+        fetch=_unpack_mnist,
         read=lambda folder: _read_idx(MNIST, folder),
         bundled=True,
     )
+
+
+def _unpack_mnist(root: Path) -> None:
+    bundled = files.bundled_folder()
+    remedy = "name the folder that holds MNIST/raw in the environment variable BNBOOK_DATA"
+    if (bundled.parent / ".git").exists():
+        remedy = f"restore it with `git checkout -- data/MNIST`, or {remedy}"
+    _unpack(bundled / "MNIST/raw", root / "MNIST/raw", MNIST_MD5, remedy)
 
 
 def _fashion_mnist() -> Source:

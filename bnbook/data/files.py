@@ -51,9 +51,19 @@ class Source:
 
 
 def bundled_folder() -> Path:
-    """Return the folder with the data that come with the book."""
-    beside_package = Path(__file__).resolve().parents[2] / "data"
-    return Path(os.environ.get("BNBOOK_DATA") or beside_package)
+    """Return the folder with the data that come with the book.
+
+    Raises BookError where the package alone was installed: these data lie in the book's clone.
+    """
+    if named := os.environ.get("BNBOOK_DATA"):
+        return Path(named)
+    clone = Path(__file__).resolve().parents[2]
+    if not (clone / "data").is_dir() and not (clone / "pyproject.toml").is_file():
+        raise BookError(
+            f"the book's data are not in {clone / 'data'}: the package alone has none; clone the "
+            "book, and name the clone's folder `data` in the environment variable BNBOOK_DATA"
+        )
+    return clone / "data"
 
 
 def cache_folder() -> Path:
