@@ -1,5 +1,6 @@
 """Executing staged notebooks: several at a time, each within limits of time and of output."""
 
+import asyncio
 import atexit
 import itertools
 import logging
@@ -107,7 +108,8 @@ class _Client(NotebookClient):
         self.where = path.name  # then each cell in its turn, counted from 1 over all cells
         self.on_cell_start = self._enter
         self.put_out = 0
-        self.fault: str | None = None
+        self.flood: str | None = None
+        self.error: str | None = None  # the first, of cells that went on as well
 
     def _enter(self, *, cell_index: int, **_: object) -> None:
         self.where = f"{self.path.name}, cell {cell_index + 1}"
@@ -118,17 +120,32 @@ class _Client(NotebookClient):
         if kind not in ("status", "execute_input"):
             self.put_out += _MESSAGE + _size(content)
             if self.put_out > MOST_OUTPUT:
-                if not self.fault:
-                    self.fault = f"{self.where}: more than {MOST_OUTPUT:,} characters of output"
+                if not self.flood:
+                    self.flood = f"{self.where}: more than {MOST_OUTPUT:,} characters of output"
                     self.kill()
                 return None
-        if kind == "error" and not self.fault:
-            self.fault = f"{self.where}: {_reason(content)}"
+        if kind == "error" and not self.error:
+            self.error = f"{self.where}: {_reason(content)}"
         return super().process_message(msg, cell, cell_index)
 
-    async def async_execute_cell(self, cell: Any, cell_index: int, **options: Any) -> Any:
+    async def async_execute_cell(
+        self,
+        cell: Any,
+        cell_index: int,
+        execution_count: int | None = None,
+        store_history: bool = True,
+    ) -> Any:
         """Execute a cell, and join what it printed piece by piece."""
-        done = await super().async_execute_cell(cell, cell_index, **options)
+        try:
+            done = await super().async_execute_cell(
+                cell, cell_index, execution_count, store_history
+            )
+        except CellTimeoutError:
+            self.kill()  # an interrupt would only let it say more
+            raise
+        except DeadKernelError:
+            await asyncio.sleep(0.1)  # what nbclient cancels here ends, or asyncio complains later
+            raise
         if cell.cell_type == "code":
             cell.outputs = _joined(cell.outputs)
         return done
@@ -215,12 +232,12 @@ def _run(client: _Client, path: Path) -> str | None:
     try:
         client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
     except CellExecutionError as error:
-        return client.fault or f"{client.where}: {error.ename}: {first_line(error.evalue)}"
+        return client.flood or f"{client.where}: {error.ename}: {first_line(error.evalue)}"
     except CellTimeoutError:
-        return client.fault or f"{client.where}: took longer than {client.timeout} s"
+        return client.flood or f"{client.where}: took longer than {client.timeout} s"
     except DeadKernelError:
-        return client.fault or f"{client.where}: the kernel died (out of memory?)"
+        return client.flood or f"{client.where}: the kernel died (out of memory?)"
     except RuntimeError as error:
         atexit.unregister(client._cleanup_kernel)  # nbclient would try what is done
         return f"{path.name}: the kernel did not start ({first_line(error)})"
-    return client.fault
+    return client.flood or client.error

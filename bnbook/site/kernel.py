@@ -71,7 +71,7 @@ def main() -> None:
 
     from ipykernel.kernelapp import IPKernelApp
 
-    class Kernel(IPKernelApp):  # type: ignore[misc]
+    class Kernel(IPKernelApp):
         def load_config_file(self, *_: object, **__: object) -> None:
             """Read none, of the reader's or of the machine's."""
 
