@@ -217,7 +217,7 @@ def _differences(then: pd.DataFrame, now: pd.DataFrame) -> list[str]:
     """Say what is not exactly as recorded; an empty list means that all is."""
     if len(now) != len(then):
         return [f"{len(now)} rows, not {len(then)}"]
-    columns = [name for name in now if name not in _FREE]
+    columns = [str(name) for name in now if name not in _FREE]
     found = (_apart(name, list(now[name]), list(then[name])) for name in columns)
     return [text for text in found if text]
 
