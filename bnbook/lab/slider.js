@@ -26,6 +26,8 @@ function render({ model, el }) {
   });
   model.on("change:index", show);
   show();
+  // JupyterLab would take the keys that move a slider for its own.
+  input.addEventListener("keydown", (event) => event.stopPropagation());
   el.classList.add("bn-slider");
   el.append(label, input, output);
   return () => model.off("change:index", show);
