@@ -146,7 +146,7 @@ def changed(folder, record, monkeypatch):
             "models/weights.py", ".xavier_uniform_(", ".kaiming_uniform_(", ARMS, id="initial"
         ),
         pytest.param(
-            "training.py", " labels)\n", " labels, label_smoothing=0.1)\n", ARMS, id="loss"
+            "session.py", " labels)\n", " labels, label_smoothing=0.1)\n", ARMS, id="loss"
         ),
         *(
             pytest.param(
