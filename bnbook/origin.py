@@ -34,7 +34,7 @@ def environment(device: str = "cpu") -> dict[str, str]:
     today = datetime.datetime.now(datetime.UTC).date()
     return {
         "machine": machine(device),
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),  # its own type is none that a state may hold
         "bnbook": __version__,
         "date": today.isoformat(),
     }

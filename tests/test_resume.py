@@ -223,7 +223,7 @@ def test_a_machine_that_is_stopped_within_a_run_loses_an_epoch_at_most(folder):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert not list(spool.folder().glob("*.json"))
-    kept = spool.Checkpoint(LONG, "", origin.circumstances())
+    kept = spool.Checkpoint(LONG, "", origin.circumstances("cpu"))
     done = kept.load()["session"]["epochs"]
     assert 1 <= done < LONG.epochs
     subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
