@@ -213,7 +213,7 @@ def test_a_worker_with_other_code_is_refused_by_name(
     copy = shutil.copytree(Path(cluster.__file__).parent, tmp_path / "other" / "bnbook")
     with (copy / "errors.py").open("a") as file:
         file.write("# changed\n")
-    start_worker(started, address, env=os.environ | {"PYTHONPATH": str(copy.parent)})
+    start_worker(started, address, cwd=copy.parent)  # where `python -m` looks first
     with pytest.raises(BookError, match=r"the worker at tcp://127.* has another version"):
         sweep.sweep(tiny(0), scheduler=address)
     assert not store.results_folder().exists()

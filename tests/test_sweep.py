@@ -231,7 +231,7 @@ def test_training_still_does_so_with_the_instructions_of_an_older_processor(name
     """Rounding differs there, and these two amplify it most."""
     older = {"ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "OMP_NUM_THREADS": "1"}
     code = (
-        "from bnbook import experiments, sweep; print(origin.machine()); "
+        "from bnbook import experiments, origin; print(origin.machine()); "
         f"print(*origin.stale(experiments.EXPERIMENTS[{name!r}]), sep=', ')"
     )
     done = subprocess.run(

@@ -128,7 +128,8 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
     """
     whole = filled(frame)
     last = _last_rows(whole).reset_index(drop=True)
-    return last.assign(trained=last["val_accuracy"] >= last["dataset"].map(enough))
+    needed = last["dataset"].map(enough).astype(float)  # of no rows, it would be text
+    return last.assign(trained=last["val_accuracy"] >= needed)
 
 
 def estimates(

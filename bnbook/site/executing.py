@@ -30,8 +30,8 @@ from bnbook.errors import BookError
 from bnbook.site import kernel
 from bnbook.site.notebooks import code_of, first_line, read_clean, write
 
-#: How long a kernel may take to start.
-START_SECONDS = 60
+#: How long a kernel may take to start; on a machine with other work a minute has not been enough.
+START_SECONDS = 180
 #: Characters that the cells of one notebook may put out; the book's largest puts out a fifth.
 MOST_OUTPUT = 20_000_000
 #: What a message counts beyond its text: an output without any takes room as well.
