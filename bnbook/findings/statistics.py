@@ -31,11 +31,8 @@ EQUIVALENT: Final = "equivalent within the margin"
 UNDECIDED: Final = "no detectable difference"
 ONE_TRAINS: Final = "only one of them trains"
 
-ACCURACIES: Final = (
-    "val_accuracy",
-    "val_accuracy_running",
-    "test_accuracy",
-    "test_accuracy_running",
+ACCURACIES: Final = tuple(
+    f"{split}_accuracy{kind}" for split in ("val", "test") for kind in ("", "_running")
 )
 
 
