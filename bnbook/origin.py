@@ -25,6 +25,9 @@ COMPARED, TOLERANCE = 5, 1e-4
 #: The same in double precision. Training amplifies differences in rounding, PCA whitening a
 #: thousandfold in each step: there even double precision is spent after four.
 DOUBLES, DOUBLES_TOLERANCE = 3, 1e-6
+#: Where an arm amplifies more than that, losses may be apart by this many times what rounding its
+#: initial weights in `ROUNDINGS` other ways makes of them.
+SPREADS, ROUNDINGS = 3, 4
 #: Packages whose versions can move a result.
 PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
 
@@ -89,8 +92,8 @@ def _fingerprints(experiment: Experiment, records: Iterable[Record]) -> dict[str
     return found
 
 
-def _doubles(run: Run) -> list[float]:
-    return first_losses(run, dtype=torch.float64, steps=DOUBLES)
+def _doubles(run: Run, rounding: int | None = None) -> list[float]:
+    return first_losses(run, dtype=torch.float64, steps=DOUBLES, rounding=rounding)
 
 
 def stale(experiment: Experiment) -> list[str]:
@@ -101,7 +104,7 @@ def stale(experiment: Experiment) -> list[str]:
     first may be apart by amplified rounding.
     """
     recorded = store.read_provenance(experiment.name)
-    here = machine() in recorded["machines"]
+    here = machine() in recorded["machines"] and torch.get_num_threads() == 1
     return [
         arm
         for arm, one in recorded["fingerprints"].items()
@@ -114,8 +117,9 @@ def _version(made: dict[str, Any]) -> str:
 
 
 def _still_does(recorded: dict[str, Any], here: bool) -> bool:
-    now, then = first_losses(Run.from_changes(recorded["run"])), recorded["losses"]
-    return (alike(now, then) or (not here and start_alike(now, then))) and exact(recorded)
+    run, then = Run.from_changes(recorded["run"]), recorded["losses"]
+    now = first_losses(run)
+    return (alike(now, then) or (not here and start_alike(run, now, then))) and exact(recorded)
 
 
 def alike(now: Sequence[float], then: Sequence[float]) -> bool:
@@ -126,15 +130,26 @@ def alike(now: Sequence[float], then: Sequence[float]) -> bool:
     return _near(now, then, COMPARED, TOLERANCE)
 
 
-def start_alike(now: Sequence[float], then: Sequence[float]) -> bool:
-    """Say whether the very first losses agree: those before any step, which amplify nothing."""
-    return _near(now, then, 1, TOLERANCE)
+def start_alike(run: Run, now: Sequence[float], then: Sequence[float]) -> bool:
+    """Say whether the very first losses of `run` agree, as far as single precision can tell them.
+
+    They are those before any step, and amplify nothing but what the net itself does.
+    """
+    if _near(now, then, 1, TOLERANCE):
+        return True
+    [single], [double, *_] = first_losses(run, steps=1), _doubles(run)
+    return _near(now, then, 1, SPREADS * abs(single / double - 1))
 
 
 def exact(recorded: dict[str, Any]) -> bool:
     """Say whether training does what the fingerprint `recorded` says, in double precision."""
-    now = _doubles(Run.from_changes(recorded["run"]))
-    return _near(now, recorded["double"], DOUBLES, DOUBLES_TOLERANCE)
+    run, then = Run.from_changes(recorded["run"]), recorded["double"]
+    now = _doubles(run)
+    if len(now) != len(then) or _near(now, then, DOUBLES, DOUBLES_TOLERANCE):
+        return len(now) == len(then)
+    others = [_doubles(run, rounding) for rounding in range(ROUNDINGS)]
+    spread = np.maximum.accumulate(np.abs(np.subtract(others, now)).max(axis=0))
+    return bool(np.all(np.abs(np.subtract(now, then)) < SPREADS * spread))
 
 
 def _near(now: Sequence[float], then: Sequence[float], compared: int, tolerance: float) -> bool:

@@ -184,17 +184,25 @@ def first_losses(
     splits: data.Splits | None = None,
     dtype: torch.dtype = torch.float32,
     steps: int = FIRST_LOSSES,
+    rounding: int | None = None,
 ) -> list[float]:
     """Return the losses of the first `steps` of `run`: the fingerprint of what training does.
 
     Equal to `train(run).first_losses`, without evaluating anything. With `dtype` torch.float64
     the same initial weights see the same batches, but differences in rounding, which training
-    amplifies, start a billion times smaller: the losses then agree between processors.
+    amplifies, start a billion times smaller: the losses then agree between processors, but for
+    the initial weights, which come rounded to single precision. `rounding` is the seed of such
+    errors, which are added to them.
     """
     train = (splits or data.splits(run.dataset)).train
     images = _training_images(run, train).to(dtype)
     images = inputs.transform(run.input_transform, images)(images)
     session = Session(run, (images, train.labels[: run.train_size]))
+    if rounding is not None:
+        errors = torch.Generator().manual_seed(rounding)
+        for weight in session.net.parameters():
+            unit = torch.rand(weight.shape, generator=errors, dtype=dtype) * 2 - 1
+            weight.data += unit * weight.abs().max() * 2.0**-24
     losses: list[Tensor] = []
     while len(losses) < min(steps, run.epochs * session.steps_per_epoch):
         losses += itertools.islice(session.epoch(), steps - len(losses))

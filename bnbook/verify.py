@@ -203,7 +203,7 @@ def _begins_alike(recorded: Recorded, now: Any, then: Any) -> bool:
     """Say whether first losses from two kinds of machine are alike, but for amplified rounding."""
     if origin.alike(now, then):
         return True
-    if not origin.start_alike(now, then):
+    if not origin.start_alike(recorded.run, now, then):
         return False
     fingerprints = store.read_provenance(recorded.experiment)["fingerprints"]
     return origin.exact(fingerprints[recorded.rows["arm"].iloc[0]])
