@@ -98,7 +98,8 @@ export function init() {
 def page(main=COMPUTED, contents=CONTENTS, title="Exercise 1 · One", beside=""):
     """Put a page together."""
     body = BODY.format(main=main, contents=contents, title=title, beside=beside)
-    return f'<!DOCTYPE html>\n<html lang="en">{HEAD}\n\n{body}\n</html>'
+    root = '<html xmlns="http://www.w3.org/1999/xhtml" lang="en" xml:lang="en">'
+    return f"<!DOCTYPE html>\n{root}{HEAD}\n\n{body}\n</html>"
 
 
 def write_site(root):

@@ -35,10 +35,17 @@ def test_what_folds_a_list_is_a_button_that_the_keyboard_reaches():
     }
 
 
-@pytest.mark.parametrize("attribute", [("href", "part.html"), ("data-bs-target", ".sidebar")])
-def test_what_folds_nothing_of_its_own_is_no_button(attribute):
-    page = mended('<body><a {}="{}" role="navigation">Part</a></body>'.format(*attribute))
-    assert tags(page)[1].attrs == dict([attribute])
+@pytest.mark.parametrize(
+    ("attributes", "more"),
+    [
+        ({"href": "part.html"}, {}),
+        ({"data-bs-target": ".sidebar", "aria-expanded": "false"}, {"aria-hidden": "true"}),
+    ],
+)
+def test_what_folds_nothing_of_its_own_is_no_button(attributes, more):
+    written = " ".join(f'{name}="{value}"' for name, value in attributes.items())
+    page = mended(f'<body><a {written} role="navigation">Part</a></body>')
+    assert tags(page)[1].attrs == attributes | more
 
 
 def faults(page):

@@ -42,6 +42,11 @@ def test_modules_become_scripts_that_wait_for_the_page(mended):
     assert "return { init };" in text
 
 
+def test_such_a_page_is_not_taken_for_xml(mended):
+    (root,) = [tag for tag in tags(mended.read_text()) if tag.name == "html"]
+    assert root.attrs == {"lang": "en"}
+
+
 @pytest.mark.browser
 def test_such_a_page_works_from_disk(mended, page):
     page.goto(mended.as_uri())

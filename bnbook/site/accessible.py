@@ -15,15 +15,15 @@ _ROLE = ' role="navigation"'
 # A box that scrolls must be in reach of the arrow keys. Not every browser sees to it, and a stop
 # at each box would be in the way of those who tab through: only what is cut off becomes one.
 _SCROLLERS = """<script type="module">
-const watch = new ResizeObserver((entries) => {
-  for (const { target } of entries) {
-    if (target.scrollWidth > target.clientWidth + 1) target.tabIndex = 0;
-    else target.removeAttribute("tabindex");
-  }
-});
-for (const box of document.querySelectorAll("main :is(pre, .math.display, .cell table, .table)")) {
-  if (!box.closest("[tabindex]") && getComputedStyle(box).overflowX === "auto") watch.observe(box);
-}
+const boxes = [...document.querySelectorAll("main :is(pre, .math.display, .cell table, .table)")]
+  .filter((one) => !one.closest("[tabindex]") && getComputedStyle(one).overflowX === "auto");
+const check = (box) => {
+  if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  else box.removeAttribute("tabindex");
+};
+const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => check(target)));
+boxes.forEach((box) => watch.observe(box));
+document.fonts.addEventListener("loadingdone", () => boxes.forEach(check));
 </script>
 """
 
@@ -38,13 +38,16 @@ def edits(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
                 at = tag.start + len("<nav")
                 yield at, at, f' aria-label="{_NAMES[mark]}"'
         elif tag.name == "a" and _ROLE in raw:
-            # Said of what folds a list: it hides that the keyboard can do something here, and
-            # without an address the keyboard could not.
-            target = tag.attrs.get("data-bs-target", "")
-            folds = target.startswith("#")  # by a class, it is the mouse's short cut to a button
-            href = f' href="{target}"' if folds and "href" not in tag.attrs else ""
-            role = ' role="button"' if folds else ""
-            yield tag.start, tag.stop, raw.replace(_ROLE, href + role)
+            yield tag.start, tag.stop, raw.replace(_ROLE, _role(tag))
     end = page.rfind("</body>")
     if end >= 0 and any(tag.name == "main" for tag in found):
         yield end, end, _SCROLLERS
+
+
+def _role(tag: Tag) -> str:
+    """Say what a link that calls itself a navigation is: a button that folds a list, as a rule."""
+    target = tag.attrs.get("data-bs-target", "")
+    if target.startswith("#"):  # without an address, the keyboard could not reach it
+        return ("" if "href" in tag.attrs else f' href="{target}"') + ' role="button"'
+    # By a class, it is the mouse's short cut to a button.
+    return ' aria-hidden="true"' if target else ""

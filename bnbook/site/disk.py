@@ -72,6 +72,11 @@ def edits(page: str, found: Sequence[Tag], path: Path, turned: set[Path]) -> Ite
             yield tag.start, tag.stop, ""
         elif tag.name == "script" and tag.attrs.get("id") == "quarto-html-before-body":
             yield tag.stop, tag.stop, _SCHEME
+        elif tag.name == "html" and "xmlns" in tag.attrs:
+            # From disk, WebKitGTK takes a page with it for XML, and shows nothing.
+            kept = {name: value for name, value in tag.attrs.items() if ":" not in name}
+            del kept["xmlns"]
+            yield tag.start, tag.stop, _written("html", kept)
         elif (
             _is_module(tag) and "src" not in tag.attrs and (text := modules.inline(path, tag.text))
         ):
@@ -84,5 +89,9 @@ def edits(page: str, found: Sequence[Tag], path: Path, turned: set[Path]) -> Ite
 def _as_script(tag: Tag) -> str:
     """Write the tag of a module anew: like a module, it waits for the whole page."""
     kept = {name: value for name, value in tag.attrs.items() if name not in ("type", "defer")}
-    attributes = "".join(f' {name}="{html.escape(value)}"' for name, value in kept.items())
-    return f"<script{attributes} defer></script>"
+    return _written("script", kept | {"defer": ""}) + "</script>"
+
+
+def _written(name: str, attrs: dict[str, str]) -> str:
+    attributes = (f' {key}="{html.escape(value)}"' for key, value in attrs.items())
+    return f"<{name}{''.join(attributes)}>"
