@@ -1,18 +1,14 @@
 // A slider in Jupyter: a native range input, as on the page, that announces the value it stands for.
 
-let made = 0;
-
 function render({ model, el }) {
   const label = document.createElement("label");
+  const name = document.createElement("span");
   const input = document.createElement("input");
   const output = document.createElement("output");
   const texts = model.get("texts");
-  made += 1;
-  input.id = `bn-slider-${made}`;
   Object.assign(input, { type: "range", min: 0, max: texts.length - 1, step: 1 });
-  label.htmlFor = input.id;
-  output.htmlFor = input.id;
-  label.textContent = model.get("description");
+  name.textContent = model.get("description");
+  label.append(name, input); // by being there: an id would have to be one of its own
 
   const show = () => {
     const index = model.get("index");
@@ -29,7 +25,7 @@ function render({ model, el }) {
   // JupyterLab would take the keys that move a slider for its own.
   input.addEventListener("keydown", (event) => event.stopPropagation());
   el.classList.add("bn-slider");
-  el.append(label, input, output);
+  el.append(label, output);
   return () => model.off("change:index", show);
 }
 

@@ -18,7 +18,7 @@ _SCROLLERS = """<script type="module">
 const boxes = [...document.querySelectorAll("main :is(pre, .math.display, .cell table, .table)")]
   .filter((one) => !one.closest("[tabindex]") && getComputedStyle(one).overflowX === "auto");
 const check = (box) => {
-  if (box.scrollWidth > box.clientWidth + 1) box.tabIndex = 0;
+  if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
   else box.removeAttribute("tabindex");
 };
 const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => check(target)));
