@@ -34,6 +34,8 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
         5: ("site", "cli"),
     }
 )
+#: The words of the chapters: nobody calls them from elsewhere, and they would only fill the page.
+UNLISTED: Final = ("answers",)
 #: Signatures longer than this get a line for each argument.
 WIDTH: Final = 88
 
@@ -45,17 +47,15 @@ def floor(number: int) -> Markdown:
     """
     if number not in FLOORS:
         raise BookError(f"no floor {number}; there are: {', '.join(map(str, FLOORS))}")
-    return Markdown("\n\n".join(_module(f"bnbook.{name}") for name in FLOORS[number]))
+    listed = [name for name in FLOORS[number] if name not in UNLISTED]
+    return Markdown("\n\n".join(_module(f"bnbook.{name}") for name in listed))
 
 
-def _module(name: str, level: str = "###") -> str:
+def _module(name: str) -> str:
     module = importlib.import_module(name)
-    parts = [f"{level} {name}", _prose(module.__doc__)]
+    parts = [f"### {name}", _prose(module.__doc__)]
     for thing in _public(module):
-        if inspect.ismodule(thing):
-            parts.append(_module(thing.__name__, f"{level}#"))
-        else:
-            parts += _entry(thing)
+        parts += _entry(thing)
     return "\n\n".join(parts)
 
 
@@ -64,11 +64,8 @@ def _public(module: ModuleType) -> Iterator[Any]:
     chosen = getattr(module, "__all__", None)
     for name in list(vars(module)) if chosen is None else chosen:
         value = inspect.unwrap(getattr(module, name))
-        if inspect.isroutine(value) or inspect.isclass(value):
-            wanted = chosen or (value.__module__ == module.__name__ and not name.startswith("_"))
-        else:
-            wanted = chosen and inspect.ismodule(value)
-        if wanted:
+        own = value.__module__ == module.__name__ and not name.startswith("_")
+        if (chosen or own) and (inspect.isroutine(value) or inspect.isclass(value)):
             yield value
 
 

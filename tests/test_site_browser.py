@@ -108,10 +108,10 @@ def test_search_finds_a_chapter_when_the_site_is_served(browser, built):
         address = server.stdout.readline().split()[0]
         page = browser.new_page(viewport={"width": 1280, "height": 900})
         page.goto(address)
-        page.locator("input[type=search], .aa-Input, .smalldocs-search input").first.fill(
-            "learning"
-        )
-        page.wait_for_selector(".search-result, .aa-Item")
+        page.locator("input[type=search], .aa-Input, .smalldocs-search input").first.fill("dropout")
+        found = page.locator(".search-result, .aa-Item").first
+        found.wait_for()
+        assert "Exercise 6" in found.inner_text()
         page.close()
     finally:
         server.terminate()
