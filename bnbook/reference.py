@@ -64,8 +64,9 @@ def _public(module: ModuleType) -> Iterator[Any]:
     chosen = getattr(module, "__all__", None)
     for name in list(vars(module)) if chosen is None else chosen:
         value = inspect.unwrap(getattr(module, name))
-        own = value.__module__ == module.__name__ and not name.startswith("_")
-        if (chosen or own) and (inspect.isroutine(value) or inspect.isclass(value)):
+        if not (inspect.isroutine(value) or inspect.isclass(value)):
+            continue
+        if chosen or (value.__module__ == module.__name__ and not name.startswith("_")):
             yield value
 
 
