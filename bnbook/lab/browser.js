@@ -112,8 +112,8 @@ function start(root) {
     });
   }
 
-  function holdFocus() {
-    const focused = document.activeElement;
+  // Asked for beforehand: Chromium forgets at once what had the focus when it goes.
+  function holdFocus(focused) {
     if (root.contains(focused) && !focused.checkVisibility()) button("train").focus({ preventScroll: true });
   }
 
@@ -158,6 +158,7 @@ function start(root) {
 
   // Buttons and hints, which follow from settings and state.
   function refresh() {
+    const focused = document.activeElement;
     button("train").textContent = BUTTON[state] || "Train here";
     able("train", state !== "loading" && state !== "hidden" && (running() || obstacle() === ""));
     able("reset", run !== null);
@@ -167,7 +168,7 @@ function start(root) {
     find(".scheduled span").textContent = "From the link: the learning rate changes " + scheduled.map((one) => "to " + one.lr + " at step " + one.step).join(", ") + ".";
     refreshPending();
     refreshBand();
-    holdFocus();
+    holdFocus(focused);
   }
 
   // What the controls say, and what the run on show was started with.
