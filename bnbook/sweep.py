@@ -70,8 +70,9 @@ def _run_missing(experiment: Experiment, workers: int, scheduler: str | None, de
             progress = tqdm(total=len(missing), desc=experiment.name, unit="run", smoothing=0.05)
             with progress, contextlib.closing(started) as records:
                 for finished in records:
-                    spool.write(finished)
+                    # Known first: Ctrl-C amid the write must not leave it out of the table.
                     known[finished["key"]] = finished
+                    spool.write(finished)
                     new += 1
                     progress.update()
     finally:
