@@ -22,8 +22,8 @@ from torch.nn.functional import cross_entropy
 from benchmarks import numpy_mlp
 from benchmarks.turns import in_turns
 from bnbook import norms, optimizers, timings, training
-from bnbook.answers.cost import NUMPY
-from bnbook.experiments.cost import NETS
+from bnbook.chapters.cost.answers import NUMPY
+from bnbook.chapters.cost.experiments import NETS
 from bnbook.run import Run
 
 #: OpenBLAS, which numpy calls, reads its number of threads when it starts.

@@ -14,7 +14,7 @@ from torch.nn.functional import cross_entropy
 
 from benchmarks.turns import in_turns, timed
 from bnbook import data, norms, timings, training
-from bnbook.experiments.other_norms import OTHER_NORMS
+from bnbook.chapters.other_norms.experiments import OTHER_NORMS
 from bnbook.run import Run
 
 COMMAND = "python -m benchmarks.norm_costs"

@@ -15,7 +15,7 @@ from torchvision.transforms import ToTensor
 
 from benchmarks import frameworks
 from benchmarks.turns import in_turns
-from bnbook import data, experiments, sweep, training
+from bnbook import chapters, data, sweep, training
 from bnbook.run import Run
 
 #: A net of chapters 1 to 5 on all of their images, evaluated as often as the others evaluate.
@@ -49,7 +49,7 @@ def ours(runs: Sequence[Run]) -> Speed:
         seconds = training.train(runs[0]).seconds
     else:
         workers = min(sweep.check_workers(None), len(runs))
-        work = sweep.work_of(experiments.find("bias-removal"))  # plain training, as in its arms
+        work = sweep.work_of(chapters.experiment("bias-removal"))  # plain training, as in its arms
         records = list(sweep.execute(runs, workers, work))
         seconds = sum(record["rows"][-1]["seconds"] for record in records) / workers
     whole = time.perf_counter() - start

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import bnbook
-from bnbook import data, experiments, site, store, sweep, verify
+from bnbook import chapters, data, site, store, sweep, verify
 from bnbook.errors import BookError
 
 
@@ -153,11 +153,11 @@ def _address(_options: argparse.Namespace) -> None:
 
 def _sweep(options: argparse.Namespace) -> None:
     if options.list:
-        for experiment in experiments.EXPERIMENTS.values():
+        for experiment in chapters.EXPERIMENTS.values():
             print(f"{experiment.name:26} chapter {experiment.chapter}: {experiment.question}")
         return
-    everything = list(experiments.EXPERIMENTS.values())
-    chosen = everything if options.all else [experiments.find(options.experiment)]
+    everything = list(chapters.EXPERIMENTS.values())
+    chosen = everything if options.all else [chapters.experiment(options.experiment)]
     sweep.check_workers(options.workers)
     swept = 0
     for experiment in chosen:
@@ -178,15 +178,17 @@ def _verify(options: argparse.Namespace) -> int:
     draw = None
     if not options.shortest:
         draw = secrets.randbelow(1_000_000) if options.seed is None else options.seed
-    names = dict.fromkeys(options.experiment or verify.verifiable())
-    if not names:
+    asked = [chapters.experiment(name) for name in dict.fromkeys(options.experiment or ())]
+    here = asked or [one for one in chapters.EXPERIMENTS.values() if verify.verifiable(one)]
+    if not here:
         raise BookError(
             f"no records to verify in {store.results_folder()}: name the folder that holds "
             "results/ in the environment variable BNBOOK_DATA, or record some with `bnbook sweep`"
         )
-    if not options.experiment and (left := sorted({*experiments.EXPERIMENTS} - {*names})):
+    left = sorted({*chapters.EXPERIMENTS} - {one.name for one in here})
+    if left and not asked:
         _say(f"left out, without records or data here: {', '.join(left)}")
-    chosen = [one for name in names for one in verify.choose(name, options.sample, draw)]
+    chosen = [one for each in here for one in verify.choose(each, options.sample, draw)]
     how = "the shortest" if draw is None else f"drawn with --seed {draw}"
     _say(f"{len(chosen)} recorded runs, {how}")
     held = 0

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from bnbook import __version__, store
-from bnbook.experiments import Experiment
+from bnbook.experiment import Experiment
 from bnbook.run import Run
 from bnbook.tables import FIRST_VERSION, Record
 from bnbook.training import first_losses

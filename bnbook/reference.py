@@ -23,19 +23,19 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "optimizers",
             "streams",
             "atomic",
-            "claims",
             "errors",
             "theme",
         ),
         1: ("run", "history", "session", "training", "studies"),
-        2: ("experiments", "tables", "spool", "store", "origin", "cluster", "sweep", "timings"),
-        3: ("findings", "answers", "contents", "verify"),
+        2: ("experiment", "tables", "spool", "store", "origin", "cluster", "sweep", "timings"),
+        3: ("findings", "verify"),
         4: ("figures", "lab", "reference"),
-        5: ("site", "cli"),
+        5: ("chapters",),
+        6: ("site", "cli"),
     }
 )
 #: The words of the chapters: nobody calls them from elsewhere, and they would only fill the page.
-UNLISTED: Final = ("answers",)
+UNLISTED: Final = ("chapters",)
 #: Signatures longer than this get a line for each argument.
 WIDTH: Final = 88
 

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from bnbook import cluster, data, origin, spool, store
 from bnbook.errors import BookError, reason
-from bnbook.experiments import Experiment, Measure
+from bnbook.experiment import Experiment, Measure
 from bnbook.run import Run
 from bnbook.tables import Record
 from bnbook.training import first_losses, train

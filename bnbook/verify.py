@@ -20,8 +20,9 @@ from typing import Any, Final
 import numpy as np
 import pandas as pd
 
-from bnbook import experiments, findings, origin, store, sweep
+from bnbook import findings, origin, store, sweep
 from bnbook.errors import BookError
+from bnbook.experiment import Experiment
 from bnbook.run import Run
 
 SAME: Final = "same"
@@ -53,14 +54,16 @@ class Recorded:
     this setting, its own among them.
     """
 
-    experiment: str
+    experiment: Experiment
     run: Run
     rows: pd.DataFrame
     seeds: pd.DataFrame
 
     def __str__(self) -> str:
         arm, run = self.rows["arm"].iloc[0], self.run
-        return f"{self.experiment}: {arm}, lr {run.lr:g}, batch {run.batch_size}, seed {run.seed}"
+        return (
+            f"{self.experiment.name}: {arm}, lr {run.lr:g}, batch {run.batch_size}, seed {run.seed}"
+        )
 
 
 @dataclass(frozen=True)
@@ -80,33 +83,30 @@ class Check:
         return f"{self.recorded}: {self.verdict}{self.why and f' ({self.why})'}"
 
 
-def verifiable() -> list[str]:
-    """Name the experiments that can be run again here: recorded, and their data at hand."""
-    return [
-        name
-        for name, experiment in experiments.EXPERIMENTS.items()
-        if store.table_path(name).exists() and not sweep.lacking(experiment)
-    ]
+def verifiable(experiment: Experiment) -> bool:
+    """Say whether an experiment can be run again here: recorded, and its data at hand."""
+    return store.table_path(experiment.name).exists() and not sweep.lacking(experiment)
 
 
-def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
+def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded]:
     """Choose `size` recorded runs of `experiment`, or all if it has fewer.
 
     At random, the same ones for the same number `draw` (0 to `MAX_DRAW`); if that is None, the
-    shortest of those that ran to their end. Raises BookError if the experiment is unknown, its
-    records are missing, damaged, stale or not what their provenance says, or a number cannot be.
+    shortest of those that ran to their end. Raises BookError if its records are
+    missing, damaged, stale or not what their provenance says, or a number cannot be.
     """
     if size < 1:
         raise BookError(f"a sample of {size} shows nothing: give --sample 1 or more")
     if draw is not None and not 0 <= draw <= MAX_DRAW:
         raise BookError(f"seed {draw} draws no sample: give --seed 0 to {MAX_DRAW}")
     frame = findings.load(experiment)
-    told = store.read_provenance(experiment)
-    if wrong := origin.contradictions(experiments.find(experiment), told):
+    name = experiment.name
+    told = store.read_provenance(name)
+    if wrong := origin.contradictions(experiment, told):
         raise BookError(
-            f"{store.provenance_path(experiment)} says other {', '.join(wrong)} than the records: "
-            f"restore it and {store.table_path(experiment).name} with `git checkout`, or delete "
-            f"both and run `bnbook sweep {experiment}`"
+            f"{store.provenance_path(name)} says other {', '.join(wrong)} than the records: "
+            f"restore it and {store.table_path(name).name} with `git checkout`, or delete "
+            f"both and run `bnbook sweep {name}`"
         )
     if _is_study(frame):
         return _choose_measured(experiment, frame, size, draw)
@@ -118,12 +118,12 @@ def choose(experiment: str, size: int, draw: int | None) -> list[Recorded]:
     else:
         chosen = ends.sample(min(size, len(ends)), random_state=draw)
     if chosen.empty:
-        raise BookError(f"no run of {experiment} went to its end: leave --shortest out")
+        raise BookError(f"no run of {name} went to its end: leave --shortest out")
     return [_recorded(experiment, frame, ends, end) for _, end in chosen.iterrows()]
 
 
 def _choose_measured(
-    experiment: str, frame: pd.DataFrame, size: int, draw: int | None
+    experiment: Experiment, frame: pd.DataFrame, size: int, draw: int | None
 ) -> list[Recorded]:
     ends = frame[frame["seconds"].notna()]
     chosen = (
@@ -141,7 +141,7 @@ def _is_study(rows: pd.DataFrame) -> bool:
 
 
 def _recorded(
-    experiment: str, frame: pd.DataFrame, ends: pd.DataFrame, end: pd.Series[Any]
+    experiment: Experiment, frame: pd.DataFrame, ends: pd.DataFrame, end: pd.Series[Any]
 ) -> Recorded:
     seeds = ends[ends["setting"] == end["setting"]]
     rows = frame[frame["key"] == end["key"]]
@@ -165,9 +165,9 @@ def verify(chosen: Sequence[Recorded], workers: int | None = None) -> Iterator[C
     workers = sweep.check_workers(workers)
     by_study: dict[str, list[Recorded]] = {}
     for one in chosen:
-        by_study.setdefault(one.experiment if _is_study(one.rows) else "", []).append(one)
+        by_study.setdefault(one.experiment.name if _is_study(one.rows) else "", []).append(one)
     for some in by_study.values():
-        work = sweep.work_of(experiments.find(some[0].experiment))
+        work = sweep.work_of(some[0].experiment)
         runs = dict.fromkeys(one.run for one in some)  # experiments share some
         with contextlib.closing(sweep.execute(runs, workers, work)) as records:
             for record in records:
@@ -205,7 +205,7 @@ def _begins_alike(recorded: Recorded, now: Any, then: Any) -> bool:
         return True
     if not origin.start_alike(recorded.run, now, then):
         return False
-    fingerprints = store.read_provenance(recorded.experiment)["fingerprints"]
+    fingerprints = store.read_provenance(recorded.experiment.name)["fingerprints"]
     return origin.exact(fingerprints[recorded.rows["arm"].iloc[0]])
 
 

@@ -5,6 +5,19 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 
+from bnbook.findings.decisions import (
+    NOT_REPRODUCED,
+    NOT_RUN,
+    REFINED,
+    REFUTED,
+    REPRODUCED,
+    STATUSES,
+    SUPPORTED,
+    Verdict,
+    above,
+    below,
+    verdict,
+)
 from bnbook.findings.landscape import (
     arrivals,
     entering,
@@ -83,29 +96,23 @@ from bnbook.findings.statistics import (
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
 from bnbook.findings.training_share import HalfPoint, half_point, share_trained
-from bnbook.findings.verdicts import (
-    NOT_REPRODUCED,
-    NOT_RUN,
-    REFINED,
-    REPRODUCED,
-    STATUSES,
+from bnbook.findings.writing import (
     Markdown,
-    Verdict,
     as_percent,
     as_plain,
     as_points,
     as_trained,
     contrast_table,
     join,
+    list_of,
     p_value,
     percent,
     plain,
     points,
     short_answer,
+    span,
     table,
     two_digits,
-    verdict,
-    verdicts,
 )
 
 __all__ = [
@@ -118,10 +125,12 @@ __all__ = [
     "NOT_RUN",
     "ONE_TRAINS",
     "REFINED",
+    "REFUTED",
     "REPRODUCED",
     "SHAPLEY",
     "SMALL",
     "STATUSES",
+    "SUPPORTED",
     "UNDECIDED",
     "USUAL",
     "HalfPoint",
@@ -130,6 +139,7 @@ __all__ = [
     "Paired",
     "Sooner",
     "Verdict",
+    "above",
     "affine_values",
     "arms",
     "arrivals",
@@ -140,6 +150,7 @@ __all__ = [
     "at",
     "at_best",
     "at_quickest",
+    "below",
     "best_rates",
     "both_statistics",
     "classify",
@@ -164,6 +175,7 @@ __all__ = [
     "join",
     "layer_values",
     "leader",
+    "list_of",
     "load",
     "looks",
     "magnitudes",
@@ -195,6 +207,7 @@ __all__ = [
     "significant",
     "slope",
     "sooner",
+    "span",
     "statistics_gaps",
     "summary",
     "table",
@@ -204,7 +217,6 @@ __all__ = [
     "two_digits",
     "value",
     "verdict",
-    "verdicts",
     "weight_norms",
     "with_gaps",
 ]

@@ -12,11 +12,27 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from bnbook import experiments, models
+from bnbook import models
+from bnbook.experiment import Contrast
 from bnbook.findings.statistics import LEVEL, Interval, holm, interval
-from bnbook.findings.verdicts import MINUS, Markdown, p_value, table
+from bnbook.findings.writing import MINUS, Markdown, p_value, table
 from bnbook.studies import landscape
 from bnbook.training import TRAINED
+
+#: Per activation, what batch norm is said to change on the way: columns of `on_the_way`.
+ON_THE_WAY = (
+    "drift",
+    "drift_before",
+    "shift",
+    "variation",
+    "unpredictability",
+    "roughness",
+    "unevenness",
+    "breadth",
+    "outputs",
+    "gradients",
+    "weights",
+)
 
 LARGER: Final = "larger"
 SMALLER: Final = "smaller"
@@ -68,7 +84,7 @@ def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
     after = looks(frame)
     after = after[after["after"] > 0]
     by_run = after.groupby(["arm", "seed"], observed=True)
-    found = by_run[list(experiments.ON_THE_WAY)].agg(_geometric)
+    found = by_run[list(ON_THE_WAY)].agg(_geometric)
     found["weights"] = by_run["weights"].last()
     ends = frame[frame["val_accuracy"].notna()].set_index(["arm", "seed"])["val_accuracy"]
     return found.assign(learns=ends >= LEARNS).reset_index()
@@ -111,7 +127,7 @@ def gradient_histograms(frame: pd.DataFrame, after: int) -> pd.DataFrame:
     return found.assign(low=found["low"].clip(lower=0))
 
 
-def ratios(runs: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.DataFrame:
+def ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
     """Compare arms quantity by quantity, as ratios paired by seed: one row per contrast.
 
     `runs` as from `on_the_way`. Columns: `a`, `b`, `outcome`; `mean`, `low`, `high` of a / b with a

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import pandas as pd
 
-from bnbook import experiments, store
-from bnbook.findings.verdicts import Markdown, table
+from bnbook import store
+from bnbook.experiment import Experiment
+from bnbook.findings.writing import Markdown, table
 
 #: What identifies a run, and what its last row says of it.
 _KEPT = ["key", "outcome", "machine", "torch", "date", "step", "batch_size", "seconds", "seed"]
 
 
-def recorded() -> pd.DataFrame:
-    """List the recorded runs of every experiment: one row per experiment and run.
+def recorded(experiments: Iterable[Experiment]) -> pd.DataFrame:
+    """List the recorded runs of `experiments`: one row per experiment and run.
 
     Columns: `experiment`, `key`, `outcome`, `machine`, `torch`, `date`, `step` (the last),
     `batch_size`, `seconds` (of training) and `seed`. A run that several experiments share has the
     same `key` in each. Raises BookError where a table is damaged.
     """
     parts = []
-    for name in experiments.EXPERIMENTS:
+    for experiment in experiments:
+        name = experiment.name
         if store.table_path(name).exists():
             rows = store.read(name)
-            ends = _measured(rows, name) if experiments.find(name).measure else _trained(rows)
+            ends = _measured(rows, name) if experiment.measure else _trained(rows)
             parts.append(ends.assign(experiment=name))
     return pd.concat(parts, ignore_index=True)
 
@@ -42,10 +44,11 @@ def _measured(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     return own[_KEPT]
 
 
-def by_experiment(runs: pd.DataFrame) -> Markdown:
+def by_experiment(experiments: Iterable[Experiment], runs: pd.DataFrame) -> Markdown:
     """Show what each experiment asks, and the size of its records; `runs` as from `recorded`."""
     rows = []
-    for name, experiment in experiments.EXPERIMENTS.items():
+    for experiment in experiments:
+        name = experiment.name
         mine = runs[runs["experiment"] == name]
         row: dict[str, Any] = {"Experiment": f"`{name}`", "It asks": experiment.question}
         if mine.empty:

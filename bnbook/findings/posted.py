@@ -7,15 +7,15 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import claims
 from bnbook.errors import BookError
+from bnbook.findings.claims import Claim
 from bnbook.findings.records import setting
 from bnbook.findings.statistics import final, summary
-from bnbook.findings.verdicts import Markdown, as_trained, join, percent, table
+from bnbook.findings.writing import Markdown, as_trained, join, percent, table
 
 
 def published(
-    claim: str, variants: Mapping[str, str], posted: pd.DataFrame, source_is: str = "one run"
+    claim: Claim, variants: Mapping[str, str], posted: pd.DataFrame, source_is: str = "one run"
 ) -> Markdown:
     """Set a source's accuracies beside those of its own recipe, run with several seeds.
 
@@ -24,12 +24,11 @@ def published(
     recipe; `source_is` says what the source's figures are. Running statistics stand first: the
     sources evaluate with them. Raises BookError for a figure the source lacks.
     """
-    source = claims.get(claim)
-    unknown = set(variants) - set(source.figures)
-    if unknown or source.unit != "accuracy":
+    unknown = set(variants) - set(claim.figures)
+    if unknown or claim.unit != "accuracy":
         raise BookError(
-            f"claim {claim} has no accuracy for {', '.join(sorted(unknown or variants))}; "
-            f"it has: {', '.join(source.figures) or 'no figures'} ({source.unit})"
+            f"claim {claim.id} has no accuracy for {', '.join(sorted(unknown or variants))}; "
+            f"it has: {', '.join(claim.figures) or 'no figures'} ({claim.unit})"
         )
     runs = posted[posted["arm"].isin(variants.values())]
     running, precise = _by_arm(runs, "test_accuracy_running"), _by_arm(runs, "test_accuracy")
@@ -38,7 +37,7 @@ def published(
     rows = [
         {
             "Variant": name,
-            f"Source: {source_is}": percent(source.figures[name], digits=2),
+            f"Source: {source_is}": percent(claim.figures[name], digits=2),
             "Ours, running statistics": _mean(running[arm]),
             "Lowest to highest seed": f"{percent(lowest[arm], digits=2)} to "
             f"{percent(highest[arm], digits=2)}",
@@ -49,7 +48,7 @@ def published(
     ]
     return join(
         table(pd.DataFrame(rows)),
-        f"Test accuracies by the source's recipe ({source.recipe}). Ours: {setting(runs)}; means "
+        f"Test accuracies by the source's recipe ({claim.recipe}). Ours: {setting(runs)}; means "
         "with 95 % intervals over seeds.",
     )
 

@@ -8,9 +8,46 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from bnbook.experiments.cost import STEPS, arm_name, quickest_lr, steps_to
+from bnbook.experiment import TUNING_SEEDS, best_lr
 from bnbook.findings.records import at
 from bnbook.findings.statistics import Interval, arms, fresh, interval, summary
+
+#: Validation accuracies to be reached; rates are chosen, and nets compared, by the higher one.
+TARGETS = (0.95, 0.97)
+
+#: Steps between two states that may be evaluated; evaluations lie a quarter of the way apart.
+STEPS = 10
+
+
+def arm_name(net: str, *, normed: bool) -> str:
+    """Name the arm of `net` with batch norm, or without."""
+    return f"{net}, {'with' if normed else 'without'} BN"
+
+
+def steps_to(frame: pd.DataFrame, target: float) -> pd.DataFrame:
+    """Say when each run reached `target`, a validation accuracy: one row per run.
+
+    `reached` is the step of the first evaluation at or above it, NaN where there is none. Beside
+    it stand arm, lr, batch_size and seed.
+    """
+    # Counts, because a share of 0.97 may be stored as 0.96999.
+    enough = frame["val_correct"] >= round(target * 10_000) * frame["val_images"] / 10_000
+    first = frame["step"].where(enough).groupby(frame["key"]).min()
+    runs = frame.drop_duplicates("key")[["key", "arm", "lr", "batch_size", "seed"]]
+    return runs.assign(reached=runs["key"].map(first)).reset_index(drop=True)
+
+
+def quickest_lr(frame: pd.DataFrame, arm: str) -> float:
+    """Learning rate at which the tuning seeds of `arm` reach the higher target soonest.
+
+    By the mean number of steps; a rate at which one of them does not reach it is passed over.
+    Where that leaves none, the rate of the highest final validation accuracy. Raises BookError
+    where the tuning runs are missing.
+    """
+    tuning = frame[(frame["arm"] == arm) & frame["seed"].isin(TUNING_SEEDS)]
+    reached = steps_to(tuning, TARGETS[-1]).groupby("lr")["reached"]
+    means = reached.mean()[reached.count() == len(TUNING_SEEDS)]
+    return best_lr(frame, arm) if means.empty else float(means.index[int(means.argmin())])
 
 
 def at_quickest(frame: pd.DataFrame) -> pd.DataFrame:

@@ -8,24 +8,29 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import experiments, store
+from bnbook import store
 from bnbook.errors import BookError
+from bnbook.experiment import OWN_RATES, VARIED, Contrast, Experiment, best_lr
 from bnbook.findings.statistics import arms, compared, fresh, paired
-from bnbook.findings.verdicts import Markdown
+from bnbook.findings.writing import Markdown
 from bnbook.run import Run
 from bnbook.training import enough, judge
 
 
-def load(experiment: str) -> pd.DataFrame:
+def load(experiment: Experiment) -> pd.DataFrame:
     """Read an experiment's records: one row per run and evaluated epoch (0 is before training).
 
     `store.read`'s columns and `arm`, an ordered category in the experiment's order. Raises
-    BookError if the experiment is unknown, or its records are missing, damaged or stale.
+    BookError if its records are missing, damaged or stale.
     """
-    plan = experiments.find(experiment)
-    frame = store.read(experiment)
-    arm = {text: plan.arm_of(Run.from_changes(json.loads(text))) for text in frame["run"].unique()}
-    return frame.assign(arm=frame["run"].map(arm).astype(pd.CategoricalDtype(list(plan.arms))))
+    frame = store.read(experiment.name)
+    arm = {
+        text: experiment.arm_of(Run.from_changes(json.loads(text)))
+        for text in frame["run"].unique()
+    }
+    return frame.assign(
+        arm=frame["run"].map(arm).astype(pd.CategoricalDtype(list(experiment.arms)))
+    )
 
 
 def at(frame: pd.DataFrame, arm: str, lr: float) -> pd.DataFrame:
@@ -45,7 +50,7 @@ def best_rates(frame: pd.DataFrame) -> dict[str, float]:
 
     Raises BookError where an arm was not tuned.
     """
-    return {arm: experiments.best_lr(frame, arm) for arm in arms(frame)}
+    return {arm: best_lr(frame, arm) for arm in arms(frame)}
 
 
 def at_best(frame: pd.DataFrame) -> pd.DataFrame:
@@ -54,10 +59,10 @@ def at_best(frame: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([at(fresh(frame), arm, lr) for arm, lr in rates.items()], ignore_index=True)
 
 
-def contrasts(frame: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> pd.DataFrame:
+def contrasts(frame: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
     """Run all primary contrasts of a chapter and adjust their p-values together (Holm).
 
-    `planned` is `experiments.EXPERIMENTS[name].contrasts`; `frame` has one batch size. Where `lr`
+    `planned` is an experiment's `contrasts`; `frame` has one batch size. Where `lr`
     names a rule, each arm stands at its own learning rate; tuning seeds are left out.
     Columns: those of `Paired`, `lr`, `lr_a`, `lr_b`, `holm_difference`, `holm_equivalence`,
     `finding`.
@@ -74,10 +79,10 @@ def contrasts(frame: pd.DataFrame, planned: Sequence[experiments.Contrast]) -> p
     return compared(pairs).join(pd.DataFrame(rates))
 
 
-def _rates(frame: pd.DataFrame, contrast: experiments.Contrast) -> tuple[float, float]:
+def _rates(frame: pd.DataFrame, contrast: Contrast) -> tuple[float, float]:
     lr = contrast.lr
     if isinstance(lr, str):
-        rule = experiments.OWN_RATES[lr]
+        rule = OWN_RATES[lr]
         return rule(frame, contrast.a), rule(frame, contrast.b)
     return lr if isinstance(lr, tuple) else (lr, lr)
 
@@ -95,7 +100,7 @@ def setting(frame: pd.DataFrame) -> str:
 
 
 def _configurations(frame: pd.DataFrame) -> Any:
-    varied = [name for name in experiments.VARIED if name != "seed"]
+    varied = [name for name in VARIED if name != "seed"]
     return frame.groupby(["arm", *varied], observed=True)
 
 
@@ -105,23 +110,24 @@ def _span(numbers: pd.Series[Any], unit: str) -> str:
     return f"{text} {unit}{'' if high == 1 else 's'}"
 
 
-def provenance(experiment: str) -> Markdown:
+def provenance(experiment: Experiment) -> Markdown:
     """Fold away where an experiment's records come from, and how to check and to repeat them."""
-    found, frame = store.read_provenance(experiment), load(experiment)
+    name = experiment.name
+    found, frame = store.read_provenance(name), load(experiment)
     configurations = _configurations(frame).ngroups
     # A sweep may have gone on under other versions: each record names its own.
-    mixed = {name: " and ".join(sorted(frame[name].unique())) for name in ("bnbook", "torch")}
+    mixed = {one: " and ".join(sorted(frame[one].unique())) for one in ("bnbook", "torch")}
     versions = found["packages"] | mixed
-    packages = ", ".join(f"{name} {version}" for name, version in versions.items())
+    packages = ", ".join(f"{one} {version}" for one, version in versions.items())
     dates = [found["dates"][0], *found["dates"][1:][-1:]]
     return Markdown(
         f"<details><summary>Where these records come from</summary>\n\n"
-        f"Experiment `{experiment}`: {configurations} configurations, {found['runs']} runs; "
+        f"Experiment `{name}`: {configurations} configurations, {found['runs']} runs; "
         f"{setting(frame)}; seeds {_seeds(found['seeds'])}. Recorded {' to '.join(dates)} on "
         f"{' and '.join(found['machines'])}; {_duration(found['training_seconds'])} of training "
         f"on one core. Python {found['python']}, {packages}. To run a sample of them again and "
-        f"compare: `bnbook verify {experiment}`. To record them anew: delete "
-        f"`data/results/{experiment}.parquet`, then `{found['command']}`.\n\n</details>"
+        f"compare: `bnbook verify {name}`. To record them anew: delete "
+        f"`data/results/{name}.parquet`, then `{found['command']}`.\n\n</details>"
     )
 
 

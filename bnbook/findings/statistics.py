@@ -13,14 +13,13 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from bnbook.errors import BookError
-from bnbook.experiments import TUNING_FROM
+from bnbook.experiment import MARGIN, TUNING_FROM
 from bnbook.run import Run
 from bnbook.training import enough
 
 CHANCE: Final = 0.1
 """Accuracy of a net that outputs NaN: it names the same one of ten classes every time."""
 
-MARGIN: Final = 0.002
 """Differences within +-0.2 points of accuracy count as none."""
 
 LEVEL: Final = 0.05

@@ -15,7 +15,7 @@ from scipy import stats
 
 from bnbook.errors import BookError
 from bnbook.findings.statistics import LEVEL, Interval
-from bnbook.findings.verdicts import Markdown
+from bnbook.findings.writing import Markdown
 
 
 def median_interval(values: Any, level: float = LEVEL) -> Interval:

@@ -6,17 +6,15 @@ import pandas as pd
 from IPython.display import display
 
 from bnbook import findings
-from bnbook.lab import presets
+from bnbook.lab.bands import PAGE
 from bnbook.lab.check import check
 from bnbook.lab.grade import grade_batch_norm
 from bnbook.lab.kernel import TrainingLab
 from bnbook.lab.page import rendering
 from bnbook.lab.predict import predict, revisit
+from bnbook.lab.presets import Preset
 from bnbook.lab.recorded import recorded
 from bnbook.lab.sigmoid import sigmoid_sliders
-
-#: The experiment whose runs stand beside the reader's.
-BANDS = "browser-lab"
 
 __all__ = [
     "TrainingLab",
@@ -34,7 +32,7 @@ __all__ = [
 def lab(
     frame: pd.DataFrame | None = None,
     *,
-    preset: str,
+    preset: Preset,
     arms: dict[str, str] | None = None,
     lr: float = 0.1,
     batch_size: int = 128,
@@ -43,8 +41,8 @@ def lab(
     """Display a chapter's lab: nets to train oneself and, beneath, the recorded runs of `frame`.
 
     They train in the reader's browser on a rendered page, in the kernel elsewhere. Without a
-    `frame` they stand alone. `preset` is a name in `presets.PRESETS`; `arms`, `lr` and `batch_size`
-    as in `recorded`; `training` goes to `TrainingLab`. Raises BookError as these do.
+    `frame` they stand alone. `arms`, `lr` and `batch_size` are as in `recorded`; `training` goes to
+    `TrainingLab`. Raises BookError as these do.
     """
     parts = _browser(preset) if rendering() else [TrainingLab(preset, **training)]
     below = [] if frame is None else [recorded(frame, arms=arms, lr=lr, batch_size=batch_size)]
@@ -52,9 +50,8 @@ def lab(
         display(part)  # type: ignore[no-untyped-call]
 
 
-def _browser(preset: str) -> list[object]:
+def _browser(preset: Preset) -> list[object]:
     """Make the lab on the page; under it, where the runs beside the reader's come from."""
     from bnbook.lab.browser import browser  # a live kernel needs none of it
 
-    wanted = presets.find(preset)
-    return [browser(wanted, findings.load(BANDS)), findings.provenance(BANDS)]
+    return [browser(preset, findings.load(PAGE)), findings.provenance(PAGE)]

@@ -12,10 +12,11 @@ from typing import Any
 import ipywidgets as widgets
 
 from bnbook.errors import BookError
-from bnbook.lab import presets, report
+from bnbook.lab import report
 from bnbook.lab.chart import kept_look, live_look
 from bnbook.lab.controls import LAYOUT, NARROW, ROW, NetControls, TrainingControls
 from bnbook.lab.page import rendering, running_cell
+from bnbook.lab.presets import WITH_OR_WITHOUT, Preset
 from bnbook.lab.session import Curve, Training
 from bnbook.run import Run
 
@@ -33,7 +34,7 @@ WATCH = {
 class TrainingLab:
     """Two nets trained side by side in a background thread, with live curves.
 
-    `preset` names what they are and which controls stand in the open (see `presets`). The first
+    `preset` says what they are and which controls stand in the open. The first
     `train_size` images of `digits` train, or of MNIST if `digits` has too few, for `epochs`
     epochs (default: the preset's). `device` is "cpu" or "cuda" (default: the latter if there is
     one). Raises BookError for a start that no control can take.
@@ -41,14 +42,14 @@ class TrainingLab:
 
     def __init__(
         self,
-        preset: str = "learning-rate",
+        preset: Preset = WITH_OR_WITHOUT,
         *,
         train_size: int = 4_000,
         epochs: int | None = None,
         seed: int = 0,
         device: str | None = None,
     ) -> None:
-        self.preset = presets.find(preset)
+        self.preset = preset
         self.training: Training | None = None
         self.kept: list[list[Curve]] = []
         self.controls = TrainingControls(self.preset, train_size, epochs, seed, device)

@@ -4,10 +4,10 @@ One description for both fronts: the lab on the page and the one in Jupyter.
 """
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bnbook import experiments, models
-from bnbook.errors import BookError
+from bnbook import data, models
+from bnbook.experiment import BATCH_NORM
 from bnbook.run import Run
 
 #: Ten preferred numbers to the decade (ISO 3, R10, rounded).
@@ -78,96 +78,19 @@ class Preset:
     epochs: int = 10  # of EPOCHS
 
 
-#: Every preset begins where the page's own band is recorded.
-_ARMS = experiments.find("browser-lab").arms
-
-PRESETS = {
-    preset.name: preset
-    for preset in (
-        Preset(
-            name="bias-removal",
-            title="Train with and without the biases",
-            nets=(Net("All biases", _ARMS["1234"]), Net("No biases", _ARMS["no biases"])),
-            controls=("biases",),
-            watch="bias gradients",
-            lr=0.5,
-            ask="Do the curves part, and do the hidden biases get a gradient? "
-            "Then give both nets the variance-only norm and train again.",
-        ),
-        Preset(
-            name="learning-rate",
-            title="Train with and without batch norm",
-            nets=(Net("Batch norm", _ARMS["1234"]), Net("No norm", _ARMS["none"])),
-            controls=("norms",),
-            watch="",
-            lr=1.0,
-            ask="Move the learning rate up and down while the nets train. "
-            "Between which rates does each of them learn?",
-        ),
-        Preset(
-            name="per-layer",
-            title="Take norms away, layer by layer",
-            nets=(Net("All four norms", _ARMS["1234"]), Net("Without fc2's norm", _ARMS["123"])),
-            controls=("toggles",),
-            watch="",
-            lr=0.1,
-            ask="Which one norm does the net miss most? "
-            "Does a larger learning rate make up for it?",
-        ),
-        Preset(
-            name="lite",
-            title="Remove only the mean, or only the scale",
-            nets=(Net("Batch norm", _ARMS["1234"]), Net("Mean only", _ARMS["mean-only"])),
-            controls=("norms",),
-            watch="",
-            lr=2.0,
-            ask="Watch what each norm does to the values that reach the last layers. "
-            "Then try variance only.",
-        ),
-        Preset(
-            name="affine",
-            title="Fix gamma, beta, or both",
-            nets=(Net("Both learned", _ARMS["1234"]), Net("Both fixed", _ARMS["both fixed"])),
-            controls=("affine",),
-            watch="gamma and beta",
-            lr=2.0,
-            ask="Where do gamma and beta go, layer by layer? Then fix only one of the two.",
-        ),
-        Preset(
-            name="time-to-accuracy",
-            title="Race two nets of ReLUs to 95\N{NO-BREAK SPACE}%",
-            nets=(
-                Net("Batch norm", _ARMS["ReLU, with BN"]),
-                Net("No norm", _ARMS["ReLU, without BN"]),
-            ),
-            controls=("norms", "activation"),
-            watch="time",
-            lr=0.2,
-            ask="Which net takes longer for a step, and which longer to the goal? "
-            "Then look for the learning rate at which each of them gets there soonest.",
-        ),
-        Preset(
-            name="only-norm",
-            title="Train nothing but gamma and beta",
-            nets=(
-                Net("Everything", _ARMS["1234"]),
-                Net("Gamma and beta", _ARMS["only norm"]),
-            ),
-            controls=("trained",),
-            watch="gamma and beta",
-            lr=2.0,
-            ask="Watch how far gamma and beta go where nothing else moves. Which learning rate "
-            "suits that net best? Then set it beside one that trains only its last layer.",
-        ),
-    )
-}
-
-
-def find(name: str) -> Preset:
-    """Return the preset called `name`. Raises BookError for an unknown one."""
-    if name not in PRESETS:
-        raise BookError(f"unknown preset {name!r}; known: {', '.join(PRESETS)}")
-    return PRESETS[name]
+_PLAIN = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+_NORMED = replace(_PLAIN, norms=BATCH_NORM)
+#: Chapter 2's, and what a lab begins with that nobody gives a preset.
+WITH_OR_WITHOUT = Preset(
+    name="learning-rate",
+    title="Train with and without batch norm",
+    nets=(Net("Batch norm", _NORMED), Net("No norm", _PLAIN)),
+    controls=("norms",),
+    watch="",
+    lr=1.0,
+    ask="Move the learning rate up and down while the nets train. "
+    "Between which rates does each of them learn?",
+)
 
 
 def describe(run: Run) -> str:

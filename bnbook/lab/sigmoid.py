@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from bnbook.findings.verdicts import MINUS
+from bnbook.findings.writing import MINUS
 from bnbook.lab.page import Html, assemble, slider
 
 GAMMAS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)

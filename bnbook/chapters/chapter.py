@@ -1,0 +1,199 @@
+"""What a chapter is, and how its notebook speaks."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import pandas as pd
+
+from bnbook import findings, lab, store, timings
+from bnbook.errors import BookError
+from bnbook.experiment import Experiment
+from bnbook.findings import Markdown, Verdict, sentences
+from bnbook.findings.claims import Claim
+from bnbook.findings.sentences import Sentence
+from bnbook.lab.page import Html
+from bnbook.lab.presets import Preset
+
+EXERCISES: Final = "The exercises"
+UNDER_THE_HOOD: Final = "Under the hood"
+GOING_FURTHER: Final = "Going further"
+
+
+class Records(Mapping[str, pd.DataFrame]):
+    """Recorded runs by the experiment's name, read when asked for."""
+
+    def __init__(self, experiments: Mapping[str, Experiment]) -> None:
+        self._experiments = experiments
+        self._read: dict[str, pd.DataFrame] = {}
+
+    def __getitem__(self, name: str) -> pd.DataFrame:
+        if name not in self._read:
+            if name not in self._experiments:
+                raise BookError(
+                    f"unknown experiment {name!r}; known: {', '.join(self._experiments)}"
+                )
+            self._read[name] = findings.load(self._experiments[name])
+        return self._read[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self._experiments if store.table_path(name).exists())
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """A chapter of the book, described in the `__init__` of its package, whose name is `package`.
+
+    `title` as in its notebook, `question` in a sentence, `needs` chapter numbers. `judges` names
+    the claims that it gives a verdict on: its own `claims`, and some that are another's.
+    `facts(records)` works out everything that its sentences say.
+    """
+
+    package: str
+    number: int
+    part: str
+    title: str
+    question: str
+    needs: tuple[int, ...] = ()
+    experiments: tuple[Experiment, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    judges: tuple[str, ...] = ()
+    preset: Preset | None = None
+    facts_of: Callable[[Mapping[str, pd.DataFrame]], Any] | None = None
+    # TRANSITIONAL: verdicts by rules, on records of `reads` and timings of `timed`.
+    ruled: Callable[..., list[Any]] | None = None
+    reads: tuple[str, ...] = ()
+    timed: tuple[str, ...] = ()
+
+    @property
+    def slug(self) -> str:
+        """The name of its package."""
+        return self.package.rpartition(".")[2]
+
+    @property
+    def id(self) -> str:
+        """The slug in links and names of files: "bias-removal"."""
+        return self.slug.replace("_", "-")
+
+    @property
+    def file(self) -> str:
+        """Its notebook."""
+        return f"{self.number:02}-{self.id}.ipynb"
+
+    @property
+    def name(self) -> str:
+        """How other pages call it: "Exercise 1"."""
+        return self.title.partition(" · ")[0]
+
+    def link(self, text: str = "", anchor: str = "", folder: str = "") -> str:
+        """Write a Markdown link to it from a page beside it, or from where `folder` leads to it."""
+        return f"[{text or self.name}]({folder}{self.file}{anchor and '#'}{anchor})"
+
+    # What it says
+
+    @cached_property
+    def facts(self) -> Any:
+        """Work out its facts from the records; a dataclass of its own."""
+        if self.facts_of is None:
+            raise BookError(f"{self.name} has no facts")
+        return self.facts_of(_all().RECORDS)
+
+    @cached_property
+    def sentences(self) -> dict[str, Sentence]:
+        """Its sentences by name."""
+        return sentences.read(Path(__file__).parent / self.slug / "sentences.md")
+
+    def say(self, *names: str) -> Markdown:
+        """Write sentences, filled in. Raises BookError for one that is unknown or not true now."""
+        return findings.join(*(self._sentence(name).said(self.facts) for name in names))
+
+    def _sentence(self, name: str) -> Sentence:
+        if name not in self.sentences:
+            raise BookError(f"{self.slug} has no sentence {name!r}: {', '.join(self.sentences)}")
+        return self.sentences[name]
+
+    def preface(self) -> Markdown:
+        """Say what it builds on and how long it takes to read; see `contents.preface`."""
+        return importlib.import_module("bnbook.chapters.contents").preface(self)  # type: ignore[no-any-return]
+
+    def answer(self) -> Markdown:
+        """Fold the answer in one line away."""
+        return findings.short_answer(self.say("answer"))
+
+    def predict(self) -> Html:
+        """Ask the reader for a prediction."""
+        question, choices, _ = self._sentence("predict").choices(self.facts)
+        return lab.predict(self.id, question, choices)
+
+    def revisit(self) -> Html:
+        """Set the reader's prediction beside the choice that is true, if one is."""
+        _, _, true = self._sentence("predict").choices(self.facts)
+        answer = true[0] if true else "Our records cannot tell."
+        return lab.revisit(self.id, answer, str(self.say("evidence")))
+
+    def verdicts(self) -> list[Verdict]:
+        """Judge the claims in `judges`: a decision of the facts, and the sentence for it."""
+        if self.ruled is not None:
+            frames = [self.records(name) for name in self.reads]
+            rules = self.ruled(*frames, *map(timings.read, self.timed))
+            return [
+                Verdict(_all().claim(name), one.status, one.sentence)
+                for one in rules
+                for name in one.claims
+            ]
+        return [
+            Verdict(_all().claim(name), getattr(self.facts, name), str(self.say(name)))
+            for name in self.judges
+        ]
+
+    def verdict_table(self) -> Markdown:
+        """Show the verdicts: the claim, what it says, what we found."""
+        return findings.table(
+            pd.DataFrame(
+                {
+                    "Claim": one.claim.id,
+                    "It says": one.claim.text,
+                    "Verdict": f"**{one.status}**. {one.sentence}",
+                }
+                for one in self.verdicts()
+            )
+        )
+
+    # What it reads
+
+    def records(self, experiment: str) -> pd.DataFrame:
+        """Read an experiment's records; see `findings.load`."""
+        frame: pd.DataFrame = _all().RECORDS[experiment]
+        return frame
+
+    def plan(self, experiment: str) -> Experiment:
+        """Find an experiment. Raises BookError for an unknown one."""
+        found: Experiment = _all().experiment(experiment)
+        return found
+
+    def provenance(self, *experiments: str) -> Markdown:
+        """Fold away where records come from."""
+        return findings.join(*(findings.provenance(self.plan(name)) for name in experiments))
+
+    def published(self, claim: str, variants: Mapping[str, str], **options: Any) -> Markdown:
+        """Set a source's figures beside our runs of its recipe; see `findings.published`."""
+        return findings.published(_all().claim(claim), variants, **options)
+
+    def lab(self, frame: pd.DataFrame | None = None, **options: Any) -> None:
+        """Display its lab; see `lab.lab`."""
+        if self.preset is None:
+            raise BookError(f"{self.name} has no lab: give it a preset")
+        lab.lab(frame, preset=self.preset, **options)
+
+
+def _all() -> Any:
+    """Return the package of all chapters, which imports this module."""
+    return importlib.import_module("bnbook.chapters")

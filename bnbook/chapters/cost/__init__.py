@@ -1,0 +1,38 @@
+"""Chapter 12 · What batch norm costs."""
+
+from bnbook.chapters.chapter import GOING_FURTHER, Chapter
+from bnbook.chapters.cost import answers
+from bnbook.chapters.cost.claims import CLAIMS
+from bnbook.chapters.cost.experiments import EXPERIMENTS
+from bnbook.lab.bands import PAGE
+from bnbook.lab.presets import Net, Preset
+
+_ARMS = PAGE.arms
+PRESET = Preset(
+    name="time-to-accuracy",
+    title="Race two nets of ReLUs to 95\N{NO-BREAK SPACE}%",
+    nets=(
+        Net("Batch norm", _ARMS["ReLU, with BN"]),
+        Net("No norm", _ARMS["ReLU, without BN"]),
+    ),
+    controls=("norms", "activation"),
+    watch="time",
+    lr=0.2,
+    ask="Which net takes longer for a step, and which longer to the goal? "
+    "Then look for the learning rate at which each of them gets there soonest.",
+)
+
+CHAPTER = Chapter(
+    __name__,
+    number=12,
+    part=GOING_FURTHER,
+    title="Chapter 12 · What batch norm costs",
+    question="How much slower is a step with it, and do we wait longer for an accuracy?",
+    experiments=EXPERIMENTS,
+    claims=CLAIMS,
+    judges=("B3",),
+    preset=PRESET,
+    ruled=answers.verdicts,
+    reads=("time-to-accuracy",),
+    timed=("bn-steps",),
+)

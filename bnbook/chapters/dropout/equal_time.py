@@ -1,0 +1,52 @@
+"""Chapter 6 at equal time: dropout and batch norm on few images, each with its batch size."""
+
+from dataclasses import replace
+from functools import partial
+
+from bnbook.experiment import Experiment
+from bnbook.findings.equal_time import Costs, arms, plan
+from bnbook.run import Run
+
+#: Milliseconds of one step by batch size, one thread: the least that chapters 6, 7 and 12 recorded
+#: on one machine. Where they have none, a straight line between two sizes, or for Newton and
+#: Monarch at 32 the ratio that whitening has. They fix the number of steps, the same everywhere;
+#: the seconds that a run took are recorded with it.
+COSTS: Costs = {
+    "neither": {16: 1.3, 64: 2.6, 256: 5.3},
+    "batch norm": {16: 2.1, 64: 3.8, 256: 6.3},
+    "dropout": {16: 1.7, 64: 3.6, 256: 6.5},
+    "norm then dropout": {16: 2.6, 64: 4.5, 256: 7.6},
+}
+#: Milliseconds of training that every net has: several times what the chapter gave.
+BUDGET = 6_000.0
+LRS = (0.0003, 0.001, 0.003, 0.01)
+
+#: Chapter 6's net on few images.
+_FEW = Run(
+    model="mlp",
+    activation="relu",
+    init="he",
+    optimizer="rmsprop",
+    input_transform="centred",
+    train_size=2_000,
+    schedule="cosine",
+    record_fit=True,
+)
+
+_PLAIN = {"neither": _FEW, "batch norm": replace(_FEW, norms=("batch", "batch"))}
+DROPOUT_AT_EQUAL_TIME = Experiment(
+    name="dropout-equal-time",
+    chapter=6,
+    question="Can batch norm replace dropout on few images, in equal time, each with its batch "
+    "size?",
+    arms=arms(
+        _PLAIN
+        | {
+            "dropout": replace(_PLAIN["neither"], dropout=0.5),
+            "norm then dropout": replace(_PLAIN["batch norm"], dropout=0.5),
+        },
+        COSTS,
+        BUDGET,
+    ),
+    plan=partial(plan, costs=COSTS, lrs=LRS),
+)

@@ -1,0 +1,24 @@
+"""What the sources claim that this chapter tries."""
+
+from bnbook.findings.claims import Claim
+
+CLAIMS = (
+    Claim(
+        "C11",
+        "C",
+        "Normalizing what enters a sigmoid keeps it in its nearly linear part; gamma and beta give "
+        "the bend back.",
+        "a plot of the sigmoid between -1 and 1",
+    ),
+    Claim(
+        "D7",
+        "D",
+        "With batch norm, the sizes of the gradients are spread more evenly over the layers.",
+        "histograms per layer",
+    ),
+    Claim(
+        "D8",
+        "D",
+        "Batch norm works because it counters internal covariate shift and smooths the loss.",
+    ),
+)

@@ -1,0 +1,76 @@
+"""The outcomes of a question and of a source's claim, and verdicts on claims."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bnbook.errors import BookError
+from bnbook.findings.claims import Claim
+from bnbook.findings.statistics import DIFFERENT, EQUIVALENT, ONE_TRAINS, SMALL
+
+#: Of a question.
+SUPPORTED: Final = "supported"
+REFUTED: Final = "refuted"
+UNDECIDED: Final = "undecided"
+NOT_RUN: Final = "not run here"
+#: Of a claim, beside the last three: held as it was said, or with a limit that it did not have.
+REPRODUCED: Final = "reproduced"
+REFINED: Final = "refined"
+STATUSES: Final = (REPRODUCED, REFINED, REFUTED, UNDECIDED, NOT_RUN)
+NOT_REPRODUCED: Final = "not reproduced"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What our records say about a claim, in a sentence of Markdown."""
+
+    claim: Claim
+    status: str
+    sentence: str
+
+    def __post_init__(self) -> None:
+        if self.status not in (*STATUSES, NOT_REPRODUCED):
+            raise ValueError(f"unknown status {self.status!r}; one of {', '.join(STATUSES)}")
+
+    def __str__(self) -> str:
+        return f"{self.claim.id}: {self.status}. {self.sentence}"
+
+
+def above(row: Mapping[str, Any]) -> str:
+    """Decide whether a contrast's first arm is ahead of its second, by any amount.
+
+    `row` is one of `findings.contrasts`. Supported or refuted where Holm's test says different, on
+    either side; refuted, too, where both are equivalent; else undecided.
+    """
+    finding = row["finding"]
+    if finding in (DIFFERENT, SMALL, ONE_TRAINS):
+        return SUPPORTED if row["mean"] > 0 else REFUTED
+    return REFUTED if finding == EQUIVALENT else UNDECIDED
+
+
+def below(row: Mapping[str, Any]) -> str:
+    """Decide whether a contrast's first arm is behind its second; see `above`."""
+    return above(dict(row, mean=-row["mean"]))
+
+
+@dataclass(frozen=True)
+class Ruled:
+    """TRANSITIONAL: what rules say of claims, by their ids."""
+
+    claims: tuple[str, ...]
+    status: str
+    sentence: str
+
+    def __str__(self) -> str:
+        return f"{', '.join(self.claims)}: {self.status}. {self.sentence}"
+
+
+def verdict(claim_ids: str | Sequence[str], *rules: tuple[str, bool, str]) -> Ruled:
+    """TRANSITIONAL: take the first rule (status, condition, sentence) whose condition holds."""
+    ids = (claim_ids,) if isinstance(claim_ids, str) else tuple(claim_ids)
+    for status, holds, sentence in rules:
+        if holds:
+            return Ruled(ids, status, sentence)
+    raise BookError(f"no verdict on {', '.join(ids)}: none of the {len(rules)} conditions holds")

@@ -1,0 +1,77 @@
+"""Chapters 6 and 7 at equal time: every net may choose its batch size, and none more seconds.
+
+With equally many epochs a smaller batch makes more steps, and with equally many steps a slower
+norm takes more time. Here each net has as many steps as fit into one budget of processor time.
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from bnbook.experiment import (
+    LATER_SEEDS,
+    LATER_TUNING_SEEDS,
+    TUNING_FROM,
+    Experiment,
+    best_lr,
+    grid,
+)
+from bnbook.run import Run
+
+Costs = dict[str, dict[int, float]]
+
+_TWO_TO_TUNE = LATER_TUNING_SEEDS[:2]
+_FRESH = LATER_SEEDS[:10]
+
+
+_PIECES = 4  # evaluated after the second and the fourth
+
+
+def arm_name(net: str, batch_size: int) -> str:
+    """Name the arm of `net` at `batch_size`."""
+    return f"{net}, batches of {batch_size}"
+
+
+def arms(nets: dict[str, Run], costs: Costs, budget: float) -> dict[str, Run]:
+    """Give every net at every batch size as many steps as fit into `budget` milliseconds."""
+    return {
+        arm_name(net, size): replace(
+            nets[net],
+            batch_size=size,
+            epoch_steps=round(budget / cost / _PIECES),
+            epochs=_PIECES,
+            eval_epochs=(2, 4),
+        )
+        for net, by_size in costs.items()
+        for size, cost in by_size.items()
+    }
+
+
+def best_size(frame: pd.DataFrame, net: str, costs: Costs) -> tuple[str, float]:
+    """Name the arm of `net` and its learning rate that the tuning runs in `frame` end highest with.
+
+    By the mean validation accuracy, each batch size at its own best rate (see `best_lr`). Raises
+    BookError where tuning runs are missing.
+    """
+    found = {}
+    for size in costs[net]:
+        arm = arm_name(net, size)
+        lr = best_lr(frame, arm)
+        mine = frame[(frame["arm"] == arm) & (frame["lr"] == lr) & (frame["seed"] >= TUNING_FROM)]
+        final = mine.loc[mine.groupby("key")["epoch"].idxmax(), "val_accuracy"]
+        found[arm, lr] = float(final.mean())
+    return max(found, key=lambda pair: found[pair])
+
+
+def plan(
+    experiment: Experiment, frame: pd.DataFrame, costs: Costs, lrs: tuple[float, ...]
+) -> list[Run]:
+    """Tune every net's rate at every batch size; then fresh seeds at the best of both."""
+    recorded = set(frame["key"]) if len(frame) else set()
+    runs = grid(experiment.arms.values(), lrs, _TWO_TO_TUNE)
+    for net, by_size in costs.items():
+        mine = [experiment.arms[arm_name(net, size)] for size in by_size]
+        if recorded.issuperset(run.key for run in grid(mine, lrs, _TWO_TO_TUNE)):
+            arm, lr = best_size(frame, net, costs)
+            runs += grid([experiment.arms[arm]], [lr], _FRESH)
+    return runs

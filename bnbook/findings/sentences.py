@@ -1,0 +1,170 @@
+"""Sentences that somebody wrote for what the records show, each with what it rests on.
+
+A file of them is Markdown. A heading names a sentence, a quoted line beneath it states its
+condition, an expression over the chapter's facts, and fields hold the facts' numbers:
+
+    ## answer
+    > same and gap < 0.001
+
+    Remove it: the largest difference in test accuracy is {gap:points}.
+
+A sentence whose condition no longer holds fails the build by name: somebody then writes the one
+that is true now. Its fields are written by the functions in `FORMATS`; a number without a format
+is refused unless it is whole. A list whose items begin with a condition, `- [same] …`, holds
+choices, of which at most one is true.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import string
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from bnbook.errors import BookError
+from bnbook.findings import decisions, writing
+
+#: Set by `bnbook render --draft`: sentences that do not hold are marked instead of failing.
+DRAFT: Final = "BNBOOK_DRAFT"
+
+#: What a condition may use besides facts.
+_WORDS: Final[Mapping[str, Any]] = {
+    **{function.__name__: function for function in (abs, all, any, len, max, min, round, set)},
+    "supported": decisions.SUPPORTED,
+    "refuted": decisions.REFUTED,
+    "undecided": decisions.UNDECIDED,
+    "not_run": decisions.NOT_RUN,
+    "reproduced": decisions.REPRODUCED,
+    "refined": decisions.REFINED,
+}
+
+Write = Callable[..., str]
+
+
+def _over_interval(write: Write) -> Callable[[Any, dict[str, int]], str]:
+    """Let `write` take an estimate with its interval, or a number alone."""
+
+    def written(value: Any, digits: dict[str, int]) -> str:
+        if hasattr(value, "low"):
+            return write(value.mean, value.low, value.high, **digits)
+        return write(value, **digits)
+
+    return written
+
+
+def _plainly(write: Callable[[Any], str]) -> Callable[[Any, dict[str, int]], str]:
+    return lambda value, _digits: write(value)
+
+
+#: How a field is written: `{gap:points}`, `{gap.mean:percent.0}`, `{rates:list}`.
+FORMATS: Final[Mapping[str, Callable[[Any, dict[str, int]], str]]] = {
+    "percent": _over_interval(writing.percent),
+    "points": _over_interval(writing.points),
+    "plain": _over_interval(writing.plain),
+    "two": _plainly(writing.two_digits),
+    "p": _plainly(writing.p_value),
+    "rate": _plainly("{:g}".format),
+    "list": _plainly(writing.list_of),
+    "rates": _plainly(writing.rates),
+}
+
+
+class _Facts(Mapping[str, Any]):
+    """A chapter's facts by name."""
+
+    def __init__(self, facts: object) -> None:
+        self._facts = facts
+
+    def __getitem__(self, name: str) -> Any:
+        if name in _WORDS:
+            return _WORDS[name]
+        try:
+            return getattr(self._facts, name)
+        except AttributeError:
+            raise BookError(f"{type(self._facts).__module__} has no fact {name!r}") from None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(vars(self._facts))
+
+    def __len__(self) -> int:
+        return len(vars(self._facts))
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        name, _, digits = format_spec.partition(".")
+        if name in FORMATS:
+            return FORMATS[name](value, {"digits": int(digits)} if digits else {})
+        if format_spec:
+            raise BookError(f"unknown format {format_spec!r}; known: {', '.join(FORMATS)}")
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f"{value:,}"
+        if isinstance(value, str | writing.Markdown):
+            return str(value)
+        raise BookError(f"{value!r} needs a format, such as {{name:points}}")
+
+
+def fill(text: str, facts: object) -> str:
+    """Put facts into the fields of `text`. Raises BookError for an unknown fact or format."""
+    return _Formatter().vformat(text, (), _Facts(facts))
+
+
+def holds(condition: str, facts: object) -> bool:
+    """Evaluate a condition. Raises BookError where it names no fact or is no expression."""
+    try:
+        return bool(eval(condition, {"__builtins__": {}}, _Facts(facts)))
+    except (SyntaxError, TypeError, AttributeError, KeyError) as error:
+        raise BookError(f"the condition {condition!r} cannot be decided: {error}") from None
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence or a few, with its condition; `text` has fields."""
+
+    name: str
+    condition: str
+    text: str
+    path: Path
+
+    def said(self, facts: object) -> str:
+        """Fill in `facts`. Raises BookError, which names all, where the condition is not true."""
+        if holds(self.condition, facts):
+            return fill(self.text, facts)
+        known = _Facts(facts)
+        names = {n.id for n in ast.walk(ast.parse(self.condition)) if isinstance(n, ast.Name)}
+        values = ", ".join(f"{name} = {known[name]!r}" for name in sorted(names - {*_WORDS}))
+        complaint = (
+            f"{self.path}: the sentence {self.name!r} is no longer true. It rests on "
+            f"`{self.condition}`, and {values}. Write what is true now, with its condition"
+        )
+        if os.environ.get(DRAFT):
+            return f"**Draft: {complaint}.**\n\n{fill(self.text, facts)}"
+        raise BookError(complaint)
+
+    def choices(self, facts: object) -> tuple[str, list[str], list[str]]:
+        """Split into a question, its choices, and those of them that are true."""
+        found = re.findall(r"^- \[(.+?)\] (.+)$", self.text, re.MULTILINE)
+        question = self.text.partition("\n- [")[0].strip()
+        texts = [fill(text, facts) for _, text in found]
+        true = [fill(text, facts) for condition, text in found if holds(condition, facts)]
+        if len(true) > 1:
+            raise BookError(f"{self.path}: {self.name!r} has several true choices: {true}")
+        return fill(question, facts), texts, true
+
+
+def read(path: Path) -> dict[str, Sentence]:
+    """Read a file of sentences by name. Raises BookError for one without a condition."""
+    parts = re.split(r"^## (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    found = {}
+    for name, body in zip(parts[::2], parts[1::2], strict=True):
+        condition, _, text = body.strip().partition("\n")
+        if not condition.startswith("> "):
+            raise BookError(f"{path}: {name!r} states no condition: begin it with a line `> …`")
+        if name in found:
+            raise BookError(f"{path}: two sentences are called {name!r}")
+        found[name] = Sentence(name, condition[2:].strip(), text.strip(), path)
+    return found

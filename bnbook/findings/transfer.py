@@ -1,0 +1,128 @@
+"""Chapters 1 to 5 elsewhere: whether their answers hold on clothes, with ReLU, with momentum.
+
+Their primary contrasts once more, each in another setting: Fashion-MNIST, which d2l's own section
+trains on; MNIST with ReLU in place of the sigmoid; MNIST with momentum and weight decay.
+"""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from bnbook.experiment import (
+    BATCH_NORM,
+    LATER_SEEDS,
+    LATER_TUNING_SEEDS,
+    SHARED_LR,
+    Experiment,
+    against,
+    grid,
+    subsets,
+    tuned,
+)
+from bnbook.run import Run
+
+_FIVE, _THREE = LATER_SEEDS[:5], LATER_SEEDS[:3]
+_TWO_TO_TUNE = LATER_TUNING_SEEDS[:2]
+#: Per net of chapter 2, from where it is slow to where it fails elsewhere.
+SIGMOID_LRS = (0.05, 0.2, 1.0, 4.0, 8.0, 30.0, 100.0)
+RELU_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 4.0, 16.0)
+#: Rates at which the nets of chapters 4 and 5 are tuned on clothes.
+OWN_LRS = (0.03, 0.1, 0.3, 1.0, 3.0)
+
+_PLAIN = Run(train_size=50_000, epochs=10, eval_epochs=(1, 3, 10))
+_CLOTHES = replace(_PLAIN, dataset="fashion_mnist")
+_RELU = replace(_PLAIN, activation="relu")
+_MOMENTUM = replace(_PLAIN, momentum=0.9, weight_decay=5e-4)
+
+#: What each chapter compares with the full net, by the names of its arms.
+BIASES = ("no biases",)
+LAYERS = ("without norm 1", "without norm 2", "without norm 3", "without norm 4", "none")
+HALVES = ("mean-only", "variance-only")
+AFFINE = ("gamma fixed", "beta fixed", "both fixed")
+
+
+def _arms(plain: Run) -> dict[str, Run]:
+    full, some = replace(plain, norms=BATCH_NORM), subsets(plain)
+    return {
+        "full": full,
+        "no biases": replace(full, conv_bias=False, linear_bias=False),
+        "without norm 1": some["234"],
+        "without norm 2": some["134"],
+        "without norm 3": some["124"],
+        "without norm 4": some["123"],
+        "none": plain,
+        "mean-only": replace(plain, norms=("mean",) * 4),
+        "variance-only": replace(plain, norms=("variance",) * 4),
+        "gamma fixed": replace(full, affine="beta"),
+        "beta fixed": replace(full, affine="gamma"),
+        "both fixed": replace(full, affine="none"),
+    }
+
+
+def _some(plain: Run, names: tuple[str, ...]) -> dict[str, Run]:
+    return {name: run for name, run in _arms(plain).items() if name in ("full", *names)}
+
+
+def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), [SHARED_LR], _FIVE)
+
+
+def _own(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
+    return tuned(experiment, frame, OWN_LRS, _FIVE, None, _TWO_TO_TUNE)
+
+
+def _rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    lrs = {"sigmoid": SIGMOID_LRS, "relu": RELU_LRS}
+    return [
+        run for arm in experiment.arms.values() for run in grid([arm], lrs[arm.activation], _THREE)
+    ]
+
+
+_EVERYTHING = (*BIASES, *LAYERS, *HALVES, *AFFINE)
+
+TRANSFER = (
+    Experiment(
+        name="transfer-clothes",
+        chapter=1,
+        question="Do the answers of chapters 1, 3, 4 and 5 hold on clothes?",
+        arms=_arms(_CLOTHES),
+        plan=_shared,
+        contrasts=against("full", _EVERYTHING, [SHARED_LR]),
+    ),
+    Experiment(
+        name="transfer-relu",
+        chapter=1,
+        question="Do the answers of chapters 1, 3, 4 and 5 hold with ReLU?",
+        arms=_arms(_RELU),
+        plan=_shared,
+        contrasts=against("full", _EVERYTHING, [SHARED_LR]),
+    ),
+    Experiment(
+        name="transfer-momentum",
+        chapter=1,
+        question="Do the answers of chapters 1 and 3 hold with momentum and weight decay?",
+        arms=_some(_MOMENTUM, (*BIASES, *LAYERS)),
+        plan=_shared,
+        contrasts=against("full", (*BIASES, *LAYERS), [SHARED_LR]),
+    ),
+    Experiment(
+        name="transfer-clothes-own-rates",
+        chapter=4,
+        question="Do the answers of chapters 4 and 5 hold on clothes, at each net's own best rate?",
+        arms=_some(_CLOTHES, (*HALVES, *AFFINE)),
+        plan=_own,
+        contrasts=against("full", (*HALVES, *AFFINE), ["best"]),
+    ),
+    Experiment(
+        name="transfer-rates",
+        chapter=2,
+        question="How large may the learning rate be on clothes, and with ReLU?",
+        arms={
+            "clothes, with BN": replace(_CLOTHES, norms=BATCH_NORM),
+            "clothes, without BN": _CLOTHES,
+            "ReLU, with BN": replace(_RELU, norms=BATCH_NORM),
+            "ReLU, without BN": _RELU,
+        },
+        plan=_rates,
+    ),
+)

@@ -1,0 +1,63 @@
+"""Runs beside those that readers train on the page: its own few digits, in seconds."""
+
+from dataclasses import replace
+
+import pandas as pd
+
+from bnbook import data
+from bnbook.experiment import BATCH_NORM, Experiment, grid, subsets
+from bnbook.run import Run
+
+PAGE_SEEDS = (0, 1, 2, 3, 4)
+PAGE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+PAGE_BATCH_SIZES = (16, 32, 512)
+PAGE_BATCH_LRS = (0.1, 0.5, 1.0, 2.0, 5.0)
+PAGE_VARIANT_LRS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+PAGE_SUBSET_LRS = (0.1, 1.0)
+#: Nets of ReLUs: without a norm they train at small rates only.
+PAGE_RELU_LRS = (0.1, 0.2, 0.5)
+
+#: What the page trains: its own few digits, so that a run takes seconds.
+_PAGE = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+_PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
+
+
+def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    arms = dict(experiment.arms)
+    main = [arms.pop("1234"), arms.pop("none")]
+    rectified = [arms.pop("ReLU, with BN"), arms.pop("ReLU, without BN")]
+    partial = [arms.pop(name) for name in subsets(_PAGE) if name in arms]
+    return [
+        # What trains only its norms wants larger steps than the other variants.
+        *grid([*main, arms.pop("only norm")], PAGE_LRS, PAGE_SEEDS),
+        *grid(arms.values(), PAGE_VARIANT_LRS, PAGE_SEEDS),
+        *grid(rectified, PAGE_RELU_LRS, PAGE_SEEDS),
+        *(
+            replace(run, batch_size=size)
+            for size in PAGE_BATCH_SIZES
+            for run in grid(main, PAGE_BATCH_LRS, PAGE_SEEDS)
+        ),
+        *grid(partial, PAGE_SUBSET_LRS, PAGE_SEEDS),
+    ]
+
+
+PAGE = Experiment(
+    name="browser-lab",
+    chapter=2,
+    question="What do other seeds do at the settings that a reader trains on the page?",
+    arms={
+        **subsets(_PAGE),
+        "no biases": replace(_PAGE_FULL, conv_bias=False, linear_bias=False),
+        "mean-only": replace(_PAGE, norms=("mean",) * 4),
+        "variance-only": replace(_PAGE, norms=("variance",) * 4),
+        "gamma fixed": replace(_PAGE_FULL, affine="beta"),
+        "beta fixed": replace(_PAGE_FULL, affine="gamma"),
+        "both fixed": replace(_PAGE_FULL, affine="none"),
+        "ReLU, with BN": replace(_PAGE_FULL, activation="relu"),
+        "ReLU, without BN": replace(_PAGE, activation="relu"),
+        "only norm": replace(_PAGE_FULL, trainable="norm"),
+        "norm and head": replace(_PAGE_FULL, trainable="norm+head"),
+        "only head": replace(_PAGE_FULL, trainable="head"),
+    },
+    plan=_page,
+)
