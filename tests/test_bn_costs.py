@@ -8,8 +8,8 @@ from torch import nn
 from benchmarks import bn_costs, numpy_mlp
 from benchmarks.bn_costs import Cell
 from benchmarks.turns import in_turns
-from bnbook import experiments, training
-from bnbook.experiments.cost import NETS
+from bnbook import chapters, training
+from bnbook.chapters.cost.experiments import NETS
 
 
 def kinds(net, kind):
@@ -34,7 +34,7 @@ def test_the_nets_timed_are_those_whose_steps_the_experiment_counts(net):
         timed = bn_costs.build(Cell(net, norm, 128))
         assert str(timed) == str(training.build(run))
     assert set(bn_costs.BATCH_SIZES) == {*NETS, "ResNet"}
-    assert experiments.find("time-to-accuracy").chapter == 12
+    assert chapters.experiment("time-to-accuracy").chapter == 12
 
 
 def test_widths_and_depths_are_those_asked_for():

@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import nn
 
-from bnbook import data, experiments
+from bnbook import chapters, data, experiment
 from bnbook.studies import by_hand
 
-STUDY = experiments.find("by-hand-strains")
+STUDY = chapters.experiment("by-hand-strains")
 RUN = replace(STUDY.arms["every code"], train_size=1_000, epochs=2)
 
 
@@ -66,4 +66,4 @@ def test_strains_show_what_the_end_of_training_does_not(rows):
 def test_twenty_fresh_seeds_are_put_under_strain():
     runs = STUDY.runs(pd.DataFrame())
     assert len(runs) == 20
-    assert not {run.seed for run in runs} & set(experiments.SEEDS)
+    assert not {run.seed for run in runs} & set(experiment.SEEDS)

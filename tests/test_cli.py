@@ -3,7 +3,7 @@
 import pytest
 from conftest import ROOT
 
-from bnbook import cli, data, experiments, sweep
+from bnbook import chapters, cli, data, sweep
 from bnbook.data import files
 
 
@@ -49,8 +49,8 @@ def test_a_mistyped_command_exits_with_2(arguments, capsys):
 def test_the_list_names_every_experiment_and_its_chapter(capsys):
     assert cli.main(["sweep", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == list(experiments.EXPERIMENTS)
-    for line, experiment in zip(lines, experiments.EXPERIMENTS.values(), strict=True):
+    assert [line.split()[0] for line in lines] == list(chapters.EXPERIMENTS)
+    for line, experiment in zip(lines, chapters.EXPERIMENTS.values(), strict=True):
         assert line.endswith(f" chapter {experiment.chapter}: {experiment.question}")
 
 

@@ -17,7 +17,7 @@ import pytest
 
 from bnbook import cli, cluster, spool, store, sweep
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment, grid
+from bnbook.experiment import Experiment, grid
 from bnbook.run import Run
 
 #: Few images to evaluate, and long enough to be interrupted.
@@ -27,10 +27,10 @@ ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
 #: The command of a user, with an experiment that is done in seconds.
 COMMAND = """
 import sys
-from bnbook import cli, experiments
+from bnbook import chapters, cli
 sys.path.insert(0, sys.argv[1])
 from test_cluster import tiny
-experiments.EXPERIMENTS["tiny"] = tiny(*range(int(sys.argv[3])))
+chapters.EXPERIMENTS["tiny"] = tiny(*range(int(sys.argv[3])))
 sys.exit(cli.main(["sweep", "tiny", "--scheduler", sys.argv[2]]))
 """
 

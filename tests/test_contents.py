@@ -7,7 +7,7 @@ import pytest
 import yaml
 from conftest import ROOT
 
-from bnbook import contents, experiments
+from bnbook import chapters
 from bnbook.errors import BookError
 
 NUMBERED = sorted(ROOT.glob("chapters/[0-9]*.ipynb"))
@@ -37,7 +37,7 @@ def test_a_chapter_has_its_title_and_says_first_what_it_builds_on(chapter):
 
 
 def test_every_experiment_belongs_to_a_chapter():
-    for experiment in experiments.EXPERIMENTS.values():
+    for experiment in chapters.EXPERIMENTS.values():
         contents.find(experiment.chapter)
 
 

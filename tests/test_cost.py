@@ -9,8 +9,9 @@ from tables import arranged, run_rows
 
 from bnbook import findings
 from bnbook import timings as recorded
-from bnbook.answers import advice, cost
-from bnbook.experiments.cost import NETS, STEPS, TIME_TO_ACCURACY, arm_name
+from bnbook.chapters import advice
+from bnbook.chapters.cost import answers as cost
+from bnbook.chapters.cost.experiments import NETS, STEPS, TIME_TO_ACCURACY, arm_name
 from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED, Interval
 
 ARMS = list(TIME_TO_ACCURACY.arms)

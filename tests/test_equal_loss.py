@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bnbook import experiments, models, training
+from bnbook import chapters, models, training
 from bnbook.run import Run
 from bnbook.studies import curvature, equal_loss, landscape
 
@@ -91,7 +91,7 @@ def test_a_level_that_is_not_reached_has_no_row(monkeypatch):
 
 
 def test_every_outcome_at_equal_loss_is_compared_for_both_activations():
-    study = experiments.find("equal-loss")
+    study = chapters.experiment("equal-loss")
     compared = {(c.a, c.b, c.outcome) for c in study.contrasts}
     assert len(compared) == 2 * 9
     assert {c.a for c in study.contrasts} == {"ReLU, with BN", "sigmoid, with BN"}

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tables import arranged, run_rows
 
-from bnbook.experiments import cost
-from bnbook.experiments.cost import NETS, TARGETS, TIME_TO_ACCURACY, arm_name
+from bnbook.chapters.cost.experiments import NETS, TARGETS, TIME_TO_ACCURACY, arm_name
+from bnbook.experiment import cost
 
 ARMS = list(TIME_TO_ACCURACY.arms)
 

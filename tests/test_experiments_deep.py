@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 import torch
 
-from bnbook import data, experiments, models, training
+from bnbook import chapters, data, models, training
 
 NOTHING = pd.DataFrame()
-ONLY_NORM = experiments.find("only-norm").arms
+ONLY_NORM = chapters.experiment("only-norm").arms
 
 
 def few(shape, n=32):
@@ -38,7 +38,7 @@ def trained_numbers(run):
 
 @pytest.mark.parametrize("name", ["lab-session", "lab-session-svhn", "only-norm"])
 def test_every_run_belongs_to_its_arm_and_every_arm_has_all_seeds(name):
-    experiment = experiments.find(name)
+    experiment = chapters.experiment(name)
     runs = experiment.runs(NOTHING)
     seeds = {run.seed for run in runs}
     assert len(seeds) == (3 if name == "only-norm" else 5)
@@ -53,7 +53,7 @@ def test_every_run_belongs_to_its_arm_and_every_arm_has_all_seeds(name):
     ("name", "shape"), [("lab-session", (1, 28, 28)), ("lab-session-svhn", (3, 32, 32))]
 )
 def test_the_lab_session_trains_lenet_5_on_images_of_either_data_set(name, shape, arm):
-    run = replace(experiments.find(name).arms[arm], train_size=32, batch_size=16, epochs=1)
+    run = replace(chapters.experiment(name).arms[arm], train_size=32, batch_size=16, epochs=1)
     session = training.Session(run, training._tensors(run, few(shape), "cpu").train)
     assert session.images.shape[1:] == (3, 32, 32)
     assert session.images.min() >= -1
@@ -63,10 +63,12 @@ def test_the_lab_session_trains_lenet_5_on_images_of_either_data_set(name, shape
 
 
 def test_the_lab_session_takes_the_sheets_number_of_images_and_steps():
-    run = experiments.find("lab-session").arms["with BN"]
+    run = chapters.experiment("lab-session").arms["with BN"]
     assert run.train_size == int(60_000 * 0.8 + 1)
     assert run.train_size // run.batch_size == 375
-    assert experiments.find("lab-session-svhn").arms["with BN"].train_size == int(73_257 * 0.8 + 1)
+    assert chapters.experiment("lab-session-svhn").arms["with BN"].train_size == int(
+        73_257 * 0.8 + 1
+    )
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 import torch
 
-from bnbook import data, experiments, norms, training
-from bnbook.experiments import inference
+from bnbook import chapters, data, norms, training
+from bnbook.experiment import inference
 from bnbook.studies import motion
 
-STUDY = experiments.find("running-statistics")
+STUDY = chapters.experiment("running-statistics")
 TINY = replace(
     STUDY.arms["ReLU"], lr=0.2, batch_size=64, train_size=512, epoch_steps=30, eval_epochs=()
 )

@@ -8,11 +8,11 @@ import torch
 from tables import arranged, run_rows
 from test_experiments_deep import few
 
-from bnbook import data, experiments, findings, training
+from bnbook import chapters, data, experiment, findings, training
+from bnbook.chapters.why.experiments import WHY_SEEDS
 from bnbook.errors import BookError
-from bnbook.experiments import again, equal_time, only_norm, transfer
-from bnbook.experiments.page import PAGE_SEEDS
-from bnbook.experiments.why import WHY_SEEDS
+from bnbook.experiment import again, equal_time, only_norm, transfer
+from bnbook.lab.bands import PAGE_SEEDS
 from bnbook.run import Run
 
 LATER = [
@@ -20,7 +20,7 @@ LATER = [
     *transfer.TRANSFER,
     *equal_time.EQUAL_TIME,
     *(
-        experiments.find(name)
+        chapters.experiment(name)
         for name in (
             *("statistics-motion", "running-statistics-long"),
             *("equal-loss", "noisy-norm", "noisy-drift", "by-hand-strains"),
@@ -31,7 +31,7 @@ LATER = [
     only_norm.ONLY_NORM_DEEP,
 ]
 NAMES = [one.name for one in LATER]
-EARLIER_SEEDS = {*experiments.SEEDS, *experiments.TUNING_SEEDS, *PAGE_SEEDS, *WHY_SEEDS}
+EARLIER_SEEDS = {*experiment.SEEDS, *experiment.TUNING_SEEDS, *PAGE_SEEDS, *WHY_SEEDS}
 NOTHING = arranged(run_rows(Run(), "none", [0.1]), ["none"]).iloc[:0]
 SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28)}
 
@@ -40,20 +40,20 @@ def tuned(experiment):
     """All runs of `experiment`, its tuning runs having ended alike."""
     rows = []
     for run in experiment.runs(NOTHING):
-        if run.seed >= experiments.TUNING_FROM:
+        if run.seed >= experiment.TUNING_FROM:
             rows += run_rows(run, experiment.arm_of(run), [0.1, 0.95])
     return experiment.runs(arranged(rows, experiment.arms) if rows else NOTHING)
 
 
 @pytest.mark.parametrize("experiment", LATER, ids=NAMES)
 def test_no_seed_was_used_before_it_was_asked(experiment):
-    assert experiments.find(experiment.name) is experiment
+    assert chapters.experiment(experiment.name) is experiment
     assert not {run.seed for run in tuned(experiment)} & EARLIER_SEEDS
 
 
 @pytest.mark.parametrize("experiment", LATER, ids=NAMES)
 def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
-    runs = [run for run in tuned(experiment) if run.seed < experiments.TUNING_FROM]
+    runs = [run for run in tuned(experiment) if run.seed < experiment.TUNING_FROM]
     if experiment not in equal_time.EQUAL_TIME:  # these leave out batch sizes that lost
         assert {experiment.arm_of(run) for run in runs} == set(experiment.arms)
     for contrast in experiment.contrasts:
@@ -62,7 +62,7 @@ def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
             sorted(
                 run.seed
                 for run in runs
-                if experiment.arm_of(run) == arm and rate in (run.lr, *experiments.OWN_RATES)
+                if experiment.arm_of(run) == arm and rate in (run.lr, *experiment.OWN_RATES)
             )
             for arm, rate in zip((contrast.a, contrast.b), rates, strict=True)
         ]
@@ -106,18 +106,20 @@ def test_the_arms_of_a_transfer_are_those_of_the_chapters():
         ("per-layer", {"1234": "full", "234": "without norm 1", "123": "without norm 4"}),
     ):
         for theirs, ours in names.items():
-            other = experiments.find(chapter).arms[theirs]
+            other = chapters.experiment(chapter).arms[theirs]
             assert differences(other, arms[ours]) <= {"dataset", "epochs", "eval_epochs"}
 
 
 def test_the_layers_asked_again_are_the_runs_of_the_first_recording_but_for_their_seeds():
-    first, later = (experiments.find(name) for name in ("per-layer", "per-layer-again"))
+    first, later = (chapters.experiment(name) for name in ("per-layer", "per-layer-again"))
     for run in later.runs(NOTHING):
         assert first.arms[later.arm_of(run)] == replace(run, seed=0, lr=0.1)
 
 
 def test_the_rates_beyond_continue_the_first_grid_on_both_sides_of_what_it_left_open():
-    first, beyond = (experiments.find(name) for name in ("learning-rate", "learning-rate-limits"))
+    first, beyond = (
+        chapters.experiment(name) for name in ("learning-rate", "learning-rate-limits")
+    )
     assert first.arms == beyond.arms
     tried = {run.lr for run in first.runs(NOTHING)}
     assert min(again.LIMIT_LRS["with BN"]) > max(tried)
@@ -125,7 +127,7 @@ def test_the_rates_beyond_continue_the_first_grid_on_both_sides_of_what_it_left_
 
 
 def test_the_long_lab_session_is_the_short_one_for_the_sheets_50_epochs():
-    short, long = (experiments.find(name) for name in ("lab-session", "lab-session-long"))
+    short, long = (chapters.experiment(name) for name in ("lab-session", "lab-session-long"))
     for name, run in long.arms.items():
         assert differences(run, short.arms[name]) == {"epochs", "eval_epochs"}
         assert run.epochs == 50
@@ -169,7 +171,7 @@ def test_fresh_seeds_run_at_the_batch_size_and_the_rate_that_tuning_found(
         hit = (run.batch_size == size) + (run.lr == rates[rate])
         rows += run_rows(run, arm, [0.1, 0.93 + 0.01 * hit])
     frame = arranged(rows, experiment.arms)
-    later = [run for run in experiment.runs(frame) if run.seed < experiments.TUNING_FROM]
+    later = [run for run in experiment.runs(frame) if run.seed < experiment.TUNING_FROM]
     assert len(later) == 10 * len(costs)
     for net, (size, rate) in wanted.items():
         found = (equal_time.arm_name(net, size), rates[rate])
@@ -188,7 +190,7 @@ def ends(by_rate):
     """Tuning runs, `by_rate` the final accuracies of three seeds at each of `RATES`."""
     rows = []
     for lr, finals in zip(RATES, by_rate, strict=True):
-        for seed, final in zip(experiments.LATER_TUNING_SEEDS, finals, strict=True):
+        for seed, final in zip(experiment.LATER_TUNING_SEEDS, finals, strict=True):
             outcome = "trained" if final >= 0.9 else "collapsed"
             rows += run_rows(Run(lr=lr, seed=seed, epochs=1), "arm", [0.1, final], outcome)
     return arranged(rows, ["arm"])
@@ -209,13 +211,13 @@ def ends(by_rate):
 )
 def test_a_steady_rate_has_neighbors_that_work(by_rate, steady, best):
     frame = ends(by_rate)
-    assert experiments.steady_lr(frame, "arm") == steady
-    assert experiments.best_lr(frame, "arm") == best
+    assert experiment.steady_lr(frame, "arm") == steady
+    assert experiment.best_lr(frame, "arm") == best
 
 
 def test_without_tuning_runs_there_is_no_steady_rate():
     with pytest.raises(BookError, match="no tuning runs of arm 'other'"):
-        experiments.steady_lr(ends([[0.95] * 3] * 4), "other")
+        experiment.steady_lr(ends([[0.95] * 3] * 4), "other")
 
 
 def test_a_contrast_may_have_a_rate_for_each_side():
@@ -226,7 +228,7 @@ def test_a_contrast_may_have_a_rate_for_each_side():
                 run = Run(norms=norms, lr=lr, seed=seed, epochs=1)
                 rows += run_rows(run, arm, [0.1, final + 0.001 * seed])
     found = findings.contrasts(
-        arranged(rows, ["a", "b"]), [experiments.Contrast("a", "b", (1.0, 0.1))]
+        arranged(rows, ["a", "b"]), [experiment.Contrast("a", "b", (1.0, 0.1))]
     )
     assert found["mean"].tolist() == pytest.approx([0.02])
     assert found[["lr_a", "lr_b"]].to_numpy().tolist() == [[1.0, 0.1]]

@@ -5,7 +5,7 @@ import pytest
 from tables import arranged, run_rows
 
 from bnbook import norms
-from bnbook.experiments.other_norms import (
+from bnbook.chapters.other_norms.experiments import (
     BATCH_SIZE_ARMS,
     NORMS,
     OTHER_BATCH_SIZES,

@@ -15,7 +15,7 @@ from tables import arranged, run_rows, shares, table
 
 from bnbook import findings
 from bnbook.errors import BookError
-from bnbook.experiments import TUNING_SEEDS
+from bnbook.experiment import TUNING_SEEDS
 from bnbook.run import Run
 
 accuracies = st.integers(9_000, 10_000).map(lambda correct: correct / 10_000)

@@ -8,9 +8,9 @@ import pytest
 import torch
 from tables import arranged, run_rows
 
-from bnbook import data, experiments, findings, origin, store
+from bnbook import chapters, data, experiment, findings, origin, store
 from bnbook.errors import BookError
-from bnbook.experiments import Contrast, Experiment
+from bnbook.experiment import Contrast, Experiment
 from bnbook.run import Run
 from bnbook.training import train
 
@@ -55,13 +55,13 @@ def recorded(tiny, small):
 @pytest.fixture
 def on_disk(tiny, recorded, monkeypatch, tmp_path):
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
-    monkeypatch.setitem(experiments.EXPERIMENTS, "tiny", tiny)
+    monkeypatch.setitem(chapters.EXPERIMENTS, "tiny", tiny)
     store.merge("tiny", recorded, origin.account(tiny, recorded))
 
 
 @pytest.mark.usefixtures("on_disk")
 def test_load_names_the_arms_in_the_experiments_order():
-    frame = findings.load("tiny")
+    frame = chapters.RECORDS["tiny"]
     assert findings.arms(frame) == ["no biases", "biases"]
     assert len(frame) == 4 * 3
     assert set(frame.loc[~frame["conv_bias"], "arm"]) == {"no biases"}
@@ -69,7 +69,7 @@ def test_load_names_the_arms_in_the_experiments_order():
 
 @pytest.mark.usefixtures("on_disk")
 def test_removing_biases_before_batch_norm_changes_next_to_nothing_in_a_real_run(tiny):
-    found = findings.contrasts(findings.load("tiny"), tiny.contrasts)
+    found = findings.contrasts(chapters.RECORDS["tiny"], tiny.contrasts)
     assert found["n"].item() == 2
     assert abs(found["mean"].item()) < 0.01
     assert found["lr"].item() == "1"
@@ -77,7 +77,7 @@ def test_removing_biases_before_batch_norm_changes_next_to_nothing_in_a_real_run
 
 @pytest.mark.usefixtures("on_disk")
 def test_real_records_hold_the_probes_that_figures_need():
-    frame = findings.load("tiny")
+    frame = chapters.RECORDS["tiny"]
     after = findings.magnitudes(frame).query("where == 'after the norm' and epoch == 0")
     # gamma 1, beta 0: right after batch norm the mean square is 1, but for epsilon.
     assert after["value"].to_numpy() == pytest.approx(1, abs=0.01)
@@ -108,9 +108,9 @@ def test_provenance_names_every_torch_that_made_records(tiny, recorded):
 def test_an_unrecorded_or_unknown_experiment_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
     with pytest.raises(BookError, match="bnbook sweep affine"):
-        findings.load("affine")
+        chapters.RECORDS["affine"]
     with pytest.raises(BookError, match="unknown experiment 'nonsense'"):
-        findings.load("nonsense")
+        chapters.RECORDS["nonsense"]
 
 
 def tuned() -> pd.DataFrame:
@@ -118,7 +118,7 @@ def tuned() -> pd.DataFrame:
     best = {("a", 0.1): 0.95, ("a", 1.0): 0.97, ("b", 0.1): 0.96, ("b", 1.0): 0.94}
     rows = []
     for (arm, lr), accuracy in best.items():
-        for i, seed in enumerate((0, 1, 2, *experiments.TUNING_SEEDS)):
+        for i, seed in enumerate((0, 1, 2, *experiment.TUNING_SEEDS)):
             run = Run(lr=lr, seed=seed, epochs=1, conv_bias=arm == "a")
             rows += run_rows(run, arm, [0.1, accuracy + 0.0001 * i * (arm == "a")])
     return arranged(rows, ["a", "b"])

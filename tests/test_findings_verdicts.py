@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import table
 
-from bnbook import claims, findings
+from bnbook import chapters, findings
 from bnbook.errors import BookError
 
 
@@ -72,7 +72,7 @@ def test_verdict_is_the_first_rule_that_holds():
         (findings.NOT_REPRODUCED, True, "no"),
     )
     assert (found.status, found.sentence) == ("refined", "in part")
-    assert claims.get("C1").text in text(found)
+    assert chapters.claim("C1").text in text(found)
     assert "**Refined.** in part" in text(found)
 
 
@@ -148,7 +148,7 @@ def test_published_figures_stand_beside_the_same_recipe_with_several_seeds():
 
 
 def test_every_claim_has_a_known_source_and_chapter_and_plausible_figures():
-    for claim in claims.CLAIMS.values():
+    for claim in chapters.CLAIMS.values():
         assert claim.source in claims.SOURCES
         assert re.fullmatch(f"{claim.source}[0-9]+", claim.id)
         assert claim.chapters
@@ -158,7 +158,7 @@ def test_every_claim_has_a_known_source_and_chapter_and_plausible_figures():
 
 
 def test_the_claims_of_the_five_chapters_are_all_there():
-    found = {claim.id for claim in claims.CLAIMS.values() if min(claim.chapters) <= 5}
+    found = {claim.id for claim in chapters.CLAIMS.values() if min(claim.chapters) <= 5}
     assert found == {"A3", *(f"C{i}" for i in range(1, 11)), "D5"}
 
 

@@ -4,14 +4,15 @@ import pandas as pd
 import pytest
 from tables import FIVE, arranged, run_rows
 
-from bnbook import experiments, figures, findings
-from bnbook.answers import advice, inference
-from bnbook.experiments import TUNING_SEEDS
+from bnbook import chapters, figures, findings
+from bnbook.chapters import advice
+from bnbook.chapters.inference import answers as inference
+from bnbook.experiment import TUNING_SEEDS
 from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED
 from bnbook.run import Run
 
 ARMS = inference.ACTIVATIONS
-PLACE_ARMS = experiments.find("norm-place").arms
+PLACE_ARMS = chapters.experiment("norm-place").arms
 
 
 def study(shuffled=0.001, by_label=0.04, moving=0.08, sizes=(128,)):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tables import arranged, run_rows
 
-from bnbook import findings
+from bnbook import chapters, findings
 from bnbook import lab as labs
 from bnbook.errors import BookError
 from bnbook.lab.page import assemble, markdown
@@ -121,7 +121,7 @@ def test_two_runs_of_one_seed_at_one_grid_point_are_refused():
 
 
 def test_the_lab_of_chapter_two_covers_the_grid_that_the_book_promises():
-    data = grid(findings.load("learning-rate-grid"))
+    data = grid(chapters.RECORDS["learning-rate-grid"])
     assert len(data["lrs"]) == 12
     assert {0.05, 0.1, 0.5, 1.0, 2.0, 4.0} <= set(data["lrs"])
     assert data["batch_sizes"] == [16, 32, 128, 512]

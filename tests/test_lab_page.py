@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from tables import arranged, run_rows
 
-from bnbook import data, findings
+from bnbook import chapters, data, findings
 from bnbook.lab import digits, presets
 from bnbook.lab.browser import SCRIPTS, SHARE, bands, browser, net_code
 from bnbook.lab.page import joined
@@ -114,7 +114,7 @@ def test_an_interval_never_leaves_the_axis():
 
 @pytest.fixture(scope="module")
 def all_bands():
-    return bands(findings.load("browser-lab"))
+    return bands(chapters.RECORDS["browser-lab"])
 
 
 @each

@@ -11,16 +11,15 @@ from torch.nn import functional
 
 from bnbook import (
     answers,
-    claims,
+    chapters,
     data,
-    experiments,
     figures,
     findings,
     lab,
     models,
     training,
 )
-from bnbook.experiments import Contrast
+from bnbook.experiment import Contrast
 from bnbook.findings import landscape as told
 from bnbook.lab.sigmoid import GAMMAS, straight
 from bnbook.run import Run
@@ -226,7 +225,7 @@ def arrived(sharper=-0.5, wider=0.0):
         }
         for arm in ARMS[:3]
         for seed in range(5)
-        for lr in experiments.SHARPNESS_RATES
+        for lr in experiment.SHARPNESS_RATES
     ]
     return pd.DataFrame(rows).assign(arm=lambda x: pd.Categorical(x["arm"], ARMS[:3]))
 
@@ -394,4 +393,4 @@ def test_c11_needs_a_straight_start_and_a_bend_by_training(factors, expected):
 
 def test_the_verdicts_answer_the_chapters_claims():
     given = [name for one in answers.why.verdicts(way(), arrived()) for name in one.claims]
-    assert given == [name for name, claim in claims.CLAIMS.items() if 10 in claim.chapters]
+    assert given == [name for name, claim in chapters.CLAIMS.items() if 10 in claim.chapters]

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from bnbook import data, models, norms, training
+from bnbook.chapters.other_norms.experiments import OTHER_NORMS
 from bnbook.errors import BookError
-from bnbook.experiments.other_norms import OTHER_NORMS
 from bnbook.run import Run
 
 SHAPES = [(40, 12), (10, 12, 4, 3)]

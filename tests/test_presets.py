@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 import bnbook
-from bnbook import experiments, models, norms
+from bnbook import chapters, models, norms
 from bnbook.errors import BookError
 from bnbook.lab import presets
 from bnbook.run import Run
@@ -26,13 +26,21 @@ def start(preset, net, **changes):
 
 
 def test_each_chapter_with_a_lab_has_a_preset_under_its_experiments_name():
-    assert [experiments.find(name).chapter for name in presets.PRESETS] == [1, 2, 3, 4, 5, 12, 13]
+    assert [chapters.experiment(name).chapter for name in presets.PRESETS] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        12,
+        13,
+    ]
     assert [preset.name for preset in PRESETS] == list(presets.PRESETS)
 
 
 @each
 def test_a_lab_begins_where_a_band_is_recorded_for_both_nets(preset):
-    band = experiments.find("browser-lab").runs(pd.DataFrame())
+    band = chapters.experiment("browser-lab").runs(pd.DataFrame())
     for net in preset.nets:
         seeds = {run.seed for run in band if run == start(preset, net, seed=run.seed)}
         assert len(seeds) >= 3, net.label
@@ -99,7 +107,7 @@ def test_the_learning_rates_rise_by_about_a_quarter_and_hold_every_recorded_one(
     assert (presets.LRS[0], presets.LRS[-1]) == (0.001, 30)
     steps = [math.log10(b / a) for a, b in zip(presets.LRS, presets.LRS[1:], strict=False)]
     assert all(0.075 < step < 0.125 for step in steps)
-    recorded = {run.lr for run in experiments.find("browser-lab").runs(pd.DataFrame())}
+    recorded = {run.lr for run in chapters.experiment("browser-lab").runs(pd.DataFrame())}
     assert recorded <= set(presets.LRS)
 
 

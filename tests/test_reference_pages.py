@@ -7,13 +7,13 @@ import pytest
 from tables import FIVE, by_layer, over_rates, run_rows, table, tuned
 
 import bnbook.run
-from bnbook import experiments, findings, norms, reference, store
-from bnbook.answers import advice
+from bnbook import chapters, findings, norms, reference, store
+from bnbook.chapters import advice
 from bnbook.errors import BookError
 from bnbook.findings import ledger
 from bnbook.run import Run
 
-ARMS = list(experiments.find("bias-removal").arms)[:4]
+ARMS = list(chapters.experiment("bias-removal").arms)[:4]
 ALL = dict.fromkeys((0.05, 0.5, 4.0), (5, 5))
 NONE = dict.fromkeys(ALL, (0, 5))
 
@@ -31,7 +31,7 @@ def test_every_rule_reads_experiments_that_exist_and_points_to_a_chapter():
     for rule, names in advice.RULES:
         assert len(names) == len(inspect.signature(rule).parameters)
         for name in names:
-            experiments.find(name)
+            chapters.experiment(name)
     assert "(09-inference.ipynb)" in str(advice.folding())
 
 
@@ -157,9 +157,9 @@ def test_a_run_that_two_experiments_share_is_counted_once_in_the_total(records):
 
 def test_the_ledger_names_what_is_recorded_and_what_is_not(records):
     said = str(ledger.by_experiment(ledger.recorded()))
-    for name, experiment in experiments.EXPERIMENTS.items():
+    for name, experiment in chapters.EXPERIMENTS.items():
         assert f"| `{name}` | {experiment.question} |" in said
-    assert said.count("not recorded yet") == len(experiments.EXPERIMENTS) - 2
+    assert said.count("not recorded yet") == len(chapters.EXPERIMENTS) - 2
 
 
 def test_the_ledger_has_machines_days_and_versions(records):

@@ -15,7 +15,7 @@ import pytest
 import torch
 
 from bnbook import data, origin, spool, store, sweep, training
-from bnbook.experiments import Experiment, grid
+from bnbook.experiment import Experiment, grid
 from bnbook.run import Run
 from bnbook.studies import features
 
@@ -203,9 +203,9 @@ def test_a_sweep_goes_on_within_a_run_and_then_forgets_its_state(folder, monkeyp
 COMMAND = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from bnbook import cli, experiments
+from bnbook import chapters, cli
 from test_resume import LONG, tiny
-experiments.EXPERIMENTS["tiny"] = tiny(LONG)
+chapters.EXPERIMENTS["tiny"] = tiny(LONG)
 sys.exit(cli.main(["sweep", "tiny", "--workers", "1"]))
 """
 LONG = replace(BASE, epochs=60, train_size=512, eval_epochs=(1, 60))

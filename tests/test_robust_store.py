@@ -17,10 +17,10 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from bnbook import cli, data, experiments, origin, spool, store, sweep, tables
+from bnbook import chapters, cli, data, origin, spool, store, sweep, tables
 from bnbook.data import files
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment, grid
+from bnbook.experiment import Experiment, grid
 from bnbook.run import Run
 
 TINY = Run(dataset="digits", epochs=1, train_size=256, lr=0.5)
@@ -173,11 +173,9 @@ def test_what_is_damaged_of_others_is_named_and_passed_over(table, records, caps
     assert said.count("passed over") == 5
 
 
-@pytest.mark.parametrize(
-    "name", [n for n in experiments.EXPERIMENTS if store.table_path(n).exists()]
-)
+@pytest.mark.parametrize("name", [n for n in chapters.EXPERIMENTS if store.table_path(n).exists()])
 def test_the_books_own_tables_are_what_their_provenance_says(name):
-    assert origin.contradictions(experiments.find(name), store.read_provenance(name)) == []
+    assert origin.contradictions(chapters.experiment(name), store.read_provenance(name)) == []
 
 
 def test_any_changed_letter_of_a_spooled_run_is_noticed(folder, records, capsys):
@@ -199,9 +197,9 @@ def test_any_changed_letter_of_a_spooled_run_is_noticed(folder, records, capsys)
 FILL = """
 import sys, json
 sys.path.insert(0, sys.argv[1])
-from bnbook import cli, experiments, store, sweep
+from bnbook import chapters, cli, store, sweep
 from test_robust_store import tiny
-experiments.EXPERIMENTS["tiny"] = tiny(6)
+chapters.EXPERIMENTS["tiny"] = tiny(6)
 records = json.load(open(sys.argv[2]))
 store.merge("tiny", records[:1], {"first": True})
 sweep.execute = lambda runs, *_: (r for r in records if r["key"] in {run.key for run in runs})

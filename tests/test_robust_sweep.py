@@ -15,7 +15,7 @@ import pytest
 
 from bnbook import cli, origin, spool, store, sweep, training
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment, grid
+from bnbook.experiment import Experiment, grid
 from bnbook.run import Run
 
 TINY = Run(dataset="digits", epochs=2, train_size=1024, lr=0.5)
@@ -25,9 +25,9 @@ ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
 COMMAND = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from bnbook import cli, experiments
+from bnbook import chapters, cli
 from test_robust_sweep import tiny
-experiments.EXPERIMENTS["tiny"] = tiny(int(sys.argv[2]))
+chapters.EXPERIMENTS["tiny"] = tiny(int(sys.argv[2]))
 sys.exit(cli.main(["sweep", "tiny", *sys.argv[3:]]))
 """
 
@@ -128,9 +128,7 @@ def test_a_table_that_was_half_written_when_killed_is_cleared_away(folder):
 
 
 @pytest.mark.parametrize("moment", ["while workers start", "while they train"])
-def test_ctrl_c_ends_all_workers_at_once_and_keeps_what_is_finished(
-    folder, started, moment
-):
+def test_ctrl_c_ends_all_workers_at_once_and_keeps_what_is_finished(folder, started, moment):
     process = started(command(20))
     if moment == "while workers start":
         wait_for(lambda: len(workers_of(process)) == 2, process)

@@ -14,7 +14,7 @@ import yaml
 from conftest import ROOT
 
 from bnbook import findings, site
-from bnbook.answers import overview
+from bnbook.chapters import overview
 from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
 from bnbook.site.publish import check_output

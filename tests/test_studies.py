@@ -9,9 +9,20 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bnbook import data, experiments, findings, norms, origin, spool, store, sweep, training, verify
+from bnbook import (
+    chapters,
+    data,
+    findings,
+    norms,
+    origin,
+    spool,
+    store,
+    sweep,
+    training,
+    verify,
+)
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment
+from bnbook.experiment import Experiment
 from bnbook.findings import ledger
 from bnbook.run import Run
 
@@ -33,7 +44,7 @@ def weight_norms(run, splits):
 
 
 def all_seeds(experiment, frame):
-    return experiments.grid(experiment.arms.values(), [0.5], (0, 1))
+    return experiment.grid(experiment.arms.values(), [0.5], (0, 1))
 
 
 STUDY = Experiment(
@@ -44,7 +55,7 @@ STUDY = Experiment(
 @pytest.fixture
 def folder(folder, monkeypatch):
     """Let the folder's experiments have a study."""
-    monkeypatch.setitem(experiments.EXPERIMENTS, STUDY.name, STUDY)
+    monkeypatch.setitem(chapters.EXPERIMENTS, STUDY.name, STUDY)
     return folder
 
 
@@ -128,7 +139,7 @@ def test_a_study_tells_where_it_comes_from_and_when_it_is_stale(folder):
 
 def test_the_ledger_counts_a_studys_runs_apart(folder, monkeypatch):
     plain = replace(STUDY, name="tiny-plain", measure=None)
-    monkeypatch.setitem(experiments.EXPERIMENTS, plain.name, plain)
+    monkeypatch.setitem(chapters.EXPERIMENTS, plain.name, plain)
     for experiment in (STUDY, plain):
         sweep.sweep(experiment, workers=1)
     runs = ledger.recorded()

@@ -7,11 +7,11 @@ import torch
 from test_experiments_deep import few
 from torch import nn
 
-from bnbook import experiments, models, norms, training
+from bnbook import chapters, models, norms, training
 from bnbook.studies import features
 
 RUN = replace(
-    experiments.find("only-norm").arms["only norm"],
+    chapters.experiment("only-norm").arms["only norm"],
     train_size=32, batch_size=16, epochs=1,
 )  # fmt: skip
 

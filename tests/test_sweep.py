@@ -18,9 +18,9 @@ import torch
 from conftest import ROOT
 
 import bnbook
-from bnbook import atomic, experiments, origin, spool, store, sweep, tables, training
+from bnbook import atomic, chapters, experiment, origin, spool, store, sweep, tables, training
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment, plan
+from bnbook.experiment import Experiment, plan
 from bnbook.run import Run
 
 TINY = Run(dataset="digits", epochs=1, train_size=256, lr=0.5)
@@ -29,7 +29,7 @@ ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
 
 def tiny(*seeds):
     def plan(experiment, _):
-        return experiments.grid(experiment.arms.values(), [0.5], seeds)
+        return experiment.grid(experiment.arms.values(), [0.5], seeds)
 
     return Experiment("tiny", 0, "Does it work?", ARMS, plan)
 
@@ -82,12 +82,12 @@ def test_tuning_names_the_final_runs_once_its_own_are_recorded(folder, monkeypat
     monkeypatch.setattr(plan, "TUNING_LRS", (0.5, 2.0))
     monkeypatch.setattr(plan, "TUNING_SEEDS", (100,))
     monkeypatch.setattr(plan, "SEEDS", (0,))
-    tuned = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=experiments.tuned)
+    tuned = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=experiment.tuned)
     assert sweep.sweep(tuned, workers=1) == 4  # two to tune, one shared, one at the best
     frame = store.read("tiny").assign(arm="with BN")
-    assert experiments.best_lr(frame, "with BN") in (0.5, 2.0)
+    assert experiment.best_lr(frame, "with BN") in (0.5, 2.0)
     assert sorted(frame[frame["seed"] == 0]["lr"].unique()) == sorted(
-        {0.1, experiments.best_lr(frame, "with BN")}
+        {0.1, experiment.best_lr(frame, "with BN")}
     )
 
 
@@ -216,13 +216,13 @@ def test_a_change_of_words_is_not_taken_for_a_change_of_training(changed):
     assert copy.stale(tiny(0)) == []
 
 
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+@pytest.mark.parametrize("name", chapters.EXPERIMENTS)
 def test_training_still_does_what_the_book_recorded(name):
-    if lacking := sweep.lacking(experiments.EXPERIMENTS[name]):
+    if lacking := sweep.lacking(chapters.EXPERIMENTS[name]):
         pytest.skip(f"{lacking} is not here")
     if not store.table_path(name).exists():
         pytest.skip(f"{name} was never run")
-    moved = origin.stale(experiments.EXPERIMENTS[name])
+    moved = origin.stale(chapters.EXPERIMENTS[name])
     assert not moved, f"{name} is stale in {moved}: delete its table and run `bnbook sweep {name}`"
 
 
@@ -239,7 +239,7 @@ def test_training_still_does_so_with_the_instructions_of_an_older_processor(
     }
     code = (
         "from bnbook import experiments, origin; print(origin.machine()); "
-        f"print(*origin.stale(experiments.EXPERIMENTS[{name!r}]), sep=', ')"
+        f"print(*origin.stale(chapters.EXPERIMENTS[{name!r}]), sep=', ')"
     )
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -260,9 +260,9 @@ SOURCES = "".join(
 )
 
 
-@pytest.mark.parametrize("name", experiments.EXPERIMENTS)
+@pytest.mark.parametrize("name", chapters.EXPERIMENTS)
 def test_the_books_records_are_complete_where_a_chapter_speaks_of_them(name):
-    experiment = experiments.EXPERIMENTS[name]
+    experiment = chapters.EXPERIMENTS[name]
     known = store.recorded(name)
     if not known and sweep.lacking(experiment):
         pytest.skip(f"{name} was never run: its data do not come with the book")
@@ -356,7 +356,7 @@ def test_a_table_of_another_schema_is_refused(folder, record, monkeypatch):
 
 def test_a_run_of_no_arm_is_named():
     with pytest.raises(BookError, match="belongs to no arm of lite"):
-        experiments.find("lite").arm_of(Run(padding=2))
+        chapters.experiment("lite").arm_of(Run(padding=2))
 
 
 def start_sweep(folder):

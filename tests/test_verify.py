@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bnbook import cli, data, experiments, findings, origin, store, sweep, verify
+from bnbook import chapters, cli, data, findings, origin, store, sweep, verify
 from bnbook.errors import BookError
-from bnbook.experiments import Experiment
+from bnbook.experiment import Experiment
 from bnbook.run import Run
 
 BASE = Run(norms=("batch",) * 4, epochs=2, train_size=512)
@@ -72,14 +72,14 @@ def tiny(monkeypatch, tmp_path):
     arms = {"with BN": runs[0], "without BN": runs[5]}
     experiment = Experiment("tiny", 0, "Does it hold?", arms, lambda _, __: runs)
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
-    monkeypatch.setitem(experiments.EXPERIMENTS, "tiny", experiment)
+    monkeypatch.setitem(chapters.EXPERIMENTS, "tiny", experiment)
     records = [made(run, 9000 + i, seconds=10 - i) for i, run in enumerate(runs)]
     store.merge("tiny", records, origin.follows(experiment, records))
     return records
 
 
 def write(name, records):
-    store.merge(name, records, origin.follows(experiments.find(name), records))
+    store.merge(name, records, origin.follows(chapters.experiment(name), records))
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def rerun(tiny, monkeypatch):
 @pytest.mark.parametrize("name", verify.verifiable())
 def test_records_are_told_from_measurements_and_come_back_as_they_are(name):
     (one,) = verify.choose(name, 1, draw=0)
-    assert verify._is_study(one.rows) == (experiments.find(name).measure is not None)
+    assert verify._is_study(one.rows) == (chapters.experiment(name).measure is not None)
     assert verify.check(one, one.rows.reset_index(drop=True)).verdict == verify.SAME
 
 
@@ -210,7 +210,7 @@ def test_elsewhere_the_start_must_agree_and_the_end_be_plausible(final, scale, h
 @pytest.mark.parametrize(("first", "holds"), [(1, True), (1 + 1.1e-4, False)])
 def test_elsewhere_rounding_may_part_losses_after_the_first(first, holds):
     """Of a recorded run whose fingerprint in double precision holds: batch norm, batches of 2."""
-    frame = findings.load("batch-noise")
+    frame = chapters.RECORDS["batch-noise"]
     rows = frame[frame["key"] == frame.loc[frame["arm"] == "batch norm", "key"].iloc[0]]
     then = verify.Recorded(
         "batch-noise", Run.from_changes(json.loads(rows["run"].iloc[0])), rows, rows
@@ -304,8 +304,8 @@ def test_the_command_names_what_differs_and_exits_with_1(tiny, rerun, capsys):
 
 
 def test_a_run_that_two_experiments_share_is_run_once_and_checked_twice(rerun, tiny, monkeypatch):
-    twin = replace(experiments.find("tiny"), name="twin")
-    monkeypatch.setitem(experiments.EXPERIMENTS, "twin", twin)
+    twin = replace(chapters.experiment("tiny"), name="twin")
+    monkeypatch.setitem(chapters.EXPERIMENTS, "twin", twin)
     write("twin", tiny)
     chosen = [one for name in ("tiny", "twin") for one in verify.choose(name, 1, 0)]
     assert [check.recorded.experiment for check in verify.verify(chosen)] == ["tiny", "twin"]
