@@ -10,8 +10,9 @@ import threading
 import pytest
 from tables import arranged, run_rows
 
+from bnbook import chapters
 from bnbook import lab as labs
-from bnbook.lab import digits, presets
+from bnbook.lab import digits
 from bnbook.lab.browser import browser
 from bnbook.run import Run
 
@@ -20,7 +21,9 @@ PAGE = """<!doctype html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>:root {{ color-scheme: light dark }} body {{ font-family: sans-serif; margin: 1rem }}</style>
 <main>{}</main></html>"""
-LEARNING_RATE = presets.find("learning-rate")
+#: Every chapter's, by its name.
+PRESETS = {one.preset.name: one.preset for one in chapters.CHAPTERS if one.preset}
+LEARNING_RATE = PRESETS["learning-rate"]
 #: Seven steps to the epoch: the shortest run there is.
 SHORT = (
     "#lab=learning-rate&lr=1&batch=512&seed=0&epochs=5&every=epoch&a=bbbb-gb-cl-s&b=nnnn-gb-cl-s"
@@ -45,7 +48,7 @@ def write_site(root):
     for name in ("chapters", "data"):
         (root / name).mkdir()
     shutil.copy(digits.path(), root / digits.ADDRESS)
-    for preset in presets.PRESETS.values():
+    for preset in PRESETS.values():
         text = PAGE.format(browser(preset, recorded()).html)
         (root / f"chapters/{preset.name}.html").write_text(text, encoding="utf-8")
     both = browser(LEARNING_RATE, recorded()).html + labs.recorded(recorded()).html

@@ -7,7 +7,8 @@ import pytest
 import torch
 from torch import nn
 
-from bnbook import chapters, data, experiment
+from bnbook import chapters, data
+from bnbook.experiment import SEEDS
 from bnbook.studies import by_hand
 
 STUDY = chapters.experiment("by-hand-strains")
@@ -66,4 +67,4 @@ def test_strains_show_what_the_end_of_training_does_not(rows):
 def test_twenty_fresh_seeds_are_put_under_strain():
     runs = STUDY.runs(pd.DataFrame())
     assert len(runs) == 20
-    assert not {run.seed for run in runs} & set(experiment.SEEDS)
+    assert not {run.seed for run in runs} & set(SEEDS)

@@ -12,7 +12,7 @@ from bnbook import timings as recorded
 from bnbook.chapters import advice
 from bnbook.chapters.cost import answers as cost
 from bnbook.chapters.cost.experiments import NETS, STEPS, TIME_TO_ACCURACY, arm_name
-from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED, Interval
+from bnbook.findings import Interval
 
 ARMS = list(TIME_TO_ACCURACY.arms)
 
@@ -144,33 +144,3 @@ def test_the_advice_on_time_follows_the_clock(epochs, start, monkeypatch, tmp_pa
     found = advice.pace(records(reach(*epochs)))
     assert found.do.startswith(start)
     assert "50\N{NO-BREAK SPACE}% [50, 50] (MLP, ReLU)" in found.evidence
-
-
-# The verdict
-
-
-@pytest.mark.parametrize(
-    ("ratio", "numpy_ratio", "status"),
-    [
-        (1.3, 1.3, REPRODUCED),
-        (1.6, 1.3, REFINED),
-        (1.05, 1.35, REFINED),
-        (1.05, 1.1, NOT_REPRODUCED),
-        (1.8, 1.7, NOT_REPRODUCED),
-    ],
-)
-def test_the_sources_30_percent_hold_if_its_net_and_all_others_show_them(
-    ratio, numpy_ratio, status
-):
-    (found,) = cost.verdicts(records(reach(20, 40)), timings(ratio, numpy_ratio))
-    assert found.claims == ("B3",)
-    assert found.status == status
-    assert f"{100 * (numpy_ratio - 1):.0f}\N{NO-BREAK SPACE}%" in found.sentence
-
-
-def test_a_bound_is_called_a_bound():
-    (found,) = cost.verdicts(records(reach(20, None)), timings(1.3, 1.3))
-    assert "at most" in found.sentence
-    (found,) = cost.verdicts(records(reach(20, 40)), timings(1.3, 1.3))
-    assert "at most" not in found.sentence
-    assert 1.30 < cost.source_ratio() < 1.32

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bnbook import chapters, data, norms, training
-from bnbook.experiment import inference
+from bnbook.chapters.inference import experiments as inference
 from bnbook.studies import motion
 
 STUDY = chapters.experiment("running-statistics")

@@ -8,20 +8,37 @@ import torch
 from tables import arranged, run_rows
 from test_experiments_deep import few
 
-from bnbook import chapters, data, experiment, findings, training
+from bnbook import chapters, data, findings, training
+from bnbook.chapters.dropout import equal_time as dropout
+from bnbook.chapters.learning_rates.experiments import LIMIT_LRS
+from bnbook.chapters.only_batch_norm import experiments as only_norm
+from bnbook.chapters.other_norms import equal_time as other_norms
 from bnbook.chapters.why.experiments import WHY_SEEDS
 from bnbook.errors import BookError
-from bnbook.experiment import again, equal_time, only_norm, transfer
+from bnbook.experiment import (
+    LATER_TUNING_SEEDS,
+    OWN_RATES,
+    SEEDS,
+    TUNING_FROM,
+    TUNING_SEEDS,
+    Contrast,
+    best_lr,
+    steady_lr,
+)
+from bnbook.findings import equal_time, transfer
 from bnbook.lab.bands import PAGE_SEEDS
 from bnbook.run import Run
 
+#: These leave out batch sizes that lost.
+EQUAL_TIME = (other_norms.NORMS_AT_EQUAL_TIME, dropout.DROPOUT_AT_EQUAL_TIME)
 LATER = [
-    *again.AGAIN,
     *transfer.TRANSFER,
-    *equal_time.EQUAL_TIME,
+    *EQUAL_TIME,
     *(
         chapters.experiment(name)
         for name in (
+            *("learning-rate-limits", "learning-rate-map", "per-layer-again"),
+            *("own-rates", "lab-session-long"),
             *("statistics-motion", "running-statistics-long"),
             *("equal-loss", "noisy-norm", "noisy-drift", "by-hand-strains"),
         )
@@ -31,7 +48,7 @@ LATER = [
     only_norm.ONLY_NORM_DEEP,
 ]
 NAMES = [one.name for one in LATER]
-EARLIER_SEEDS = {*experiment.SEEDS, *experiment.TUNING_SEEDS, *PAGE_SEEDS, *WHY_SEEDS}
+EARLIER_SEEDS = {*SEEDS, *TUNING_SEEDS, *PAGE_SEEDS, *WHY_SEEDS}
 NOTHING = arranged(run_rows(Run(), "none", [0.1]), ["none"]).iloc[:0]
 SHAPES = {"mnist": (1, 28, 28), "fashion_mnist": (1, 28, 28)}
 
@@ -40,7 +57,7 @@ def tuned(experiment):
     """All runs of `experiment`, its tuning runs having ended alike."""
     rows = []
     for run in experiment.runs(NOTHING):
-        if run.seed >= experiment.TUNING_FROM:
+        if run.seed >= TUNING_FROM:
             rows += run_rows(run, experiment.arm_of(run), [0.1, 0.95])
     return experiment.runs(arranged(rows, experiment.arms) if rows else NOTHING)
 
@@ -53,8 +70,8 @@ def test_no_seed_was_used_before_it_was_asked(experiment):
 
 @pytest.mark.parametrize("experiment", LATER, ids=NAMES)
 def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
-    runs = [run for run in tuned(experiment) if run.seed < experiment.TUNING_FROM]
-    if experiment not in equal_time.EQUAL_TIME:  # these leave out batch sizes that lost
+    runs = [run for run in tuned(experiment) if run.seed < TUNING_FROM]
+    if experiment not in EQUAL_TIME:
         assert {experiment.arm_of(run) for run in runs} == set(experiment.arms)
     for contrast in experiment.contrasts:
         rates = contrast.lr if isinstance(contrast.lr, tuple) else [contrast.lr] * 2
@@ -62,7 +79,7 @@ def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
             sorted(
                 run.seed
                 for run in runs
-                if experiment.arm_of(run) == arm and rate in (run.lr, *experiment.OWN_RATES)
+                if experiment.arm_of(run) == arm and rate in (run.lr, *OWN_RATES)
             )
             for arm, rate in zip((contrast.a, contrast.b), rates, strict=True)
         ]
@@ -122,8 +139,8 @@ def test_the_rates_beyond_continue_the_first_grid_on_both_sides_of_what_it_left_
     )
     assert first.arms == beyond.arms
     tried = {run.lr for run in first.runs(NOTHING)}
-    assert min(again.LIMIT_LRS["with BN"]) > max(tried)
-    assert all(4 < lr < 8 for lr in again.LIMIT_LRS["without BN"])
+    assert min(LIMIT_LRS["with BN"]) > max(tried)
+    assert all(4 < lr < 8 for lr in LIMIT_LRS["without BN"])
 
 
 def test_the_long_lab_session_is_the_short_one_for_the_sheets_50_epochs():
@@ -144,8 +161,8 @@ def test_the_deep_nets_follow_their_source():
 # Equal time
 
 AT_EQUAL_TIME = [
-    (equal_time.NORMS_AT_EQUAL_TIME, equal_time.NORM_COSTS, equal_time.NORM_BUDGET),
-    (equal_time.DROPOUT_AT_EQUAL_TIME, equal_time.DROPOUT_COSTS, equal_time.DROPOUT_BUDGET),
+    (other_norms.NORMS_AT_EQUAL_TIME, other_norms.COSTS, other_norms.BUDGET),
+    (dropout.DROPOUT_AT_EQUAL_TIME, dropout.COSTS, dropout.BUDGET),
 ]
 
 
@@ -171,7 +188,7 @@ def test_fresh_seeds_run_at_the_batch_size_and_the_rate_that_tuning_found(
         hit = (run.batch_size == size) + (run.lr == rates[rate])
         rows += run_rows(run, arm, [0.1, 0.93 + 0.01 * hit])
     frame = arranged(rows, experiment.arms)
-    later = [run for run in experiment.runs(frame) if run.seed < experiment.TUNING_FROM]
+    later = [run for run in experiment.runs(frame) if run.seed < TUNING_FROM]
     assert len(later) == 10 * len(costs)
     for net, (size, rate) in wanted.items():
         found = (equal_time.arm_name(net, size), rates[rate])
@@ -190,7 +207,7 @@ def ends(by_rate):
     """Tuning runs, `by_rate` the final accuracies of three seeds at each of `RATES`."""
     rows = []
     for lr, finals in zip(RATES, by_rate, strict=True):
-        for seed, final in zip(experiment.LATER_TUNING_SEEDS, finals, strict=True):
+        for seed, final in zip(LATER_TUNING_SEEDS, finals, strict=True):
             outcome = "trained" if final >= 0.9 else "collapsed"
             rows += run_rows(Run(lr=lr, seed=seed, epochs=1), "arm", [0.1, final], outcome)
     return arranged(rows, ["arm"])
@@ -211,13 +228,13 @@ def ends(by_rate):
 )
 def test_a_steady_rate_has_neighbors_that_work(by_rate, steady, best):
     frame = ends(by_rate)
-    assert experiment.steady_lr(frame, "arm") == steady
-    assert experiment.best_lr(frame, "arm") == best
+    assert steady_lr(frame, "arm") == steady
+    assert best_lr(frame, "arm") == best
 
 
 def test_without_tuning_runs_there_is_no_steady_rate():
     with pytest.raises(BookError, match="no tuning runs of arm 'other'"):
-        experiment.steady_lr(ends([[0.95] * 3] * 4), "other")
+        steady_lr(ends([[0.95] * 3] * 4), "other")
 
 
 def test_a_contrast_may_have_a_rate_for_each_side():
@@ -227,9 +244,7 @@ def test_a_contrast_may_have_a_rate_for_each_side():
             for arm, norms in (("a", ("batch",) * 4), ("b", ("none",) * 4)):
                 run = Run(norms=norms, lr=lr, seed=seed, epochs=1)
                 rows += run_rows(run, arm, [0.1, final + 0.001 * seed])
-    found = findings.contrasts(
-        arranged(rows, ["a", "b"]), [experiment.Contrast("a", "b", (1.0, 0.1))]
-    )
+    found = findings.contrasts(arranged(rows, ["a", "b"]), [Contrast("a", "b", (1.0, 0.1))])
     assert found["mean"].tolist() == pytest.approx([0.02])
     assert found[["lr_a", "lr_b"]].to_numpy().tolist() == [[1.0, 0.1]]
 

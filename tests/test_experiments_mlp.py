@@ -6,6 +6,7 @@ from tables import arranged, run_rows
 from bnbook import chapters
 from bnbook.chapters.bad_starts.experiments import SCALES
 from bnbook.chapters.dropout.experiments import NOISE_BATCHES
+from bnbook.experiment import TUNING_SEEDS
 from bnbook.run import Run
 
 NOTHING = arranged(run_rows(Run(), "none", [0.1]), ["none"]).iloc[:0]
@@ -15,7 +16,7 @@ def tuned_records(experiment, best):
     """Tuning runs of which the one at `best(run)`, a learning rate, has the highest accuracy."""
     rows = []
     for run in experiment.runs(NOTHING):
-        if run.seed in experiment.TUNING_SEEDS:
+        if run.seed in TUNING_SEEDS:
             final = 0.95 if run.lr == best(run) else 0.93
             rows += run_rows(run, experiment.arm_of(run), [0.1, final])
     return arranged(rows, experiment.arms)
@@ -34,7 +35,7 @@ def test_fresh_seeds_run_at_a_nets_own_best_rate_at_each_batch_size(name):
     sizes = {run.batch_size for run in first}
     assert len(added) == 5 * len(experiment.arms) * len(sizes)
     assert all(run.lr == best(run) for run in added)
-    assert not {run.seed for run in added} & set(experiment.TUNING_SEEDS)
+    assert not {run.seed for run in added} & set(TUNING_SEEDS)
 
 
 def test_noise_is_measured_at_each_of_its_batch_sizes():

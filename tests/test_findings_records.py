@@ -8,9 +8,9 @@ import pytest
 import torch
 from tables import arranged, run_rows
 
-from bnbook import chapters, data, experiment, findings, origin, store
+from bnbook import chapters, data, findings, origin, store
 from bnbook.errors import BookError
-from bnbook.experiment import Contrast, Experiment
+from bnbook.experiment import TUNING_SEEDS, Contrast, Experiment
 from bnbook.run import Run
 from bnbook.training import train
 
@@ -55,13 +55,12 @@ def recorded(tiny, small):
 @pytest.fixture
 def on_disk(tiny, recorded, monkeypatch, tmp_path):
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
-    monkeypatch.setitem(chapters.EXPERIMENTS, "tiny", tiny)
     store.merge("tiny", recorded, origin.account(tiny, recorded))
 
 
 @pytest.mark.usefixtures("on_disk")
-def test_load_names_the_arms_in_the_experiments_order():
-    frame = chapters.RECORDS["tiny"]
+def test_load_names_the_arms_in_the_experiments_order(tiny):
+    frame = findings.load(tiny)
     assert findings.arms(frame) == ["no biases", "biases"]
     assert len(frame) == 4 * 3
     assert set(frame.loc[~frame["conv_bias"], "arm"]) == {"no biases"}
@@ -69,15 +68,15 @@ def test_load_names_the_arms_in_the_experiments_order():
 
 @pytest.mark.usefixtures("on_disk")
 def test_removing_biases_before_batch_norm_changes_next_to_nothing_in_a_real_run(tiny):
-    found = findings.contrasts(chapters.RECORDS["tiny"], tiny.contrasts)
+    found = findings.contrasts(findings.load(tiny), tiny.contrasts)
     assert found["n"].item() == 2
     assert abs(found["mean"].item()) < 0.01
     assert found["lr"].item() == "1"
 
 
 @pytest.mark.usefixtures("on_disk")
-def test_real_records_hold_the_probes_that_figures_need():
-    frame = chapters.RECORDS["tiny"]
+def test_real_records_hold_the_probes_that_figures_need(tiny):
+    frame = findings.load(tiny)
     after = findings.magnitudes(frame).query("where == 'after the norm' and epoch == 0")
     # gamma 1, beta 0: right after batch norm the mean square is 1, but for epsilon.
     assert after["value"].to_numpy() == pytest.approx(1, abs=0.01)
@@ -86,8 +85,8 @@ def test_real_records_hold_the_probes_that_figures_need():
 
 
 @pytest.mark.usefixtures("on_disk")
-def test_provenance_says_what_was_run_where_and_how_to_repeat_it():
-    said = findings.provenance("tiny")._repr_markdown_()
+def test_provenance_says_what_was_run_where_and_how_to_repeat_it(tiny):
+    said = findings.provenance(tiny)._repr_markdown_()
     assert "2 configurations, 4 runs; 2 seeds, 512 training images, 2 epochs; seeds 0, 1" in said
     assert "`bnbook verify tiny`" in said
     assert "delete `data/results/tiny.parquet`, then `bnbook sweep tiny`" in said
@@ -101,16 +100,16 @@ def test_provenance_says_what_was_run_where_and_how_to_repeat_it():
 def test_provenance_names_every_torch_that_made_records(tiny, recorded):
     mixed = [recorded[0] | {"torch": "2.8.0"}, *recorded[1:]]
     store.merge("tiny", mixed, origin.account(tiny, mixed))
-    said = findings.provenance("tiny")._repr_markdown_()
+    said = findings.provenance(tiny)._repr_markdown_()
     assert f"torch {' and '.join(sorted({'2.8.0', str(torch.__version__)}))}" in said
 
 
 def test_an_unrecorded_or_unknown_experiment_is_one_clear_line(monkeypatch, tmp_path):
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
     with pytest.raises(BookError, match="bnbook sweep affine"):
-        chapters.RECORDS["affine"]
+        findings.load(chapters.experiment("affine"))
     with pytest.raises(BookError, match="unknown experiment 'nonsense'"):
-        chapters.RECORDS["nonsense"]
+        chapters.experiment("nonsense")
 
 
 def tuned() -> pd.DataFrame:
@@ -118,7 +117,7 @@ def tuned() -> pd.DataFrame:
     best = {("a", 0.1): 0.95, ("a", 1.0): 0.97, ("b", 0.1): 0.96, ("b", 1.0): 0.94}
     rows = []
     for (arm, lr), accuracy in best.items():
-        for i, seed in enumerate((0, 1, 2, *experiment.TUNING_SEEDS)):
+        for i, seed in enumerate((0, 1, 2, *TUNING_SEEDS)):
             run = Run(lr=lr, seed=seed, epochs=1, conv_bias=arm == "a")
             rows += run_rows(run, arm, [0.1, accuracy + 0.0001 * i * (arm == "a")])
     return arranged(rows, ["a", "b"])

@@ -1,4 +1,4 @@
-"""Chapter 9's findings, figures and verdicts, on tables with a chosen outcome."""
+"""Chapter 9's findings and figures, on tables with a chosen outcome."""
 
 import pandas as pd
 import pytest
@@ -6,12 +6,10 @@ from tables import FIVE, arranged, run_rows
 
 from bnbook import chapters, figures, findings
 from bnbook.chapters import advice
-from bnbook.chapters.inference import answers as inference
-from bnbook.experiment import TUNING_SEEDS
-from bnbook.findings import NOT_REPRODUCED, REFINED, REPRODUCED
+from bnbook.experiment import SHARED_LR, TUNING_SEEDS
 from bnbook.run import Run
 
-ARMS = inference.ACTIVATIONS
+ARMS = ("sigmoid", "ReLU")
 PLACE_ARMS = chapters.experiment("norm-place").arms
 
 
@@ -29,7 +27,7 @@ def study(shuffled=0.001, by_label=0.04, moving=0.08, sizes=(128,)):
         {
             "arm": arm,
             "seed": seed,
-            "lr": inference.LR,
+            "lr": SHARED_LR,
             "batch_size": size,
             "after": after,
             "weights": weights,
@@ -80,26 +78,6 @@ def test_both_statistics_show_the_same_runs_twice():
     assert twice.loc[("running", 1), "val_accuracy"] == pytest.approx(0.92)
 
 
-@pytest.mark.parametrize(
-    ("shuffled", "by_label", "expected"),
-    [
-        (0.001, 0.04, REPRODUCED),
-        (0.001, 0.001, REFINED),
-        (0.01, 0.04, REFINED),
-        (0.04, 0.01, NOT_REPRODUCED),
-    ],
-)
-def test_d1_the_order_matters_unless_batches_are_shuffled(shuffled, by_label, expected):
-    found = inference.order(study(shuffled, by_label))
-    assert found.status == expected
-    assert "another reason: the weights move" in found.sentence
-
-
-def test_d1_blames_the_weights_only_where_moving_them_makes_it_worse():
-    found = inference.order(study(shuffled=0.01, moving=0.01))
-    assert "the weights move" not in found.sentence
-
-
 def placed(costs):
     """Runs of every arm at two rates, 1 the better; `costs` per arm are taken off."""
     rows = []
@@ -113,33 +91,20 @@ def placed(costs):
 
 
 @pytest.mark.parametrize(
-    ("costs", "expected", "advised"),
+    ("costs", "advised"),
     [
-        ({"sigmoid, after": 0.02, "ReLU, after": 0.02}, REPRODUCED, "Put batch norm before the"),
-        ({"sigmoid, after": 0.02}, REFINED, "Put it before it with sigmoid."),
+        ({"sigmoid, after": 0.02, "ReLU, after": 0.02}, "Put batch norm before the"),
+        ({"sigmoid, after": 0.02}, "Put it before it with sigmoid."),
         (
             {"sigmoid, before": 0.02, "ReLU, after": 0.02},
-            REFINED,
             "Put it after it with sigmoid and before it with ReLU.",
         ),
-        ({"ReLU, before": 0.02}, NOT_REPRODUCED, "Put it after it with ReLU."),
-        ({}, NOT_REPRODUCED, "Leave it where it is"),
+        ({"ReLU, before": 0.02}, "Put it after it with ReLU."),
+        ({}, "Leave it where it is"),
     ],
 )
-def test_a6_before_is_better_where_after_costs_accuracy(costs, expected, advised):
-    frame = placed(costs)
-    assert inference.place(frame).status == expected
-    assert inference.place_and_dropout(frame).status == expected
-    assert inference.place(frame).sentence in inference.place_and_dropout(frame).sentence
-    assert advised in advice.place(frame).do
-
-
-def test_d2_and_d3_are_decided_by_the_net_itself():
-    assert inference.four_numbers() == (["weight", "bias"], ["running_mean", "running_var"])
-    assert inference.numbers().status == REFINED
-    found = inference.linear()
-    assert found.status == REPRODUCED
-    assert "with 452 of its 44,878 parameters" in found.sentence
+def test_the_advice_on_the_place_follows_what_the_other_costs(costs, advised):
+    assert advised in advice.place(placed(costs)).do
 
 
 def test_figures_show_every_cause_and_both_nets():

@@ -16,8 +16,8 @@ pytestmark = pytest.mark.browser
 
 TOKEN = "a-token-for-this-test"
 CHAPTER = "01-bias-removal.ipynb"
-LAB = """from bnbook import lab
-lab.TrainingLab("bias-removal", train_size=1_000, epochs=5)"""
+LAB = """from bnbook import chapters, lab
+lab.TrainingLab(chapters.find(1).preset, train_size=1_000, epochs=5)"""
 PATIENCE = 120_000  # milliseconds: a busy machine is slow, not wrong
 
 

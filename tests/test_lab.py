@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from lab_pages import PRESETS
 from tables import arranged, run_rows
 
 from bnbook import chapters, findings
@@ -222,7 +223,7 @@ def displayed(monkeypatch):
 
     def show(**options):
         with capture_output() as captured:
-            labs.lab(small_frame(), preset="lite", **options)
+            labs.lab(small_frame(), preset=PRESETS["lite"], **options)
         return [set(output.data) - {"text/plain"} for output in captured.outputs]
 
     yield show

@@ -6,6 +6,7 @@ import pytest
 from lab_pages import (
     LEARNING_RATE,
     PAGE,
+    PRESETS,
     SHORT,
     opened,
     press,
@@ -18,7 +19,6 @@ from lab_pages import (
     wait_for_step,
 )
 
-from bnbook.lab import presets
 from bnbook.lab.browser import browser
 
 pytestmark = pytest.mark.browser
@@ -111,7 +111,7 @@ def test_where_the_reader_wants_no_motion_the_pictures_follow_evaluations_only(p
     assert lab.evaluate("window.drawn") <= 20
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS)
+@pytest.mark.parametrize("preset", PRESETS)
 def test_a_phone_needs_no_sideways_scrolling(page, lab_site, preset):
     page.set_viewport_size({"width": 390, "height": 800})
     lab = opened(page, lab_site, preset)

@@ -10,6 +10,7 @@ from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from lab_pages import PRESETS
 from tables import arranged, run_rows
 
 from bnbook import chapters, data, findings
@@ -19,7 +20,7 @@ from bnbook.lab.page import joined
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
-each = pytest.mark.parametrize("preset", presets.PRESETS.values(), ids=lambda preset: preset.name)
+each = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
 
 
 def page_data(page):
@@ -46,7 +47,7 @@ def test_a_page_knows_the_digits_that_it_trains_on():
     script = digits.path().read_text()
     assert digits.checksum(script) == digits.CHECKSUM
     assert digits.checksum(script.replace("A", "B", 1)) != digits.CHECKSUM
-    assert page_data(browser(presets.find("learning-rate")))["checksum"] == digits.CHECKSUM
+    assert page_data(browser(PRESETS["learning-rate"]))["checksum"] == digits.CHECKSUM
 
 
 def test_the_digits_are_light_enough_to_be_fetched_over_a_slow_line():
@@ -183,7 +184,7 @@ def test_every_setting_of_both_nets_has_a_labelled_control(preset):
 
 
 def test_two_labs_on_a_page_share_no_id():
-    preset = presets.find("lite")
+    preset = PRESETS["lite"]
     read = Reader(browser(preset).html + browser(preset).html)
     assert Counter(read.ids).most_common(1)[0][1] == 1
 
@@ -203,5 +204,5 @@ def test_the_modules_of_a_lab_are_one_script_without_imports():
 
 
 def test_a_lab_without_records_has_no_bands():
-    assert page_data(browser(presets.find("affine")))["bands"] is None
-    assert page_data(browser(presets.find("affine"), recorded()))["bands"]["seeds"] == 3
+    assert page_data(browser(PRESETS["affine"]))["bands"] is None
+    assert page_data(browser(PRESETS["affine"], recorded()))["bands"]["seeds"] == 3

@@ -6,6 +6,7 @@ import time
 
 import ipywidgets
 import pytest
+from lab_pages import PRESETS
 from live import PATIENCE, tiny
 from traitlets import TraitError
 
@@ -24,7 +25,8 @@ def make():
     made = []
 
     def build(preset="learning-rate", **options):
-        made.append(labs.TrainingLab(preset, **{"train_size": 256, "epochs": 1, **options}))
+        short = {"train_size": 256, "epochs": 1, **options}
+        made.append(labs.TrainingLab(PRESETS[preset], **short))
         made[-1].controls.batch_size.value = 32
         return made[-1]
 
@@ -39,13 +41,13 @@ def press(lab):
     lab.training.join(PATIENCE)
 
 
-@pytest.mark.parametrize("name", presets.PRESETS)
+@pytest.mark.parametrize("name", PRESETS)
 def test_every_preset_trains_its_two_nets_and_shows_what_it_is_for(make, name):
     lab = make(name)
     assert lab.train.description == "Train here"
     press(lab)
     assert lab.training.error is None
-    preset = presets.PRESETS[name]
+    preset = PRESETS[name]
     for net, curve in zip(preset.nets, lab.training.curves, strict=True):
         assert curve.label == net.label
         assert curve.run == dataclasses.replace(
@@ -63,7 +65,7 @@ def test_every_preset_trains_its_two_nets_and_shows_what_it_is_for(make, name):
     assert lab.train.description == "Train again"
 
 
-@pytest.mark.parametrize("preset", presets.PRESETS.values(), ids=lambda preset: preset.name)
+@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
 def test_the_presets_controls_stand_in_the_open_and_all_others_are_folded(make, preset):
     for net in make(preset.name).nets:
         of = {"norms": [net.norm], "toggles": net.toggles, "biases": [net.biases]}
@@ -254,7 +256,6 @@ def test_redraws_are_rare_while_training(make):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "dropout"}, "unknown preset 'dropout'; known: "),
         ({"device": "abacus"}, "no device 'abacus' here; take one of cpu"),
         ({"device": ""}, "no device '' here; take one of cpu"),
         ({"train_size": 64}, "batch size 128 is above the training size 64"),
@@ -353,7 +354,7 @@ def shown(monkeypatch):
 
 def test_in_a_kernel_the_lab_trains_there(shown, monkeypatch):
     monkeypatch.setattr(labs, "rendering", lambda: False)
-    labs.lab("frame", preset="lite", epochs=5)
+    labs.lab("frame", preset=PRESETS["lite"], epochs=5)
     trains, below = shown
     assert isinstance(trains, labs.TrainingLab)
     assert trains.preset.name == "lite"
@@ -363,7 +364,7 @@ def test_in_a_kernel_the_lab_trains_there(shown, monkeypatch):
 
 def test_on_a_rendered_page_the_lab_trains_in_the_browser(shown, monkeypatch):
     monkeypatch.setattr(labs, "rendering", lambda: True)
-    labs.lab("frame", preset="lite")
+    labs.lab("frame", preset=PRESETS["lite"])
     trains, records, below = shown
     assert "Train here" in trains._repr_html_()
     assert '"preset":"lite"' in trains._repr_html_()
@@ -372,6 +373,6 @@ def test_on_a_rendered_page_the_lab_trains_in_the_browser(shown, monkeypatch):
 
 
 def test_a_lab_without_recorded_runs_of_its_own_stands_alone(shown):
-    labs.lab(preset="only-norm")
+    labs.lab(preset=PRESETS["only-norm"])
     (trains,) = shown
     assert isinstance(trains, labs.TrainingLab)

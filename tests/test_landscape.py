@@ -10,8 +10,6 @@ from torch import nn
 from torch.nn import functional
 
 from bnbook import (
-    answers,
-    chapters,
     data,
     figures,
     findings,
@@ -19,6 +17,7 @@ from bnbook import (
     models,
     training,
 )
+from bnbook.chapters.why.experiments import SHARPNESS_RATES
 from bnbook.experiment import Contrast
 from bnbook.findings import landscape as told
 from bnbook.lab.sigmoid import GAMMAS, straight
@@ -225,7 +224,7 @@ def arrived(sharper=-0.5, wider=0.0):
         }
         for arm in ARMS[:3]
         for seed in range(5)
-        for lr in experiment.SHARPNESS_RATES
+        for lr in SHARPNESS_RATES
     ]
     return pd.DataFrame(rows).assign(arm=lambda x: pd.Categorical(x["arm"], ARMS[:3]))
 
@@ -314,83 +313,3 @@ def test_the_sliders_need_no_network_and_say_their_start():
     assert "98.4 % of the variance" in page
     assert page.count('<input type="range"') == 2
     assert "http" not in page.replace("http://www.w3.org", "")
-
-
-# The rules: each branch is reached by records that call for it.
-
-CALM = {"drift": 0.5, "drift_before": 0.5, "shift": 0.5}
-SMOOTH = {"unpredictability": 0.5, "roughness": 0.5, "variation": 0.2}
-
-
-@pytest.mark.parametrize(
-    ("factors", "expected"),
-    [
-        (CALM | SMOOTH, findings.REPRODUCED),
-        (SMOOTH | {"shift": 2.0}, findings.REFINED),
-        ({}, findings.NOT_REPRODUCED),
-    ],
-)
-def test_d8_needs_less_shift_and_a_smoother_loss(factors, expected):
-    found = answers.why.compared(way(**factors))
-    assert answers.why.smoother(found).status == expected
-
-
-def test_d6_and_d8_do_not_rest_on_nets_that_do_not_learn():
-    frame = way(**CALM, **SMOOTH, outputs=0.5, gradients=0.5, weights=0.5)
-    frame["val_accuracy"] = frame["val_accuracy"].where(frame["arm"] != "ReLU, without BN", 0.1)
-    frame["val_accuracy"] = frame["val_accuracy"].where(frame["arm"] != "sigmoid, without BN", 0.1)
-    frame.loc[frame["after"] != landscape.STEPS[-1], "val_accuracy"] = math.nan
-    found = answers.why.compared(frame)
-    assert answers.why.smoother(found).status == findings.NOT_REPRODUCED
-    assert answers.why.small(found).status == findings.NOT_REPRODUCED
-
-
-@pytest.mark.parametrize(
-    ("factors", "expected"),
-    [
-        ({"outputs": 0.5, "gradients": 0.5, "weights": 0.5}, findings.REPRODUCED),
-        ({"outputs": 2.0, "gradients": 0.5}, findings.REFINED),
-        ({"outputs": 2.0}, findings.NOT_REPRODUCED),
-    ],
-)
-def test_d6_all_three_have_to_stay_small(factors, expected):
-    assert answers.why.small(answers.why.compared(way(**factors))).status == expected
-
-
-@pytest.mark.parametrize(
-    ("unevenness", "expected"), [(0.5, findings.REPRODUCED), (2.0, findings.NOT_REPRODUCED)]
-)
-def test_d7_is_about_the_spread_between_layers(unevenness, expected):
-    found = answers.why.compared(way(unevenness=unevenness))
-    assert answers.why.evenly(found).status == expected
-
-
-@pytest.mark.parametrize(
-    ("sharper", "wider", "expected"),
-    [
-        (-0.5, -0.01, findings.REPRODUCED),
-        (-0.5, 0.01, findings.REFINED),
-        (0.5, 0.01, findings.NOT_REPRODUCED),
-    ],
-)
-def test_c4_larger_rates_have_to_end_flatter_and_closer(sharper, wider, expected):
-    found = answers.why.flatter(arrived(sharper, wider))
-    assert found.status == expected
-    assert "shows no cause" in found.sentence
-
-
-@pytest.mark.parametrize(
-    ("factors", "expected"),
-    [
-        ({"bend": 0.1}, findings.REPRODUCED),
-        ({"bend": 0.1, "plain_fit": 0.999}, findings.REFINED),
-        ({}, findings.REFINED),
-    ],
-)
-def test_c11_needs_a_straight_start_and_a_bend_by_training(factors, expected):
-    assert answers.why.bend(way(**factors)).status == expected
-
-
-def test_the_verdicts_answer_the_chapters_claims():
-    given = [name for one in answers.why.verdicts(way(), arrived()) for name in one.claims]
-    assert given == [name for name, claim in chapters.CLAIMS.items() if 10 in claim.chapters]

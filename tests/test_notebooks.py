@@ -135,8 +135,8 @@ def test_on_colab_the_first_cell_installs_the_package(elsewhere, tmp_path, monke
     (tmp_path / "colab/google/colab").mkdir(parents=True)
     (tmp_path / "colab/google/colab/__init__.py").touch()
 
-    uses = "from bnbook import contents, data\n"
-    uses += "(contents.preface(1), len(data.splits('digits').train))"
+    uses = "from bnbook import chapters, data\n"
+    uses += "(chapters.find(1).preface(), len(data.splits('digits').train))"
     notebook = opened(uses, repository=Repository("someone/bn-book", "main"))
     notebook.cells.insert(0, nbformat.v4.new_code_cell("import google.colab"))
     run_elsewhere(elsewhere, notebook, [tmp_path / "colab"])

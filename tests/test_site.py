@@ -13,7 +13,7 @@ import smalldocs.notebook
 import yaml
 from conftest import ROOT
 
-from bnbook import findings, site
+from bnbook import chapters, findings, site
 from bnbook.chapters import overview
 from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
@@ -26,8 +26,9 @@ FIGURE = """#| echo: false
 import matplotlib.pyplot as plt
 plt.plot([3, 2, 1])
 plt.show()"""
-KEEPS = """from bnbook.findings import Verdict
-overview.keep([Verdict(("B5", "D2"), "refined", "Half of it.")])"""
+KEEPS = """from bnbook import chapters
+from bnbook.findings import Verdict
+overview.keep([Verdict(chapters.claim("B5"), "refined", "Half of it.")])"""
 
 
 def notebook(*cells):
@@ -115,8 +116,8 @@ def test_the_notebook_with_most_code_comes_first(book, capsys):
 
 
 def test_verdicts_pass_from_an_executed_copy_to_the_claims_page(book):
-    given = findings.Verdict(("B5", "D2"), findings.REFINED, "Half of it.")
-    put(book, "01", "# One", (f"from bnbook.answers import overview\n{KEEPS}",))
+    given = findings.Verdict(chapters.claim("B5"), findings.REFINED, "Half of it.")
+    put(book, "01", "# One", (f"from bnbook.chapters import overview\n{KEEPS}",))
     staged = site.stage(book)[0]
     assert overview.kept(staged) is None, "not executed yet"
     site.execute([staged])
@@ -133,8 +134,8 @@ def test_verdicts_pass_from_an_executed_copy_to_the_claims_page(book):
 
 
 def test_verdicts_are_found_and_made_from_any_folder(book, tmp_path, monkeypatch):
-    put(book, "01", "# One", (f"from bnbook.answers import overview\nprint('run')\n{KEEPS}",))
-    page = "from bnbook.answers import overview\noverview.in_notebook('01.ipynb')[0].sentence"
+    put(book, "01", "# One", (f"from bnbook.chapters import overview\nprint('run')\n{KEEPS}",))
+    page = "from bnbook.chapters import overview\noverview.in_notebook('01.ipynb')[0].sentence"
     monkeypatch.setenv("BNBOOK_DATA", str(book / "data"))
     for folder in (book / "chapters", book, tmp_path):
         done = nbclient.execute(notebook((page,)), cwd=str(folder))

@@ -22,7 +22,7 @@ from bnbook import (
     verify,
 )
 from bnbook.errors import BookError
-from bnbook.experiment import Experiment
+from bnbook.experiment import Experiment, grid
 from bnbook.findings import ledger
 from bnbook.run import Run
 
@@ -44,7 +44,7 @@ def weight_norms(run, splits):
 
 
 def all_seeds(experiment, frame):
-    return experiment.grid(experiment.arms.values(), [0.5], (0, 1))
+    return grid(experiment.arms.values(), [0.5], (0, 1))
 
 
 STUDY = Experiment(
@@ -137,12 +137,11 @@ def test_a_study_tells_where_it_comes_from_and_when_it_is_stale(folder):
     assert "4 runs" in str(findings.provenance(STUDY.name))
 
 
-def test_the_ledger_counts_a_studys_runs_apart(folder, monkeypatch):
+def test_the_ledger_counts_a_studys_runs_apart(folder):
     plain = replace(STUDY, name="tiny-plain", measure=None)
-    monkeypatch.setitem(chapters.EXPERIMENTS, plain.name, plain)
     for experiment in (STUDY, plain):
         sweep.sweep(experiment, workers=1)
-    runs = ledger.recorded()
+    runs = ledger.recorded([STUDY, plain])
     assert runs.groupby("experiment").size().to_dict() == {"tiny-plain": 4, "tiny-study": 4}
     assert runs["key"].nunique() == 8
     assert set(runs["step"]) == {8}
@@ -169,9 +168,9 @@ def test_numbers_that_are_none_come_back(folder):
 
 def test_a_recorded_study_is_verified_to_the_bit(folder):
     sweep.sweep(STUDY, workers=1)
-    checks = list(verify.verify(verify.choose(STUDY.name, 2, 0), workers=1))
+    checks = list(verify.verify(verify.choose(STUDY, 2, 0), workers=1))
     assert [check.verdict for check in checks] == [verify.SAME] * 2
-    recorded = verify.choose(STUDY.name, 1, None)[0]
+    recorded = verify.choose(STUDY, 1, None)[0]
     again = store.records_frame([sweep.work_of(STUDY)(recorded.run)])
     bent = again.assign(norm=again["norm"] * (1 + 1e-12))
     assert re.fullmatch(r"norm: 2 by up to \S+e-12", verify.check(recorded, bent).why)

@@ -4,6 +4,7 @@ import importlib
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -20,7 +21,7 @@ from conftest import ROOT
 import bnbook
 from bnbook import atomic, chapters, experiment, origin, spool, store, sweep, tables, training
 from bnbook.errors import BookError
-from bnbook.experiment import Experiment, plan
+from bnbook.experiment import Experiment, best_lr, grid, tuned
 from bnbook.run import Run
 
 TINY = Run(dataset="digits", epochs=1, train_size=256, lr=0.5)
@@ -29,7 +30,7 @@ ARMS = {"with BN": replace(TINY, norms=("batch",) * 4), "without BN": TINY}
 
 def tiny(*seeds):
     def plan(experiment, _):
-        return experiment.grid(experiment.arms.values(), [0.5], seeds)
+        return grid(experiment.arms.values(), [0.5], seeds)
 
     return Experiment("tiny", 0, "Does it work?", ARMS, plan)
 
@@ -79,15 +80,15 @@ def test_a_spooled_run_is_not_repeated(folder, record):
 
 
 def test_tuning_names_the_final_runs_once_its_own_are_recorded(folder, monkeypatch):
-    monkeypatch.setattr(plan, "TUNING_LRS", (0.5, 2.0))
-    monkeypatch.setattr(plan, "TUNING_SEEDS", (100,))
-    monkeypatch.setattr(plan, "SEEDS", (0,))
-    tuned = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=experiment.tuned)
-    assert sweep.sweep(tuned, workers=1) == 4  # two to tune, one shared, one at the best
+    monkeypatch.setattr(experiment, "TUNING_LRS", (0.5, 2.0))
+    monkeypatch.setattr(experiment, "TUNING_SEEDS", (100,))
+    monkeypatch.setattr(experiment, "SEEDS", (0,))
+    tuning = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=tuned)
+    assert sweep.sweep(tuning, workers=1) == 4  # two to tune, one shared, one at the best
     frame = store.read("tiny").assign(arm="with BN")
-    assert experiment.best_lr(frame, "with BN") in (0.5, 2.0)
+    assert best_lr(frame, "with BN") in (0.5, 2.0)
     assert sorted(frame[frame["seed"] == 0]["lr"].unique()) == sorted(
-        {0.1, experiment.best_lr(frame, "with BN")}
+        {0.1, best_lr(frame, "with BN")}
     )
 
 
@@ -238,7 +239,7 @@ def test_training_still_does_so_with_the_instructions_of_an_older_processor(
         "OMP_NUM_THREADS": "1",
     }
     code = (
-        "from bnbook import experiments, origin; print(origin.machine()); "
+        "from bnbook import chapters, origin; print(origin.machine()); "
         f"print(*origin.stale(chapters.EXPERIMENTS[{name!r}]), sep=', ')"
     )
     done = subprocess.run(
@@ -253,10 +254,18 @@ def test_training_still_does_so_with_the_instructions_of_an_older_processor(
     assert not moved
 
 
-#: What chapters and their answers are made from.
-SOURCES = "".join(
-    path.read_text()
-    for path in (*ROOT.glob("*.ipynb"), *ROOT.glob("chapters/*"), *ROOT.glob("bnbook/answers/*.py"))
+#: What chapters and their facts are made from, without the lines that give things their names.
+SOURCES = re.sub(
+    r'\bname="[^"]*"',
+    "",
+    "".join(
+        path.read_text()
+        for path in (
+            *ROOT.glob("*.ipynb"),
+            *ROOT.glob("chapters/*"),
+            *ROOT.glob("bnbook/chapters/**/*.py"),
+        )
+    ),
 )
 
 

@@ -14,6 +14,9 @@ from bnbook.experiment import Experiment
 from bnbook.run import Run
 
 BASE = Run(norms=("batch",) * 4, epochs=2, train_size=512)
+TINY = Experiment("tiny", 0, "Does it hold?", {"only": BASE}, lambda _, __: [BASE])
+#: What of the book can be run again here.
+VERIFIABLE = [one for one in chapters.EXPERIMENTS.values() if verify.verifiable(one)]
 LOSSES = [2.5, 2.25, 2.0, float("nan")]
 
 
@@ -53,7 +56,7 @@ def recorded(record, seeds=(0.90, 0.91, 0.92)):
     counts = [name for name in last if "_correct" in name]
     more = [{name: last[name] + round(10_000 * (seed - 0.9)) for name in counts} for seed in seeds]
     ends = store.records_frame([record | {"rows": [last | one]} for one in more])
-    return verify.Recorded("tiny", Run.from_changes(record["run"]), rows, ends)
+    return verify.Recorded(TINY, Run.from_changes(record["run"]), rows, ends)
 
 
 def check(then, now, **more):
@@ -98,15 +101,16 @@ def rerun(tiny, monkeypatch):
 # The real thing
 
 
-@pytest.mark.parametrize("name", verify.verifiable())
+@pytest.mark.parametrize("name", [one.name for one in VERIFIABLE])
 def test_records_are_told_from_measurements_and_come_back_as_they_are(name):
-    (one,) = verify.choose(name, 1, draw=0)
-    assert verify._is_study(one.rows) == (chapters.experiment(name).measure is not None)
+    experiment = chapters.experiment(name)
+    (one,) = verify.choose(experiment, 1, draw=0)
+    assert verify._is_study(one.rows) == (experiment.measure is not None)
     assert verify.check(one, one.rows.reset_index(drop=True)).verdict == verify.SAME
 
 
 def test_a_list_that_a_study_measured_is_compared_number_by_number():
-    (one,) = verify.choose("only-norm", 1, draw=0)
+    (one,) = verify.choose(chapters.experiment("only-norm"), 1, draw=0)
     same = one.rows.reset_index(drop=True)
     same["gamma"] = [gamma.copy() for gamma in same["gamma"]]
     assert verify.check(one, same).verdict == verify.SAME
@@ -116,7 +120,7 @@ def test_a_list_that_a_study_measured_is_compared_number_by_number():
 
 def test_two_short_recorded_runs_hold():
     """With batch norm and without, so that evaluation with re-estimated statistics counts too."""
-    chosen = [one for name in verify.verifiable() for one in verify.choose(name, 1000, draw=None)]
+    chosen = [one for each in VERIFIABLE for one in verify.choose(each, 1000, draw=None)]
     chosen.sort(key=lambda one: one.rows["seconds"].iloc[-1])
     with_bn = next(one for one in chosen if set(one.run.norms) == {"batch"})
     without = next(one for one in chosen if set(one.run.norms) == {"none"})
@@ -210,11 +214,11 @@ def test_elsewhere_the_start_must_agree_and_the_end_be_plausible(final, scale, h
 @pytest.mark.parametrize(("first", "holds"), [(1, True), (1 + 1.1e-4, False)])
 def test_elsewhere_rounding_may_part_losses_after_the_first(first, holds):
     """Of a recorded run whose fingerprint in double precision holds: batch norm, batches of 2."""
-    frame = chapters.RECORDS["batch-noise"]
+    noise = chapters.experiment("batch-noise")
+    frame = findings.load(noise)
     rows = frame[frame["key"] == frame.loc[frame["arm"] == "batch norm", "key"].iloc[0]]
-    then = verify.Recorded(
-        "batch-noise", Run.from_changes(json.loads(rows["run"].iloc[0])), rows, rows
-    )
+    run = Run.from_changes(json.loads(rows["run"].iloc[0]))
+    then = verify.Recorded(noise, run, rows, rows)
     now = rows.assign(machine="elsewhere")
     losses = now["first_losses"].iloc[-1] * np.array([first, *[1.01] * 9])
     now["first_losses"] = [*now["first_losses"].iloc[:-1], losses]
@@ -241,7 +245,7 @@ def test_elsewhere_a_setting_of_one_seed_is_judged_by_its_start():
 
 def test_one_number_draws_one_sample(tiny):
     keys = [
-        [one.run.key for one in verify.choose("tiny", 4, draw)]
+        [one.run.key for one in verify.choose(chapters.experiment("tiny"), 4, draw)]
         for draw in (7, 7, 8, verify.MAX_DRAW)
     ]
     assert keys[0] == keys[1] != keys[2]
@@ -249,7 +253,7 @@ def test_one_number_draws_one_sample(tiny):
 
 
 def test_a_sample_larger_than_the_table_is_the_table(tiny):
-    assert len(verify.choose("tiny", 1000, 0)) == len(tiny)
+    assert len(verify.choose(chapters.experiment("tiny"), 1000, 0)) == len(tiny)
 
 
 def test_the_shortest_runs_are_those_that_ran_to_their_end(tiny):
@@ -257,12 +261,12 @@ def test_the_shortest_runs_are_those_that_ran_to_their_end(tiny):
     del tiny[-2]["rows"][-1]
     tiny[-2]["rows"][-1]["first_losses"] = LOSSES
     write("tiny", tiny)
-    chosen = verify.choose("tiny", 2, draw=None)
+    chosen = verify.choose(chapters.experiment("tiny"), 2, draw=None)
     assert [one.run.key for one in chosen] == [tiny[-3]["key"], tiny[-4]["key"]]
 
 
 def test_seeds_are_those_of_the_same_arm_and_setting(tiny):
-    chosen = {one.run.key: one for one in verify.choose("tiny", 1000, 0)}
+    chosen = {one.run.key: one for one in verify.choose(chapters.experiment("tiny"), 1000, 0)}
     assert list(chosen[tiny[0]["key"]].seeds["val_accuracy"]) == [0.9, 0.9001, 0.9002]
     assert list(chosen[tiny[3]["key"]].seeds["val_accuracy"]) == [0.9003, 0.9004]
     assert str(chosen[tiny[9]["key"]]) == "tiny: without BN, lr 1, batch 128, seed 1"
@@ -271,7 +275,7 @@ def test_seeds_are_those_of_the_same_arm_and_setting(tiny):
 @pytest.mark.parametrize(("size", "draw"), [(0, 1), (-2, None), (1, -1), (1, 2**32)])
 def test_an_impossible_sample_is_named(size, draw):
     with pytest.raises(BookError, match=r"give --(sample|seed)"):
-        verify.choose("lite", size, draw)
+        verify.choose(chapters.experiment("lite"), size, draw)
 
 
 # The command
@@ -304,17 +308,21 @@ def test_the_command_names_what_differs_and_exits_with_1(tiny, rerun, capsys):
 
 
 def test_a_run_that_two_experiments_share_is_run_once_and_checked_twice(rerun, tiny, monkeypatch):
-    twin = replace(chapters.experiment("tiny"), name="twin")
-    monkeypatch.setitem(chapters.EXPERIMENTS, "twin", twin)
+    both = (chapters.experiment("tiny"), replace(chapters.experiment("tiny"), name="twin"))
+    monkeypatch.setitem(chapters.EXPERIMENTS, "twin", both[1])
     write("twin", tiny)
-    chosen = [one for name in ("tiny", "twin") for one in verify.choose(name, 1, 0)]
-    assert [check.recorded.experiment for check in verify.verify(chosen)] == ["tiny", "twin"]
+    chosen = [one for each in both for one in verify.choose(each, 1, 0)]
+    assert [check.recorded.experiment for check in verify.verify(chosen)] == list(both)
+
+
+def verifiable():
+    return [name for name, one in chapters.EXPERIMENTS.items() if verify.verifiable(one)]
 
 
 def test_what_has_no_records_or_no_data_here_is_not_verified_unasked(tiny, monkeypatch):
-    assert verify.verifiable() == ["tiny"]
+    assert verifiable() == ["tiny"]
     monkeypatch.setattr(data, "at_hand", lambda name: False)
-    assert verify.verifiable() == []
+    assert verifiable() == []
 
 
 def test_missing_records_are_one_clear_line(tiny, capsys):
@@ -364,7 +372,7 @@ def test_a_provenance_that_says_other_things_than_its_table_is_named(tiny, name)
     other = {"training_seconds": 7, "fingerprints": {}}.get(name, ["other"])
     store.merge("tiny", tiny, told | {name: other})
     with pytest.raises(BookError, match=rf"tiny\.json says other {name} than the records"):
-        verify.choose("tiny", 1, 0)
+        verify.choose(chapters.experiment("tiny"), 1, 0)
 
 
 def test_a_reader_who_leaves_changes_nothing_of_the_exit_code(tiny, rerun, monkeypatch):

@@ -41,8 +41,11 @@ class Records(Mapping[str, pd.DataFrame]):
             self._read[name] = findings.load(self._experiments[name])
         return self._read[name]
 
+    def __contains__(self, name: object) -> bool:
+        return name in self._experiments and store.table_path(str(name)).exists()
+
     def __iter__(self) -> Iterator[str]:
-        return (name for name in self._experiments if store.table_path(name).exists())
+        return (name for name in self._experiments if name in self)
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
@@ -183,9 +186,9 @@ class Chapter:
         """Fold away where records come from."""
         return findings.join(*(findings.provenance(self.plan(name)) for name in experiments))
 
-    def published(self, claim: str, variants: Mapping[str, str], **options: Any) -> Markdown:
+    def published(self, claim: str, *variants: Any, **options: Any) -> Markdown:
         """Set a source's figures beside our runs of its recipe; see `findings.published`."""
-        return findings.published(_all().claim(claim), variants, **options)
+        return findings.published(_all().claim(claim), *variants, **options)
 
     def lab(self, frame: pd.DataFrame | None = None, **options: Any) -> None:
         """Display its lab; see `lab.lab`."""

@@ -105,13 +105,17 @@ def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:
 
     `in_page` has the verdicts of chapters whose nets train in the page itself, by chapter. A
     chapter whose experiment is not recorded yet gives "not run here". Raises BookError where
-    records are damaged or stale, and where a chapter gives no verdict on a claim of its own.
+    records are damaged or stale, and where a chapter judges other claims than it names.
     """
     found = {}
     for chapter in chapters.CHAPTERS:
         given = {one.claim.id: one for one in _verdicts(chapter, in_page)}
         if missing := set(chapter.judges) - set(given):
             raise BookError(f"{chapter.name} gives no verdict on {', '.join(sorted(missing))}")
+        if strange := set(given) - set(chapter.judges):
+            raise BookError(
+                f"{chapter.name} judges {', '.join(sorted(strange))}: name them in its `judges`"
+            )
         found[chapter] = given
     return [
         Judgement(chapter, given[name])

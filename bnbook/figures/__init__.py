@@ -15,6 +15,7 @@ from bnbook.figures.comparisons import (
     two_rates,
 )
 from bnbook.figures.costs import clock, cost_map, ratios, sizes
+from bnbook.figures.drawn import beside, blocks
 from bnbook.figures.fit import batch_sizes, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
@@ -27,6 +28,8 @@ __all__ = [
     "WIDTH",
     "affine_histograms",
     "batch_sizes",
+    "beside",
+    "blocks",
     "causes",
     "clock",
     "contrast_name",

@@ -96,6 +96,7 @@ from bnbook.findings.statistics import (
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
 from bnbook.findings.training_share import HalfPoint, half_point, share_trained
+from bnbook.findings.transfer import elsewhere, transfer_table
 from bnbook.findings.writing import (
     Markdown,
     as_percent,
@@ -159,6 +160,7 @@ __all__ = [
     "contrasts",
     "contributions",
     "departures",
+    "elsewhere",
     "entering",
     "estimates",
     "evaluation_noise",
@@ -212,6 +214,7 @@ __all__ = [
     "summary",
     "table",
     "timed_on",
+    "transfer_table",
     "trend",
     "tuning",
     "two_digits",

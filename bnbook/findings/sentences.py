@@ -25,6 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from bnbook.errors import BookError
 from bnbook.findings import decisions, writing
 
@@ -56,6 +58,11 @@ def _over_interval(write: Write) -> Callable[[Any, dict[str, int]], str]:
     return written
 
 
+def _size(x: float, low: float = np.nan, high: float = np.nan, digits: int = 1) -> str:
+    """Write a difference in points that has no sign: "0.8 points"."""
+    return writing.points(x, low, high, digits).removeprefix("+")
+
+
 def _plainly(write: Callable[[Any], str]) -> Callable[[Any, dict[str, int]], str]:
     return lambda value, _digits: write(value)
 
@@ -64,6 +71,7 @@ def _plainly(write: Callable[[Any], str]) -> Callable[[Any, dict[str, int]], str
 FORMATS: Final[Mapping[str, Callable[[Any, dict[str, int]], str]]] = {
     "percent": _over_interval(writing.percent),
     "points": _over_interval(writing.points),
+    "size": _over_interval(_size),
     "plain": _over_interval(writing.plain),
     "two": _plainly(writing.two_digits),
     "p": _plainly(writing.p_value),

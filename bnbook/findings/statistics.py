@@ -328,11 +328,25 @@ def arms(frame: pd.DataFrame) -> list[str]:
 def holm(p_values: Any) -> npt.NDArray[np.float64]:
     """Holm's step-down adjustment (Holm 1979); a missing p-value counts as 1."""
     # statsmodels has it, but collects garbage at each call: half of the time of a page.
-    p = np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)
+    return _stepped(np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)).clip(max=1)
+
+
+def _stepped(p_values: Any) -> npt.NDArray[np.float64]:
+    p = np.asarray(p_values, dtype=float)
     order = np.argsort(p)
     # The smallest of n counts n times, the next n - 1 times, and none less than one before it.
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)).clip(max=1)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
     return np.asarray(stepped[np.argsort(order)], dtype=float)
+
+
+def _adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
+    """Widen 95 % t intervals from `mean`, `high` and `n` to the level that Holm's method leaves."""
+    p = table["p_difference"].fillna(1).clip(lower=np.finfo(float).tiny)
+    freedom = (table["n"] - 1).clip(lower=1)
+    times = _stepped(p) / p
+    wider = stats.t.isf(LEVEL / times / 2, freedom) / stats.t.isf(LEVEL / 2, freedom)
+    half = (table["high"] - table["mean"]) * wider
+    return table["mean"] - half, table["mean"] + half
 
 
 def classify(p_difference: float, p_equivalence: float, level: float = LEVEL) -> str:
@@ -345,12 +359,14 @@ def classify(p_difference: float, p_equivalence: float, level: float = LEVEL) ->
 def compared(pairs: Sequence[Paired]) -> pd.DataFrame:
     """One row per comparison, both p-values Holm-adjusted over all of them, with its `finding`.
 
-    The intervals are per comparison (95 %), not adjusted. Where all runs of one arm train and
-    none of the other, and yet the t test is undecided (failed runs may scatter from 10 to 90 %),
-    the finding says just that.
+    The intervals are adjusted, too: as wide as Holm's method has it for each comparison, so that
+    one excludes 0 where `holm_difference` is below the level, and only there. Where all runs of one
+    arm train and none of the other, and yet the t test is undecided (failed runs may scatter from
+    10 to 90 %), the finding says just that.
     """
     table = pd.DataFrame([{**asdict(pair), "failed": pair.failed} for pair in pairs])
     table["holm_difference"] = holm(table["p_difference"])
+    table["low"], table["high"] = _adjusted(table)
     table["holm_equivalence"] = holm(table["p_equivalence"])
     table["finding"] = [
         classify(d, e)

@@ -4,7 +4,9 @@ Their primary contrasts once more, each in another setting: Fashion-MNIST, which
 trains on; MNIST with ReLU in place of the sigmoid; MNIST with momentum and weight decay.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
@@ -19,6 +21,8 @@ from bnbook.experiment import (
     subsets,
     tuned,
 )
+from bnbook.findings.records import contrasts
+from bnbook.findings.writing import Markdown, as_points, table
 from bnbook.run import Run
 
 _FIVE, _THREE = LATER_SEEDS[:5], LATER_SEEDS[:3]
@@ -126,3 +130,50 @@ TRANSFER = (
         plan=_rates,
     ),
 )
+
+#: Where the answers of chapters 1 to 5 are asked again, and the experiments that do so.
+SETTINGS = {
+    "Fashion-MNIST, sigmoid": "transfer-clothes",
+    "MNIST, ReLU": "transfer-relu",
+    "MNIST, sigmoid, momentum 0.9, weight decay 5·10⁻⁴": "transfer-momentum",
+}
+
+
+def elsewhere(records: Mapping[str, pd.DataFrame], arms: Sequence[str]) -> pd.DataFrame:
+    """Compare `arms` with the full net in every setting of `SETTINGS` that is recorded.
+
+    The rows of `findings.contrasts`, with the `setting`; corrected over all contrasts of its
+    experiment.
+    """
+    plans = {one.name: one for one in TRANSFER}
+    found = []
+    for setting, name in SETTINGS.items():
+        if name in records:
+            rows = contrasts(records[name], plans[name].contrasts)
+            found.append(rows[rows["a"].isin(arms)].assign(setting=setting))
+    return pd.concat(found, ignore_index=True)
+
+
+#: In place of a finding, where runs failed.
+NO_MEAN = "compare the counts"
+
+
+def transfer_table(rows: pd.DataFrame) -> Markdown:
+    """Show `elsewhere`, and whatever rows of `findings.contrasts` a chapter sets before it."""
+    return table(
+        rows,
+        {
+            "Setting": "setting",
+            "Without it": "a",
+            "Test accuracy, against the full net": _effect,
+            "Finding": lambda row: NO_MEAN if row["failed"] else row["finding"],
+        },
+    )
+
+
+def _effect(row: Mapping[str, Any]) -> str:
+    """Write a difference; where runs failed, no mean describes it, so how many trained."""
+    if not row["failed"]:
+        return as_points(row)
+    a, b = row["n"] - row["failed_a"], row["n"] - row["failed_b"]
+    return f"{a} of {row['n']} train; of the full nets, {b}"

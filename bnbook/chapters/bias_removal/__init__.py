@@ -1,23 +1,13 @@
-"""Exercise 1 · The bias before batch norm."""
+"""Exercise 1: the bias before batch norm."""
 
-from bnbook.chapters.bias_removal import answers
 from bnbook.chapters.bias_removal.claims import CLAIMS
 from bnbook.chapters.bias_removal.experiments import EXPERIMENTS
+from bnbook.chapters.bias_removal.facts import facts
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
 _ARMS = PAGE.arms
-PRESET = Preset(
-    name="bias-removal",
-    title="Train with and without the biases",
-    nets=(Net("All biases", _ARMS["1234"]), Net("No biases", _ARMS["no biases"])),
-    controls=("biases",),
-    watch="bias gradients",
-    lr=0.5,
-    ask="Do the curves part, and do the hidden biases get a gradient? "
-    "Then give both nets the variance-only norm and train again.",
-)
 
 CHAPTER = Chapter(
     __name__,
@@ -28,7 +18,15 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C1",),
-    preset=PRESET,
-    ruled=answers.verdicts,
-    reads=("bias-removal",),
+    facts_of=facts,
+    preset=Preset(
+        name="bias-removal",
+        title="Train with and without the biases",
+        nets=(Net("All biases", _ARMS["1234"]), Net("No biases", _ARMS["no biases"])),
+        controls=("biases",),
+        watch="bias gradients",
+        lr=0.5,
+        ask="Do the two curves ever part? Do the hidden biases get a gradient? Then give both "
+        "nets the variance-only norm and train again.",
+    ),
 )

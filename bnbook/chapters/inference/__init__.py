@@ -4,6 +4,7 @@ from bnbook.chapters.chapter import UNDER_THE_HOOD, Chapter
 from bnbook.chapters.inference import answers
 from bnbook.chapters.inference.claims import CLAIMS
 from bnbook.chapters.inference.experiments import EXPERIMENTS
+from bnbook.lab.presets import WITH_OR_WITHOUT
 
 CHAPTER = Chapter(
     __name__,
@@ -15,6 +16,7 @@ CHAPTER = Chapter(
     needs=(1, 8),
     experiments=EXPERIMENTS,
     claims=CLAIMS,
+    preset=WITH_OR_WITHOUT,
     judges=("A6", "D1", "D2", "D3", "D4"),
     ruled=answers.verdicts,
     reads=("running-statistics", "norm-place"),

@@ -4,6 +4,7 @@ from bnbook.chapters.chapter import UNDER_THE_HOOD, Chapter
 from bnbook.chapters.why import answers
 from bnbook.chapters.why.claims import CLAIMS
 from bnbook.chapters.why.experiments import EXPERIMENTS
+from bnbook.lab.presets import WITH_OR_WITHOUT
 
 CHAPTER = Chapter(
     __name__,
@@ -15,6 +16,7 @@ CHAPTER = Chapter(
     needs=(2, 4),
     experiments=EXPERIMENTS,
     claims=CLAIMS,
+    preset=WITH_OR_WITHOUT,
     judges=("C4", "C11", "D6", "D7", "D8"),
     ruled=answers.verdicts,
     reads=("landscape", "sharpness"),

@@ -1,6 +1,4 @@
-"""Numbers, tables and verdicts as Markdown."""
-
-import re
+"""Numbers, lists and tables as Markdown."""
 
 import numpy as np
 import pandas as pd
@@ -9,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tables import table
 
-from bnbook import chapters, findings
+from bnbook import findings
 from bnbook.errors import BookError
 
 
@@ -64,38 +62,6 @@ def test_short_answer_folds_and_leaves_blank_lines_for_markdown():
     )
 
 
-def test_verdict_is_the_first_rule_that_holds():
-    found = findings.verdict(
-        "C1",
-        (findings.REPRODUCED, False, "same"),
-        (findings.REFINED, True, "in part"),
-        (findings.NOT_REPRODUCED, True, "no"),
-    )
-    assert (found.status, found.sentence) == ("refined", "in part")
-    assert chapters.claim("C1").text in text(found)
-    assert "**Refined.** in part" in text(found)
-
-
-def test_verdict_with_a_forgotten_case_is_an_error():
-    with pytest.raises(BookError, match="no verdict on C1"):
-        findings.verdict("C1", (findings.REPRODUCED, False, "same"))
-
-
-def test_verdict_on_an_unknown_claim_or_with_an_unknown_status_is_an_error():
-    with pytest.raises(BookError, match="unknown claim 'Z9'"):
-        findings.verdict("Z9", (findings.REPRODUCED, True, ""))
-    with pytest.raises(ValueError, match="unknown status"):
-        findings.Verdict(("C1",), "proven", "")
-
-
-def test_verdicts_are_listed_as_one_table():
-    both = findings.verdicts(
-        [findings.verdict(c, (findings.NOT_RUN, True, "Later.")) for c in ("C1", "C10")]
-    )
-    assert len(text(both).splitlines()) == 4
-    assert "**not run here**. Later." in text(both)
-
-
 @pytest.mark.parametrize(
     ("x", "said"),
     [
@@ -132,34 +98,13 @@ def test_a_difference_without_spread_is_not_given_an_interval():
     )
 
 
-def test_published_figures_stand_beside_the_same_recipe_with_several_seeds():
-    posted = table({"no biases": [0.98, 0.982, 0.984], "other": [0.5, 0.5, 0.5]})
-    shown = text(findings.published("C1", {"no hidden biases": "no biases"}, posted))
-    assert (
-        "| no hidden biases | 98.21 % | 92.20 % [91.70, 92.70] | 92.00 % to 92.40 % "
-        "| 97.20 % [96.70, 97.70] | 3 of 3 |"
-    ) in shown
-    assert "Ours: 3 seeds" in shown
-    assert "50.00" not in shown
-    with pytest.raises(BookError, match="C1 has no accuracy for all of them"):
-        findings.published("C1", {"all of them": "no biases"}, posted)
-    with pytest.raises(BookError, match="learning rate"):
-        findings.published("C2", {"lowest": "no biases"}, posted)
-
-
-def test_every_claim_has_a_known_source_and_chapter_and_plausible_figures():
-    for claim in chapters.CLAIMS.values():
-        assert claim.source in claims.SOURCES
-        assert re.fullmatch(f"{claim.source}[0-9]+", claim.id)
-        assert claim.chapters
-        assert claim.text.endswith((".", ".)"))
-        if claim.unit == "accuracy":
-            assert all(0 < x < 1 for x in claim.figures.values())
-
-
-def test_the_claims_of_the_five_chapters_are_all_there():
-    found = {claim.id for claim in chapters.CLAIMS.values() if min(claim.chapters) <= 5}
-    assert found == {"A3", *(f"C{i}" for i in range(1, 11)), "D5"}
+def test_rates_are_a_range_only_if_none_between_is_missing():
+    tried = [0.1, 0.5, 1.0, 2.0]
+    assert findings.span([0.5, 1.0, 2.0], tried) == "0.5 to 2"
+    assert findings.span([0.1, 1.0, 2.0], tried) == "0.1, 1 and 2"
+    assert findings.span([], tried) == "none"
+    assert findings.list_of("ab") == "a and b"
+    assert findings.list_of("a") == "a"
 
 
 def test_a_missing_number_is_a_dash():

@@ -1,0 +1,74 @@
+"""Pictures that explain: a net as a row of boxes, and a reader's own run beside recorded ones."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from bnbook.figures.comparisons import band
+from bnbook.findings import summary
+from bnbook.history import History
+from bnbook.theme import INK, PALETTE, accuracy_axis, canvas, label, legend, series
+from bnbook.theme import style as style_of
+
+
+def blocks(rows: Sequence[Sequence[str]], marked: Collection[str] = ()) -> Figure:
+    """Draw rows of boxes with arrows from left to right, one row under the other.
+
+    Boxes whose text is in `marked` have batch norm's color, and thicker lines.
+    """
+    figure, (ax,) = canvas(0.4 + 0.85 * len(rows))
+    longest = max(map(len, rows))
+    for y, row in enumerate(rows):
+        for x, text in enumerate(row):
+            chosen = text in marked
+            ax.annotate(
+                text,
+                (x, -y),
+                ha="center",
+                va="center",
+                color=PALETTE[0] if chosen else INK,
+                bbox={
+                    "boxstyle": "round,pad=0.5",
+                    "facecolor": "none",
+                    "edgecolor": PALETTE[0] if chosen else INK,
+                    "linewidth": 2 if chosen else 1,
+                },
+            )
+            if x:
+                ax.annotate(
+                    "",
+                    (x - 0.36, -y),
+                    (x - 0.64, -y),
+                    arrowprops={"arrowstyle": "->", "color": INK},
+                )
+    ax.set(xlim=(-0.5, longest - 0.5), ylim=(0.5 - len(rows), 0.5))
+    ax.axis("off")
+    return figure
+
+
+def beside(mine: History, recorded: pd.DataFrame) -> Figure:
+    """Draw the validation accuracy of a run of one's own over the recorded means and bands.
+
+    `recorded` has runs of `findings.load` at one learning rate and batch size, one line per arm.
+    """
+    table = summary(recorded, ["arm", "epoch"])
+    figure, (ax,) = canvas(3.6)
+    styles = series(table, "arm")
+    for name, style in styles.items():
+        part = table[table["arm"] == name]
+        ax.fill_between(
+            part["epoch"], part["low"], part["high"], color=style.color, alpha=0.2, lw=0
+        )
+        ax.plot(part["epoch"], part["mean"], color=style.color, linestyle=style.dash)
+    own = style_of(len(styles))
+    frame = mine.frame()
+    ax.plot(frame["epoch"], frame["val_accuracy"], color=own.color, marker="*", ms=10, lw=2.5)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    label(ax, "epoch", "validation accuracy")
+    accuracy_axis(ax)
+    legend(figure, styles | {"your run": own})
+    return figure
