@@ -5,6 +5,14 @@ class BookError(Exception):
     """Bad input or a broken environment; the message is one line and names the way out."""
 
 
+class NoRecordsError(BookError):
+    """There are no records yet of what is called `name`."""
+
+    def __init__(self, message: str, name: str = "") -> None:
+        super().__init__(message)
+        self.name = name
+
+
 def reason(error: BaseException) -> str:
     """Say in one line what was wrong, without a full stop."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from bnbook import data, spool, tables
 from bnbook.atomic import replacing
-from bnbook.errors import BookError, reason
+from bnbook.errors import BookError, NoRecordsError, reason
 from bnbook.history import History
 from bnbook.run import Run
 from bnbook.tables import Record, Row
@@ -165,7 +165,9 @@ def _table(name: str) -> pa.Table:
 def _pair(name: str) -> tuple[bytes, dict[str, Any]]:
     """Read a table's content and the provenance that describes it."""
     if not table_path(name).exists():
-        raise BookError(f"no records of {name} in {results_folder()}: run `bnbook sweep {name}`")
+        raise NoRecordsError(
+            f"no records of {name} in {results_folder()}: run `bnbook sweep {name}`", name
+        )
     fault = ""
     for _ in range(2):  # another process may write both between two of our looks
         try:

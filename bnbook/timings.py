@@ -16,7 +16,7 @@ import torch
 
 from bnbook import data, origin
 from bnbook.atomic import replacing
-from bnbook.errors import BookError
+from bnbook.errors import BookError, NoRecordsError
 
 
 def path(name: str) -> Path:
@@ -57,7 +57,7 @@ def _read(name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path(name).read_text())
     except FileNotFoundError:
-        raise BookError(f"no timings of {name}: {path(name)} is missing") from None
+        raise NoRecordsError(f"no timings of {name}: {path(name)} is missing", name) from None
     except ValueError as error:
         raise BookError(
             f"{path(name)} is damaged ({error}): restore it with `git checkout`"

@@ -11,8 +11,6 @@ import pandas as pd
 from bnbook.run import Run
 
 WIDTHS = (6, 16, 120, 84)
-#: Accuracies of five seeds.
-FIVE = (0.970, 0.972, 0.974, 0.971, 0.973)
 
 
 def run_rows(
@@ -109,44 +107,3 @@ def probed(norms: tuple[str, ...], arm: str, seed: int = 0, gamma: float = 1.5) 
     more = {name: [value, value] for name, value in lists.items()}
     more |= {name: [None, value] for name, value in last.items()}
     return run_rows(Run(norms=norms, seed=seed, epochs=1), arm, [0.1, 0.97], **more)
-
-
-def over_rates(normed, plain):
-    """Records of both arms, with shares of five seeds that train at each learning rate."""
-    both = [shares(normed, "with BN"), shares(plain, "without BN")]
-    frame = pd.concat(both, ignore_index=True)
-    return frame.assign(arm=frame["arm"].astype(pd.CategoricalDtype(["with BN", "without BN"])))
-
-
-def tuned(finals):
-    """Runs of arms at the shared rate and at their own best, which is 1 for all.
-
-    `finals` maps an arm to its mean final accuracies at 0.1 and at 1; five fresh seeds each.
-    """
-    rows = []
-    for n, (arm, by_rate) in enumerate(finals.items()):
-        norms = tuple("batch" if n >> i & 1 else "none" for i in range(4))
-        for lr, final in zip((0.1, 1.0), by_rate, strict=True):
-            for seed in (100, 101):
-                run = Run(norms=norms, lr=lr, seed=seed, epochs=2)
-                rows += run_rows(run, arm, [0.1, 0.5, 0.90 + 0.05 * lr])
-            for seed, noise in enumerate(FIVE):
-                run = Run(norms=norms, lr=lr, seed=seed, epochs=2)
-                reached = final + noise - 0.972
-                outcome = "trained" if reached >= 0.9 else "not yet trained"
-                rows += run_rows(run, arm, [0.1, reached - 0.1, reached + n * 1e-6 * seed], outcome)
-    return arranged(rows, finals)
-
-
-def by_layer(worth):
-    """All 16 subsets at both learning rates, three evaluated epochs; arms named by their slots."""
-    parts = [subsets(worth, seeds=4, lr=lr) for lr in (0.1, 1.0)]
-    frame = pd.concat(parts, ignore_index=True)
-    slots = (
-        frame["arm"]
-        .astype(str)
-        .map(lambda bits: "".join(str(i) for i, bit in enumerate(bits, 1) if bit == "1") or "none")
-    )
-    frame = frame.assign(arm=slots)
-    ends = [frame[frame["epoch"] == 1].assign(epoch=e, step=1000 * e, epochs=8) for e in (2, 4, 8)]
-    return pd.concat([frame[frame["epoch"] == 0].assign(epochs=8), *ends], ignore_index=True)

@@ -23,6 +23,9 @@ def judged(*more):
 @pytest.fixture
 def nothing_recorded(monkeypatch, tmp_path):
     monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+    monkeypatch.setattr(chapters, "RECORDS", chapters.Records(chapters.EXPERIMENTS))
+    for chapter in chapters.CHAPTERS:
+        monkeypatch.delitem(vars(chapter), "facts", raising=False)
 
 
 def text(markdown):

@@ -8,11 +8,10 @@ import pytest
 from tables import arranged, run_rows
 
 from bnbook import findings
-from bnbook import timings as recorded
-from bnbook.chapters import advice
 from bnbook.chapters.cost import answers as cost
-from bnbook.chapters.cost.experiments import NETS, STEPS, TIME_TO_ACCURACY, arm_name
+from bnbook.chapters.cost.experiments import NETS, TIME_TO_ACCURACY
 from bnbook.findings import Interval
+from bnbook.findings.reaching import STEPS, arm_name
 
 ARMS = list(TIME_TO_ACCURACY.arms)
 
@@ -133,14 +132,3 @@ def test_fewer_steps_can_make_up_for_longer_ones_and_need_not():
     # Where nobody knows how long the other side takes, one direction stays open.
     assert "later" not in said[35, None]
     assert "sooner" not in said[None, 40]
-
-
-@pytest.mark.parametrize(
-    ("epochs", "start"), [((20, 40), "Judge batch norm by the time"), ((39, 40), "Expect to pay")]
-)
-def test_the_advice_on_time_follows_the_clock(epochs, start, monkeypatch, tmp_path):
-    monkeypatch.setattr(recorded, "path", lambda name: tmp_path / f"{name}.json")
-    recorded.write("bn-steps", timings(1.5, 1.3).to_dict("records"), "a test")
-    found = advice.pace(records(reach(*epochs)))
-    assert found.do.startswith(start)
-    assert "50\N{NO-BREAK SPACE}% [50, 50] (MLP, ReLU)" in found.evidence

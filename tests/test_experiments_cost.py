@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 from tables import arranged, run_rows
 
-from bnbook.chapters.cost.experiments import NETS, TARGETS, TIME_TO_ACCURACY, arm_name
-from bnbook.findings import reaching
+from bnbook.chapters.cost.experiments import NETS, TIME_TO_ACCURACY
+from bnbook.findings.reaching import STEPS, TARGETS, arm_name, quickest_lr, steps_to
 
 ARMS = list(TIME_TO_ACCURACY.arms)
 
@@ -44,16 +44,16 @@ def test_a_run_reaches_a_target_at_its_first_evaluation_there():
     # 0.97 as a share of float32 would be just below the target.
     frame = arranged(rows(run, arm, [0.1, 0.94, 0.97, 0.96, 0.98]), ARMS)
     step = frame["step"].tolist()
-    assert reaching.steps_to(frame, 0.95)["reached"].tolist() == [step[2]]
-    assert reaching.steps_to(frame, 0.97)["reached"].tolist() == [step[2]]
-    assert reaching.steps_to(frame, 0.98)["reached"].tolist() == [step[4]]
-    assert reaching.steps_to(frame, 0.99)["reached"].isna().all()
+    assert steps_to(frame, 0.95)["reached"].tolist() == [step[2]]
+    assert steps_to(frame, 0.97)["reached"].tolist() == [step[2]]
+    assert steps_to(frame, 0.98)["reached"].tolist() == [step[4]]
+    assert steps_to(frame, 0.99)["reached"].isna().all()
 
 
 def test_the_quickest_rate_wins_not_the_one_that_ends_higher():
     arm, (low, middle, high) = ARMS[0], NETS["LeNet, sigmoids"][2]
     frame = tuned(arm, {low: [0.1, 0.9, 0.99], middle: [0.1, 0.975, 0.975], high: [0.1, 0.9, 0.96]})
-    assert reaching.quickest_lr(frame, arm) == middle
+    assert quickest_lr(frame, arm) == middle
     later = [run for run in TIME_TO_ACCURACY.runs(frame) if run.seed < 100]
     assert {(TIME_TO_ACCURACY.arm_of(run), run.lr) for run in later} == {(arm, middle)}
     assert {run.seed for run in later} == {10, 11, 12, 13, 14}
@@ -65,18 +65,18 @@ def test_a_rate_that_one_seed_does_not_get_there_with_is_passed_over():
     frame = tuned(arm, curves)
     fails = (frame["lr"] == middle) & (frame["seed"] == 101)
     frame.loc[fails, ["val_correct"]] = 9000
-    assert reaching.quickest_lr(frame, arm) == low
+    assert quickest_lr(frame, arm) == low
 
 
 def test_where_no_rate_gets_there_the_highest_end_counts():
     arm, (low, middle, high) = ARMS[0], NETS["LeNet, sigmoids"][2]
     curves = {low: [0.1, 0.2], middle: [0.1, 0.3], high: [0.1, 0.95]}
-    assert reaching.quickest_lr(tuned(arm, curves), arm) == high
+    assert quickest_lr(tuned(arm, curves), arm) == high
 
 
 @pytest.mark.parametrize("arm", ARMS)
 def test_evaluations_lie_at_most_a_quarter_of_the_way_apart(arm):
     run = TIME_TO_ACCURACY.arms[arm]
-    steps = [reaching.STEPS * epoch for epoch in (*run.eval_epochs, run.epochs) if epoch >= 4]
+    steps = [STEPS * epoch for epoch in (*run.eval_epochs, run.epochs) if epoch >= 4]
     assert all(b / a <= 1.4 for a, b in pairwise(steps))
     assert sorted(TARGETS) == list(TARGETS)

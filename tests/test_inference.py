@@ -2,11 +2,10 @@
 
 import pandas as pd
 import pytest
-from tables import FIVE, arranged, run_rows
+from tables import arranged, run_rows
 
 from bnbook import chapters, figures, findings
-from bnbook.chapters import advice
-from bnbook.experiment import SHARED_LR, TUNING_SEEDS
+from bnbook.experiment import SHARED_LR
 from bnbook.run import Run
 
 ARMS = ("sigmoid", "ReLU")
@@ -76,35 +75,6 @@ def test_both_statistics_show_the_same_runs_twice():
     twice = findings.both_statistics(arranged(rows, ["with BN"])).set_index(["arm", "epoch"])
     assert twice.loc[("re-estimated", 1), "val_accuracy"] == 0.97
     assert twice.loc[("running", 1), "val_accuracy"] == pytest.approx(0.92)
-
-
-def placed(costs):
-    """Runs of every arm at two rates, 1 the better; `costs` per arm are taken off."""
-    rows = []
-    for arm, base in PLACE_ARMS.items():
-        for lr in (0.1, 1.0):
-            for seed in (*range(5), *TUNING_SEEDS):
-                end = FIVE[seed % 5] - costs.get(arm, 0.0) - (0.01 if lr < 1 else 0)
-                fields = base.changes() | {"lr": lr, "seed": seed, "epochs": 1, "eval_epochs": []}
-                rows += run_rows(Run.from_changes(fields), arm, [0.1, end])
-    return arranged(rows, PLACE_ARMS)
-
-
-@pytest.mark.parametrize(
-    ("costs", "advised"),
-    [
-        ({"sigmoid, after": 0.02, "ReLU, after": 0.02}, "Put batch norm before the"),
-        ({"sigmoid, after": 0.02}, "Put it before it with sigmoid."),
-        (
-            {"sigmoid, before": 0.02, "ReLU, after": 0.02},
-            "Put it after it with sigmoid and before it with ReLU.",
-        ),
-        ({"ReLU, before": 0.02}, "Put it after it with ReLU."),
-        ({}, "Leave it where it is"),
-    ],
-)
-def test_the_advice_on_the_place_follows_what_the_other_costs(costs, advised):
-    assert advised in advice.place(placed(costs)).do
 
 
 def test_figures_show_every_cause_and_both_nets():

@@ -27,10 +27,11 @@ def start(preset, net, **changes):
 
 def test_each_chapter_with_a_lab_has_a_preset_under_its_experiments_name():
     with_a_lab = [chapter for chapter in chapters.CHAPTERS if chapter.preset]
-    assert [chapter.number for chapter in with_a_lab] == [1, 2, 3, 4, 5, 12, 13]
+    assert {1, 2, 3, 4, 5, 12, 13} <= {chapter.number for chapter in with_a_lab}
     for chapter in with_a_lab:
-        assert chapters.experiment(chapter.preset.name).chapter == chapter.number
-    assert len(PRESETS) == len(with_a_lab)
+        if chapter.preset is not presets.WITH_OR_WITHOUT or chapter.number == 2:
+            assert chapters.experiment(chapter.preset.name).chapter == chapter.number
+    assert len(PRESETS) == len({chapter.preset for chapter in with_a_lab})
 
 
 @each

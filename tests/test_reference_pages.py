@@ -2,9 +2,7 @@
 
 import inspect
 
-import pandas as pd
 import pytest
-from tables import FIVE, by_layer, over_rates, run_rows, table, tuned
 
 import bnbook.run
 from bnbook import chapters, findings, norms, reference, store
@@ -34,95 +32,6 @@ def test_every_rule_reads_experiments_that_exist_and_points_to_a_chapter():
         for name in names:
             chapters.experiment(name)
     assert "(09-inference.ipynb)" in str(advice.folding())
-
-
-@pytest.mark.parametrize(
-    ("shift", "start"), [(0.0, "Leave out the bias"), (-0.02, "Keep the biases")]
-)
-def test_the_advice_on_biases_follows_the_records(shift, start):
-    values = {arm: list(FIVE) for arm in ARMS}
-    values["no biases"] = [value + shift for value in FIVE]
-    assert advice.bias(table(values, lr=0.1)).do.startswith(start)
-
-
-def test_the_advice_on_biases_says_where_the_records_decide_nothing():
-    values = {arm: [0.95, 0.97, 0.99] for arm in ARMS}
-    values["no biases"] = [0.97, 0.99, 0.95]
-    assert advice.bias(table(values, lr=0.1)).do.startswith("Our records leave open")
-
-
-@pytest.mark.parametrize(("plain", "words"), [(NONE, "look higher"), (ALL, "is not better")])
-def test_the_advice_on_the_learning_rate_follows_the_half_points(plain, words):
-    assert words in advice.rate(over_rates(ALL, plain)).do
-
-
-@pytest.mark.parametrize(
-    ("worth", "words"),
-    [
-        ({0: 0.9, 1: 0.9, 2: 0.9, 3: 0.9}, "after every hidden layer."),
-        ({0: 0.9, 1: 0.0, 2: 0.0, 3: 0.0}, "and after conv1 in any case"),
-        ({0: 0.0, 1: 0.0, 2: 0.0, 3: 0.0}, "take out one"),
-    ],
-)
-def test_the_advice_on_where_to_put_norms_follows_what_is_missed(worth, words):
-    assert words in advice.layers(by_layer(worth)).do
-
-
-@pytest.mark.parametrize(
-    ("both", "start"), [((0.93, 0.95), "Let gamma"), ((0.97, 0.98), "You may hold")]
-)
-def test_the_advice_on_freezing_follows_what_it_costs(both, start):
-    fixed = {"gamma fixed": (0.93, 0.97), "beta fixed": (0.96, 0.97), "both fixed": both}
-    frame = tuned({"both learned": (0.97, 0.98), **fixed})
-    assert advice.freezing(frame).do.startswith(start)
-
-
-@pytest.mark.parametrize(
-    ("mean_only", "start"),
-    [((0.9, 0.95), "Keep both halves"), ((0.97, 0.98), "Half of it may do: try mean-only")],
-)
-def test_the_advice_on_halves_follows_what_they_reach(mean_only, start):
-    arms = {"full": (0.97, 0.98), "mean-only": mean_only, "variance-only": (0.92, 0.93)}
-    frame = tuned(arms | {"none": (0.1, 0.1)})
-    assert advice.halves(frame).do.startswith(start)
-
-
-@pytest.mark.parametrize(("gap", "start"), [(0.05, "Re-estimate"), (0.0, "Evaluate with running")])
-def test_the_advice_on_evaluation_follows_the_noise_of_running_statistics(gap, start):
-    frame = over_rates(ALL, ALL)
-    frame["val_accuracy_running"] = frame["val_accuracy"] - gap
-    assert advice.evaluation(frame).do.startswith(start)
-
-
-def grid(reached):
-    """With batch norm at two learning rates: {batch size: mean final accuracy}."""
-    rows = []
-    for size, final in reached.items():
-        for lr, lost in ((0.1, 0.05), (1.0, 0.0)):
-            for seed, noise in enumerate(FIVE):
-                run = Run(norms=("batch",) * 4, lr=lr, seed=seed, batch_size=size, epochs=1)
-                rows += run_rows(
-                    run, "with BN", [0.1, final - lost + noise - 0.972 + size * seed * 1e-7]
-                )
-    return pd.DataFrame(rows)
-
-
-@pytest.mark.parametrize(
-    ("small", "start"),
-    [(0.94, "Do not go down to batches of 16"), (0.97, "Batches of 16 are large enough")],
-)
-def test_the_advice_on_small_batches_follows_what_they_cost(small, start):
-    found = advice.small_batches(grid({16: small, 128: 0.97}))
-    assert found.do.startswith(start)
-    assert "Batches of 16 at 1 minus batches of 128 at 1" in found.evidence
-
-
-def test_the_advice_on_small_batches_says_where_seeds_disagree():
-    frame = grid({16: 0.97, 128: 0.97})
-    few = frame["batch_size"] == 16
-    frame.loc[few, "test_accuracy"] += 0.02 * (frame.loc[few, "seed"] % 2) - 0.01
-    found = advice.small_batches(frame)
-    assert found.do == "Our records leave open whether batches of 16 cost accuracy."
 
 
 # How the results were made

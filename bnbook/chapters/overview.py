@@ -12,9 +12,9 @@ from IPython import get_ipython
 from IPython.display import display
 from IPython.utils.capture import capture_output
 
-from bnbook import chapters, data, findings, store, timings
+from bnbook import chapters, data, findings
 from bnbook.chapters.chapter import Chapter
-from bnbook.errors import BookError
+from bnbook.errors import BookError, NoRecordsError
 from bnbook.findings import Markdown, Verdict
 from bnbook.findings.claims import SOURCES, Claim
 
@@ -128,12 +128,13 @@ def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:
 def _verdicts(chapter: Chapter, in_page: Mapping[int, Sequence[Verdict]]) -> list[Verdict]:
     if chapter.number in in_page:
         return list(in_page[chapter.number])
-    paths = {name: store.table_path(name) for name in chapter.reads}
-    paths |= {name: timings.path(name) for name in chapter.timed}
-    if missing := [name for name, path in paths.items() if not path.exists()]:
-        reason = f"Not recorded yet: experiment {' and '.join(f'`{name}`' for name in missing)}."
+    if not chapter.judges:
+        return []
+    try:
+        return chapter.verdicts()
+    except NoRecordsError as missing:
+        reason = f"Not recorded yet: experiment `{missing.name}`."
         return [Verdict(chapters.claim(c), findings.NOT_RUN, reason) for c in chapter.judges]
-    return chapter.verdicts() if chapter.judges else []
 
 
 def tally(judgements: Sequence[Judgement]) -> Markdown:

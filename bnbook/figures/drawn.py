@@ -59,11 +59,7 @@ def beside(mine: History, recorded: pd.DataFrame) -> Figure:
     figure, (ax,) = canvas(3.6)
     styles = series(table, "arm")
     for name, style in styles.items():
-        part = table[table["arm"] == name]
-        ax.fill_between(
-            part["epoch"], part["low"], part["high"], color=style.color, alpha=0.2, lw=0
-        )
-        ax.plot(part["epoch"], part["mean"], color=style.color, linestyle=style.dash)
+        band(ax, table[table["arm"] == name], "epoch", style)
     own = style_of(len(styles))
     frame = mine.frame()
     ax.plot(frame["epoch"], frame["val_accuracy"], color=own.color, marker="*", ms=10, lw=2.5)
