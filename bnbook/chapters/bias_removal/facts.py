@@ -71,7 +71,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     ends = findings.final(normed).pivot(index="seed", columns="arm", values="test_accuracy")
     others = ends.drop(columns=KEPT)
     noise = findings.evaluation_noise(normed)
-    lite = findings.final(frame).groupby("arm", observed=True)["trained"].agg(["sum", "size"])
+    lite = findings.summary(frame).set_index("arm")[["runs", "trained"]].astype(int)
     run = BIAS_REMOVAL.arms[KEPT]
     source = CLAIMS[0].figures
     kept, gone = (
@@ -90,8 +90,8 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         running_typical=float(noise["typical"].mean()),
         running_worst=float(noise["largest"].max()),
         source_gap=max(source.values()) - min(source.values()),
-        lite_runs=int(lite.loc[_LITE_KEPT, "size"]),
-        lite_kept=int(lite.loc[_LITE_KEPT, "sum"]),
-        lite_gone=int(lite.loc[_LITE_GONE, "sum"]),
+        lite_runs=int(lite["runs"][_LITE_KEPT]),
+        lite_kept=int(lite["trained"][_LITE_KEPT]),
+        lite_gone=int(lite["trained"][_LITE_GONE]),
         elsewhere=transfer.elsewhere(records, [GONE]),
     )
