@@ -107,7 +107,7 @@ def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:
     chapter whose experiment is not recorded yet gives "not run here". Raises BookError where
     records are damaged or stale, and where a chapter judges other claims than it names.
     """
-    found = {}
+    found = []
     for chapter in chapters.CHAPTERS:
         given = {one.claim.id: one for one in _verdicts(chapter, in_page)}
         if missing := set(chapter.judges) - set(given):
@@ -116,11 +116,11 @@ def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:
             raise BookError(
                 f"{chapter.name} judges {', '.join(sorted(strange))}: name them in its `judges`"
             )
-        found[chapter] = given
+        found.append((chapter, given))
     return [
         Judgement(chapter, given[name])
         for name in chapters.CLAIMS
-        for chapter, given in found.items()
+        for chapter, given in found
         if name in given
     ]
 
