@@ -18,7 +18,7 @@ from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.drawn import beside, blocks
 from bnbook.figures.fit import batch_sizes, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
-from bnbook.figures.landscape import gradient_histograms, over_rates
+from bnbook.figures.landscape import gradient_ranges, over_losses, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
 from bnbook.theme import INK, PALETTE, WIDTH, theme
 
@@ -40,10 +40,11 @@ __all__ = [
     "forest",
     "gap_sizes",
     "gaps",
-    "gradient_histograms",
+    "gradient_ranges",
     "gradients",
     "lr_curves",
     "magnitudes",
+    "over_losses",
     "over_rates",
     "ratios",
     "share",
