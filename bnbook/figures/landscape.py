@@ -63,11 +63,14 @@ def over_losses(table: pd.DataFrame, kinds: Sequence[str], names: Mapping[str, s
             part = table[mine].sort_values("level", ascending=False)
             bars(ax, part, part["level"].map(levels.index) + 0.08 * (2 * i - 1), style(i))
         ax.axvline(0.5, color=INK, linestyle=":", linewidth=1)
-        log_values(ax)
         ax.set_xticks(range(len(levels)), ["start", *(f"{level:g}" for level in levels[1:])])
         below, first = quantity == [*names][-1], kind == kinds[0]
         title = kind if quantity == next(iter(names)) else ""
         label(ax, "training loss" if below else "", names[quantity] if first else "", title)
+    for ax in axes:  # a row shares its axis, which has to see all of it first
+        ax.set_yscale("log")
+    for ax in axes[:: len(kinds)]:
+        log_values(ax)
     legend(figure, {name: style(i) for i, name in enumerate(("with BN", "without BN"))})
     return figure
 
