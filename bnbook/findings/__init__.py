@@ -5,6 +5,7 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 
+from bnbook.findings.adjusted import classify, compared, holm
 from bnbook.findings.decisions import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -78,15 +79,12 @@ from bnbook.findings.statistics import (
     Interval,
     Paired,
     arms,
-    classify,
-    compared,
     estimates,
     evaluation_noise,
     filled,
     final,
     fit,
     fresh,
-    holm,
     interval,
     outcomes,
     paired,
