@@ -7,6 +7,8 @@ from bnbook.chapters.other_norms.experiments import BATCH_SIZE_ARMS, NORMS, OTHE
 
 #: The arm that has each kind of norm.
 ARM_OF = {kind: arm for arm, kind in NORMS.items()}
+#: Batch norm and the ways to whiten that learn, which look the same in every figure.
+_WHITENINGS = [ARM_OF[kind] for kind in ("batch", "zca", "newton", "block", "monarch")]
 #: The batch size at which rates were chosen and all norms are compared.
 BATCH_SIZE = OTHER_NORMS.arms[REFERENCE].batch_size
 #: The columns that evaluate with re-estimated statistics and with running ones.
@@ -45,18 +47,25 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
         findings.summary(over_sizes(frame), ["arm", "batch_size"], outcome).assign(evaluated=how)
         for how, outcome in _EVALUATIONS.items()
     ]
-    return pd.concat(parts, ignore_index=True)
+    rows = pd.concat(parts, ignore_index=True)
+    return rows.assign(arm=pd.Categorical(rows["arm"], _WHITENINGS))
 
 
 def step_times(base: str = REFERENCE) -> pd.DataFrame:
-    """Time of a training step of each `arm` as a multiple of `base`'s, over turns."""
-    return findings.medians(findings.relative(timings.read("norm-steps"), base, "arm"), "arm", "ratio")
+    """Time of a training step of each `arm` as a multiple of `base`'s: medians over turns."""
+    ratios = findings.relative(timings.read("norm-steps"), base, "arm")
+    return findings.medians(ratios, "arm", "ratio")
+
+
+def timings_of_layers() -> pd.DataFrame:
+    """Read the time of one layer, forward and backward, by `kind`, `width` and turn."""
+    return timings.read("norm-widths")
 
 
 def layer_times() -> pd.DataFrame:
-    """Milliseconds of one layer, forward and backward, by `arm` and `width` (features)."""
-    found = findings.medians(timings.read("norm-widths"), ["kind", "width"])
+    """Milliseconds of one layer by `arm` and `width` (features): medians over turns."""
+    found = findings.medians(timings_of_layers(), ["kind", "width"])
     return found.assign(
-        arm=pd.Categorical(found["kind"].map(ARM_OF), list(NORMS)),
+        arm=pd.Categorical(found["kind"].map(ARM_OF), _WHITENINGS),
         **{name: 1000 * found[name] for name in ("mean", "low", "high")},
     )
