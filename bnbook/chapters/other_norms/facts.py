@@ -207,6 +207,7 @@ def _secondary(
     small = sizes[sizes["batch_size"] == _SMALL].set_index(["arm", "seed"])
     tested: Any = usual["test_accuracy"]
     few: Any = small["test_accuracy"]
+    running: Any = small["test_accuracy_running"]
     gap: Any = usual["val_loss"] - usual["train_loss"]
     pairs = {f"{a} - {b}": tested[a] - tested[b] for a, b in combinations(ahead, 2)}
     found = findings.holm_intervals(
@@ -225,7 +226,7 @@ def _secondary(
         "blocks_over_full": found["blocks"],
         "loss_gap": found["gap"],
         "small": _SMALL,
-        "small_running": float(small.loc["whitening", "test_accuracy_running"].mean()),
+        "small_running": float(running["whitening"].mean()),
         "small_reestimated": float(few["whitening"].mean()),
         "small_time": _small_time(best),
     }
