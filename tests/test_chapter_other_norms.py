@@ -34,6 +34,9 @@ def test_one_norm_ahead_supports_its_idea_and_the_question(facts):
     found = with_differences(facts, DOWN, monarch=UP)
     assert found.leaders == ["Monarch whitening"]
     assert found.leading_ideas == ["compact covariance"]
+    assert found.winner == with_differences(facts, DOWN, newton=UP, block=UP).winner == "whitening"
+    assert with_differences(facts, DOWN, newton=UP, cone=UP).winner == "several kinds"
+    assert with_differences(facts, DOWN).winner == "none"
     assert found.decision == found.compact == decisions.SUPPORTED
     assert found.full == found.integral == found.projections == decisions.REFUTED
     assert found.counts == (1, len(NORMS) - 2, 0)

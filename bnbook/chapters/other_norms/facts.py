@@ -16,6 +16,11 @@ from bnbook.findings.equal_time import at_best_size
 
 _FULL, _COMPACT = "full covariance", "compact covariance"
 _KINDS: Final = {idea: tuple(arms.values()) for idea, arms in IDEAS.items()}
+_WINNERS: Final = {
+    _FULL: "whitening",
+    _COMPACT: "whitening",
+    "integral transform": "integral transform",
+}
 #: The batch size at which whitening runs short of rows.
 _SMALL: Final = 32
 
@@ -84,6 +89,15 @@ class Facts:
     def leading_ideas(self) -> list[str]:
         """d2l's ideas of which an arm leads."""
         return [idea for idea, arms in IDEAS.items() if set(arms) & set(self.leaders)]
+
+    @property
+    def winner(self) -> str:
+        """The kind of idea that leads alone: "whitening", "integral transform", "another", "none".
+
+        Or "several kinds".
+        """
+        kinds = {_WINNERS.get(idea, "another") for idea in self.leading_ideas}
+        return kinds.pop() if len(kinds) == 1 else "several kinds" if kinds else "none"
 
     @property
     def counts(self) -> tuple[int, int, int]:
