@@ -115,6 +115,7 @@ def draw_all(arms, probes):
         "share_map": figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))),
         "dots": figures.dots(last, ends, "val_accuracy", stretch=True),
         "forest": figures.forest(pairs),
+        "forests": figures.forests({"one": pairs, "other": pairs}, lambda row: row["a"]),
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),

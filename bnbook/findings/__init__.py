@@ -5,7 +5,7 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 
-from bnbook.findings.adjusted import classify, compared, holm
+from bnbook.findings.adjusted import classify, compared, holm, holm_intervals
 from bnbook.findings.decisions import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -171,6 +171,7 @@ __all__ = [
     "gradients",
     "half_point",
     "holm",
+    "holm_intervals",
     "interval",
     "join",
     "layer_values",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -18,7 +18,9 @@ from bnbook.findings.statistics import (
     ONE_TRAINS,
     SMALL,
     UNDECIDED,
+    Interval,
     Paired,
+    interval,
 )
 
 
@@ -44,6 +46,25 @@ def _adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
     wider = stats.t.isf(LEVEL / times / 2, freedom) / stats.t.isf(LEVEL / 2, freedom)
     half = (table["high"] - table["mean"]) * wider
     return table["mean"] - half, table["mean"] + half
+
+
+def holm_intervals(samples: Mapping[str, Any]) -> dict[str, Interval]:
+    """Mean of each sample with a 95 % t interval as wide as Holm's method has it over all of them.
+
+    Raises ValueError for a sample of fewer than two values, which has no interval.
+    """
+    if short := [name for name, values in samples.items() if len(values) < 2]:
+        raise ValueError(f"fewer than two values: {', '.join(short)}")
+    rows = pd.DataFrame(
+        {
+            **interval(values)._asdict(),
+            "n": len(values),
+            "p_difference": float(stats.ttest_1samp(values, 0).pvalue),
+        }
+        for values in samples.values()
+    )
+    ends = zip(rows["mean"], *_adjusted(rows), strict=True)
+    return {name: Interval(*map(float, row)) for name, row in zip(samples, ends, strict=True)}
 
 
 def classify(p_difference: float, p_equivalence: float, level: float = LEVEL) -> str:
