@@ -75,6 +75,17 @@ class Facts:
         return len(self.ours)
 
     @property
+    def nets(self) -> int:
+        """How many nets were timed in PyTorch."""
+        return self.ours["net"].nunique()
+
+    @property
+    def lowest_at_smallest(self) -> int:
+        """In how many of them the price is lowest at the smallest of the batch sizes."""
+        rows = self.ours.sort_values("batch_size").groupby("net")["mean"]
+        return int((rows.first() == rows.min()).sum())
+
+    @property
     def forward_heavier(self) -> int:
         """In how many of them the forward pass slows down by the larger factor."""
         return int((self.ours["forward"] > self.ours["backward"]).sum())
@@ -152,7 +163,7 @@ class Facts:
 
     @property
     def decision(self) -> str:
-        """Whether fewer steps can make up for longer ones: do they in any net?"""
+        """Whether fewer steps can make up for longer ones, in any net."""
         if self.sooner:
             return decisions.SUPPORTED
         everywhere = len(self.later) == len(self.clocks)

@@ -70,7 +70,7 @@ def on_one_core(steps: pd.DataFrame) -> pd.DataFrame:
 
 def step_seconds(steps: pd.DataFrame) -> dict[str, float]:
     """Map each arm of "time-to-accuracy" to the median seconds of one of its steps, on one core."""
-    found = on_one_core(steps).set_index(["net", "batch_size"])
+    found: Any = on_one_core(steps).set_index(["net", "batch_size"])
     return {
         arm_name(net, normed=run.normed): float(
             found.loc[(net, run.batch_size), "with" if run.normed else "without"]
@@ -88,10 +88,10 @@ def clocks(
     The seconds are those of the training steps, on one core; evaluation is left out.
     """
     runs = findings.at_quickest(frame)
-    ratios = slowdowns(steps).set_index([*_CELL, "norm"])
+    ratios: Any = slowdowns(steps).set_index([*_CELL, "norm"])
     found = {}
     for net, (plain, *_) in NETS.items():
-        row: Any = ratios.loc["cpu", net, plain.batch_size, BATCH]
+        row = ratios.loc["cpu", net, plain.batch_size, BATCH]
         per_step = Interval(row["mean"], row["low"], row["high"])
         fewer = findings.sooner(runs, net, target)
         found[net] = Clock(fewer, per_step, findings.product(fewer.ratio, per_step))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
@@ -47,6 +47,17 @@ PAIRS: Final = {
 class Facts:
     """Accuracies are shares of the test images; intervals are 95 % t intervals over seeds."""
 
+    shallow: ClassVar[int] = experiments.ONLY_NORM.arms[NORM].depth
+    deeper: ClassVar[int] = experiments.ONLY_NORM.arms[DEEP].depth
+    planned_depth: ClassVar[int] = experiments.ONLY_NORM_DEEPER.arms[NORM].depth
+    source_depth: ClassVar[int] = experiments.DEPTHS[-1]
+    source_epochs: ClassVar[int] = next(iter(experiments.ONLY_NORM_DEEP.arms.values())).epochs
+    #: What Frankle et al. (2021) have at `deeper` with only the norm trained.
+    paper_deep: ClassVar[float] = 0.48
+    off_limit: ClassVar[float] = OFF
+    paper_limit: ClassVar[float] = SMALL
+    little: ClassVar[float] = LITTLE
+
     seeds: int
     images: int
     epochs: int
@@ -68,7 +79,7 @@ class Facts:
     off_everything: Interval  # and where everything is
     small: Interval  # and below the paper's threshold, where only the norm is
     costs: pd.DataFrame  # see `costs`
-    deeper: bool  # whether depth 20 is recorded
+    deepened: bool  # whether the planned depth is recorded
     deepest: tuple[float, float] | None  # only the norm and everything trained, at depth 110
 
     @property
@@ -101,6 +112,11 @@ class Facts:
     def whole(self) -> float:
         """Accuracy where everything is trained, at depth 8."""
         return self.own[EVERYTHING].mean
+
+    @property
+    def halfway(self) -> float:
+        """Accuracy halfway from the pixels to that."""
+        return (self.pixels.mean + self.whole) / 2
 
     @property
     def decision(self) -> str:
@@ -273,7 +289,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         off_everything=below(frame, EVERYTHING, OFF),
         small=below(frame, NORM, SMALL),
         costs=costs(frame, records["pruning"]),
-        deeper=experiments.ONLY_NORM_DEEPER.name in records,
+        deepened=experiments.ONLY_NORM_DEEPER.name in records,
         deepest=_deepest(records),
     )
 
