@@ -106,7 +106,7 @@ def draw_all(arms, probes):
         ),
         "blocks": figures.blocks([["x", "batch norm"], ["y"]], marked=["batch norm"]),
         "beside": figures.beside(OWN, arms),
-        "clock": figures.clock(along.assign(seconds=along["epoch"] + 1.0, panel="net"), [0.5]),
+        "clock": figures.clock(arms.assign(seconds=arms["epoch"] + 1.0, panel="net"), [0.5]),
         "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
         "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
         "share": figures.share(

@@ -51,7 +51,7 @@ from bnbook.findings.probes import (
     relative_magnitudes,
     weight_norms,
 )
-from bnbook.findings.reaching import Sooner, at_quickest, over_time, product, reaching, sooner
+from bnbook.findings.reaching import Sooner, at_quickest, product, reaching, sooner
 from bnbook.findings.records import (
     at,
     at_best,
@@ -186,7 +186,6 @@ __all__ = [
     "offsets",
     "on_the_way",
     "outcomes",
-    "over_time",
     "p_value",
     "paired",
     "percent",
