@@ -95,7 +95,7 @@ from bnbook.findings.statistics import (
     tuning,
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
-from bnbook.findings.training_share import HalfPoint, half_point, share_trained
+from bnbook.findings.training_share import share_trained
 from bnbook.findings.transfer import elsewhere, transfer_table
 from bnbook.findings.writing import (
     Markdown,
@@ -134,7 +134,6 @@ __all__ = [
     "SUPPORTED",
     "UNDECIDED",
     "USUAL",
-    "HalfPoint",
     "Interval",
     "Markdown",
     "Paired",
@@ -171,7 +170,6 @@ __all__ = [
     "fresh",
     "gradient_histograms",
     "gradients",
-    "half_point",
     "holm",
     "interval",
     "join",
