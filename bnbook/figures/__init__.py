@@ -10,7 +10,6 @@ from bnbook.figures.comparisons import (
     dots,
     forest,
     lr_curves,
-    share,
     share_map,
     two_rates,
 )
@@ -47,7 +46,6 @@ __all__ = [
     "magnitudes",
     "over_rates",
     "ratios",
-    "share",
     "share_map",
     "sizes",
     "subsets",

@@ -93,7 +93,7 @@ from bnbook.findings.statistics import (
     tuning,
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
-from bnbook.findings.training_share import HalfPoint, half_point, share_trained
+from bnbook.findings.training_share import share_trained
 from bnbook.findings.transfer import elsewhere, transfer_table
 from bnbook.findings.writing import (
     Markdown,
@@ -132,7 +132,6 @@ __all__ = [
     "SUPPORTED",
     "UNDECIDED",
     "USUAL",
-    "HalfPoint",
     "Interval",
     "Markdown",
     "Paired",
@@ -169,7 +168,6 @@ __all__ = [
     "fresh",
     "gradient_histograms",
     "gradients",
-    "half_point",
     "holm",
     "holm_intervals",
     "interval",
