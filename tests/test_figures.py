@@ -13,9 +13,22 @@ from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
 from bnbook import figures, findings
+from bnbook.history import History
+from bnbook.run import Run
 from bnbook.theme import DASHES, MARKERS, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
+OWN = History(
+    Run(),
+    [
+        {"epoch": i, "train_loss": 1, "val_loss": 1, "val_correct": 9, "val_correct_running": 9}
+        | {"val_images": 10}
+        for i in (0, 1)
+    ],
+    "trained",
+    1.0,
+    [],
+)
 
 
 def luminance(colour):
@@ -90,12 +103,15 @@ def draw_all(arms, probes):
         "ratios": figures.ratios(
             costs.assign(row=["one", "two"], series=["x", "y"]), "ratio", reference=1.3
         ),
-        "clock": figures.clock(along.assign(seconds=along["epoch"] + 1.0, panel="net"), [0.5]),
+        "blocks": figures.blocks([["x", "batch norm"], ["y"]], marked=["batch norm"]),
+        "beside": figures.beside(OWN, arms),
+        "clock": figures.clock(arms.assign(seconds=arms["epoch"] + 1.0, panel="net"), [0.5]),
         "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
         "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
         "share_map": figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))),
         "dots": figures.dots(last, ends, "val_accuracy", stretch=True),
         "forest": figures.forest(pairs),
+        "forests": figures.forests({"one": pairs, "other": pairs}, lambda row: row["a"]),
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),

@@ -235,6 +235,14 @@ def forest(
     `contrasts` as from `findings.contrasts` or `findings.compared`; `name` labels a row.
     """
     figure, (ax,) = canvas(1.0 + 0.55 * len(contrasts))
+    draw_differences(ax, contrasts)
+    name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
+    ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
+    return figure
+
+
+def draw_differences(ax: Axes, contrasts: pd.DataFrame) -> None:
+    """Draw paired differences in points, one row each, over the shaded margin of equivalence."""
     ax.axvspan(
         *(100 * sign * contrasts["margin"].max() for sign in (-1, 1)), color=INK, alpha=0.2, lw=0
     )
@@ -242,9 +250,6 @@ def forest(
     for y, (_, row) in enumerate(contrasts.iterrows()):
         ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=PALETTE[0], linewidth=3)
         ax.plot(100 * row["mean"], y, "o", color=PALETTE[0], markersize=9)
-    name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
-    ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
-    return figure
 
 
 def two_rates(contrasts: pd.DataFrame) -> Figure:

@@ -5,6 +5,7 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 
+from bnbook.findings.adjusted import classify, compared, holm, holm_intervals
 from bnbook.findings.decisions import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -49,7 +50,7 @@ from bnbook.findings.probes import (
     relative_magnitudes,
     weight_norms,
 )
-from bnbook.findings.reaching import Sooner, at_quickest, over_time, product, reaching, sooner
+from bnbook.findings.reaching import Sooner, at_quickest, product, reaching, sooner
 from bnbook.findings.records import (
     at,
     at_best,
@@ -77,15 +78,12 @@ from bnbook.findings.statistics import (
     Interval,
     Paired,
     arms,
-    classify,
-    compared,
     estimates,
     evaluation_noise,
     filled,
     final,
     fit,
     fresh,
-    holm,
     interval,
     outcomes,
     paired,
@@ -170,6 +168,7 @@ __all__ = [
     "gradient_histograms",
     "gradients",
     "holm",
+    "holm_intervals",
     "interval",
     "join",
     "layer_values",
@@ -183,7 +182,6 @@ __all__ = [
     "offsets",
     "on_the_way",
     "outcomes",
-    "over_time",
     "p_value",
     "paired",
     "percent",
