@@ -78,7 +78,6 @@ def draw_all(arms, probes):
     levels = findings.estimates(
         findings.magnitudes(probes), ["arm", "where", "layer"], "value", geometric=True
     )
-    slopes = findings.estimates(findings.gradients(probes), ["arm", "layer"], "value")
     ends, last = findings.summary(arms), findings.final(arms)
     along = findings.summary(arms, ["arm", "epoch"])
     pairs = findings.compared([findings.paired(arms, "a", "b")])
@@ -116,7 +115,6 @@ def draw_all(arms, probes):
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),
-        "gradients": figures.gradients(slopes),
         "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
         "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),

@@ -16,7 +16,7 @@ from bnbook.figures.comparisons import (
 from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.drawn import beside, blocks
 from bnbook.figures.fit import batch_sizes, forests, gaps
-from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
+from bnbook.figures.inside import affine_histograms, contributions, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
 from bnbook.theme import INK, PALETTE, WIDTH, theme
@@ -41,7 +41,6 @@ __all__ = [
     "gap_sizes",
     "gaps",
     "gradient_histograms",
-    "gradients",
     "lr_curves",
     "magnitudes",
     "over_rates",
