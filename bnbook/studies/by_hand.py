@@ -1,6 +1,7 @@
 """Batch norms written by hand, right and with one mistake each, put under strain (chapter 8)."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -245,8 +246,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     rows = []
     for name, layer in CODES.items():
         session = _session(run, state.train, layer)
-        losses = [float(torch.stack(list(session.epoch())).mean()) for _ in range(run.epochs)]
-        net = session.net
+        losses, net = _train(session, run.epochs), session.net
         loaded = _session(run, state.train, layer).net
         loaded.load_state_dict(net.state_dict())
         ordered, small = copy.deepcopy(net), copy.deepcopy(net).train()
@@ -260,17 +260,33 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     return rows
 
 
+def train_one(run: Run, code: str, seed: int) -> list[float]:
+    """Train the net of `run` with one of `CODES`; return the mean training loss of each epoch."""
+    run = replace(run, seed=seed)
+    state = next(training.follow(run, [0]))
+    return _train(_session(run, state.train, CODES[code]), run.epochs)
+
+
+def _train(session: Session, epochs: int) -> list[float]:
+    return [float(torch.stack(list(session.epoch())).mean()) for _ in range(epochs)]
+
+
+def install(net: nn.Module, layer: type[Correct]) -> None:
+    """Put a `layer` into every norm slot of `net`, with its own ReLU where it has one."""
+    slots = models.norm_slots(net)
+    mine = [layer(len(norm.get_parameter("weight"))) for norm in slots.values()]
+    for number, (name, norm) in enumerate(zip(slots, mine, strict=True), start=1):
+        setattr(net, name, norm)
+        if isinstance(norm, ByHand):
+            setattr(net, f"act{number}", nn.Identity())
+        if isinstance(norm, _WrongLayer):
+            norm.above = tuple(one for one in mine[number:] if isinstance(one, _WrongLayer))
+
+
 def _session(run: Run, train: tuple[Tensor, Tensor], layer: type[Correct]) -> Session:
     """Begin `run` with `layer` in every slot."""
     session = Session(run, train)
-    slots = models.norm_slots(session.net)
-    mine = [layer(len(norm.get_parameter("weight"))) for norm in slots.values()]
-    for number, (name, norm) in enumerate(zip(slots, mine, strict=True), start=1):
-        setattr(session.net, name, norm)
-        if isinstance(norm, ByHand):
-            setattr(session.net, f"act{number}", nn.Identity())
-        if isinstance(norm, _WrongLayer):
-            norm.above = tuple(one for one in mine[number:] if isinstance(one, _WrongLayer))
+    install(session.net, layer)
     learned = session.net.parameters()
     session.optimizer = optimizers.build(
         run.optimizer, learned, run.lr, run.momentum, run.weight_decay
