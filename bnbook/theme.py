@@ -119,19 +119,23 @@ def style(index: int) -> Style:
     return Style(PALETTE[i], DASHES[i], MARKERS[i])
 
 
+#: What experiments call the net with batch norm in every place: it looks the same in every figure.
+BATCH_NORM: Final = ("with BN", "batch norm", "full", "1234", "all biases", "both learned")
+
+
 def series(table: pd.DataFrame, column: str) -> dict[str, Style]:
     """Name the series in `table[column]` with their styles.
 
     The style follows the category's place in its experiment, so that an arm looks the same in
-    every figure of a chapter even where only some arms are shown.
+    every figure of a chapter even where only some arms are shown. Batch norm has the first style
+    throughout the book.
     """
     values = table[column]
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        present = set(values)
-        return {
-            str(name): style(i) for i, name in enumerate(values.cat.categories) if name in present
-        }
-    return {str(name): style(i) for i, name in enumerate(values.unique())}
+    categorical = isinstance(values.dtype, pd.CategoricalDtype)
+    names = list(values.cat.categories if categorical else values.unique())
+    ordered = sorted(names, key=lambda name: name not in BATCH_NORM)
+    present = set(values)
+    return {str(name): style(ordered.index(name)) for name in names if name in present}
 
 
 def legend(figure: Figure, styles: dict[str, Style], columns: int | None = None) -> None:

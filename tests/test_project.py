@@ -98,6 +98,15 @@ def test_every_folder_with_code_is_a_packaged_one():
     assert folders == set(found)
 
 
+def test_every_other_file_of_the_package_is_packaged_too():
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    patterns = tools["setuptools"]["package-data"]["bnbook"]
+    packaged = {file for pattern in patterns for file in PACKAGE.glob(pattern)}
+    compiled = {".py", ".pyc", ".c", ".h"}  # and what the engine is compiled from
+    files = {file for file in PACKAGE.rglob("*") if file.is_file() and file.suffix not in compiled}
+    assert files - packaged == set()
+
+
 def test_the_version_is_the_same_everywhere():
     citation = (ROOT / "CITATION.cff").read_text()
     changes = (ROOT / "CHANGELOG.md").read_text()
