@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bnbook.experiment import MARGIN
-from bnbook.findings import DIFFERENT
+from bnbook.findings import DIFFERENT, EQUIVALENT, UNDECIDED
 from bnbook.theme import INK, PALETTE, canvas, label, legend, log_values, style
 
 #: Where the quantities of the forward pass are drawn.
@@ -121,6 +121,7 @@ def differences(panels: Mapping[str, pd.DataFrame], groups: Sequence[int]) -> Fi
     differences of logarithms, as ratios, and the others accuracies, in points.
     """
     first = next(iter(panels.values()))
+    looks = {EQUIVALENT: style(0), DIFFERENT: style(1), UNDECIDED: style(2)}
     figure, axes = canvas(0.9 + 0.34 * len(first), 1, len(panels), sharey=True)
     for ax, (title, table) in zip(axes, panels.items(), strict=True):
         ratio = title.startswith("loss")
@@ -128,7 +129,7 @@ def differences(panels: Mapping[str, pd.DataFrame], groups: Sequence[int]) -> Fi
         ax.axvspan(-margin, margin, color=INK, alpha=0.2, lw=0)
         ax.axvline(0, color=INK, linewidth=1.2)
         for place, (_, row) in enumerate(table.iterrows()):
-            look = style(1 if row["finding"] == DIFFERENT else 0)
+            look = looks.get(row["finding"], looks[EQUIVALENT])
             ax.plot([row["low"], row["high"]], [place] * 2, color=look.color, linewidth=3)
             ax.plot(row["mean"], place, look.marker, color=look.color, markersize=7)
         _scale(ax, ratio=ratio)
@@ -139,7 +140,8 @@ def differences(panels: Mapping[str, pd.DataFrame], groups: Sequence[int]) -> Fi
         for end in groups:
             ax.axhline(end - 0.5, color=INK, linewidth=0.6)
         label(ax, "times" if ratio else "points", "", title)
-    legend(figure, {"no difference shown": style(0), "different": style(1)})
+    names = ("within the margin", "different", "open")
+    legend(figure, dict(zip(names, looks.values(), strict=True)))
     return figure
 
 

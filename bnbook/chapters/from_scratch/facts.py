@@ -112,7 +112,7 @@ class Facts:
 
     def _cost(self, strain: str, code: str) -> Interval:
         row = _row(self.strains[strain], code)
-        return Interval(*(float(row[limit]) for limit in ("mean", "low", "high")))
+        return Interval(*(-float(row[limit]) for limit in ("mean", "high", "low")))
 
     @property
     def loading(self) -> Interval:
@@ -138,6 +138,46 @@ class Facts:
             if m not in self.worse
             and any(_look(_row(t, m)) == "worse" for t in self.strains.values())
         )
+
+    @property
+    def worse_count(self) -> int:
+        """How many mistakes look worse."""
+        return len(self.worse)
+
+    @property
+    def better_count(self) -> int:
+        """How many look better."""
+        return len(self.better)
+
+    @property
+    def alike_count(self) -> int:
+        """How many are shown to look the same."""
+        return len(self.alike)
+
+    @property
+    def open_count(self) -> int:
+        """How many our seeds leave open."""
+        return len(self.open)
+
+    @property
+    def strained_count(self) -> int:
+        """How many more the strains bring out."""
+        return len(self.strained)
+
+    @property
+    def tests(self) -> int:
+        """How many tests there are."""
+        return len(self.caught.columns)
+
+    @property
+    def fewest_count(self) -> int:
+        """How many of them are enough."""
+        return len(self.fewest)
+
+    @property
+    def sheet_fails_count(self) -> int:
+        """How many the lab session's norm fails."""
+        return len(self.sheet_fails)
 
     @property
     def decision(self) -> str:
