@@ -140,6 +140,16 @@ class Facts:
         )
 
     @property
+    def few(self) -> bool:
+        """Whether some look worse, but a third at most."""
+        return 0 < len(self.worse) <= self.mistakes / 3
+
+    @property
+    def margin(self) -> float:
+        """Below it, differences of accuracy count as none."""
+        return MARGIN
+
+    @property
     def worse_count(self) -> int:
         """How many mistakes look worse."""
         return len(self.worse)

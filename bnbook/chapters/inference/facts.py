@@ -2,27 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
-import numpy as np
 import pandas as pd
-import torch
 
-from bnbook import findings, folding, models, training
-from bnbook.chapters.inference.experiments import EXPERIMENTS, UPDATE_RATES, USUAL_RATE
-from bnbook.experiment import MARGIN, SHARED_LR
+from bnbook import findings, models
+from bnbook.chapters.inference import measured
+from bnbook.chapters.inference.experiments import EXPERIMENTS, USUAL_RATE
+from bnbook.chapters.inference.measured import (
+    ACTIVATIONS,
+    BATCH_SIZE,
+    LAST_MOVING,
+    LAYERS,
+    LR,
+    MOVING,
+    OWN,
+    SORTED,
+    STILL,
+)
+from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions
 from bnbook.run import Run
-
-#: The learning rate and the batch size at which the causes are told apart.
-LR, BATCH_SIZE = SHARED_LR, 128
-LAYERS: Final = models.LENET_LAYERS[:-1]
-ACTIVATIONS: Final = ("sigmoid", "ReLU")
-MOVING, STILL = findings.USUAL, "running, weights still"
-SORTED, OWN = "running, weights still, sorted by label", "each batch its own"
-LAST_MOVING, LAST_STILL = "last batch, in training", "last batch, weights still"
-#: In the long runs: looks while a slow average's start still counts, and the late ones.
-EARLY, LATE = (200, 300, 450, 700), 1_575
 
 _PLANS = {one.name: one for one in EXPERIMENTS}
 
@@ -41,7 +41,8 @@ class Facts:
     #: Of two origins, the first minus the second, paired by seed.
     extra: Mapping[str, Interval]  # `MOVING` and `STILL`
     lagging: Interval  # sigmoids, early, without the start: update rates 0.01 and 0.1
-    averaging: Mapping[str, Interval]  # `LAST_MOVING` over `MOVING`, a ratio, paired by seed
+    #: `LAST_MOVING` over `MOVING`, a ratio, paired by seed, over all learning rates.
+    averaging: Mapping[str, Interval]
     itself: float  # change of the re-estimated accuracy in five steps, typical
     #: Of the nets of Exercise 1, trained on all images.
     evaluations: int
@@ -115,7 +116,7 @@ class Facts:
     def own_small(self) -> Interval:
         """How far off it is if each small batch is normalized by itself, sigmoids."""
         rows = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
-        return _interval(rows.loc[rows["batch_size"].idxmin()])
+        return measured.interval(rows.sort_values("batch_size").iloc[0])
 
     @property
     def turn_back(self) -> bool:
@@ -223,36 +224,37 @@ class Facts:
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     """Work out the facts from this chapter's experiments and "bias-removal"."""
     study = records["running-statistics"]
-    usual = study[(study["lr"] == LR) & (study["batch_size"] == BATCH_SIZE)]
+    large = study[study["batch_size"] == BATCH_SIZE]
+    usual = large[large["lr"] == LR]
     gaps = findings.statistics_gaps(usual)
     long = records["bias-removal"]
     long = long[(long["arm"] == "all biases") & (long["epoch"] > 0)]
     noise = findings.evaluation_noise(long).iloc[0]
     ends = findings.final(long)
     placed = records["norm-place"]
-    net, folded, error = folding_error(Run(norms=("batch",) * 4))
+    net, folded, error = measured.folding_error(Run(norms=("batch",) * 4))
     return Facts(
         seeds=usual["seed"].nunique(),
         nets=study["key"].nunique(),
         images=Run().train_size,
         steps=int(study["after"].max()),
-        off=_nested(gaps, "cause"),
+        off=measured.nested(gaps, "cause"),
         worst={
             str(row["arm"]): float(row["largest"])
             for row in gaps[gaps["cause"] == MOVING].to_dict("records")
         },
-        extra={arm: _between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS},
-        averaging={arm: _averaging(usual, arm) for arm in ACTIVATIONS},
-        lagging=_lagging(records["running-statistics-long"]),
-        itself=_itself(usual),
+        extra={arm: measured.between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS},
+        averaging={arm: measured.averaging(large, arm) for arm in ACTIVATIONS},
+        lagging=measured.lagging(records["running-statistics-long"]),
+        itself=measured.itself(usual),
         evaluations=int(noise["n"]),
         typical=float(noise["typical"]),
         largest=float(noise["largest"]),
-        spread=_spread(ends["test_accuracy"]),
-        spread_running=_spread(ends["test_accuracy_running"]),
-        **_motion(records["statistics-motion"]),
-        offset=_offsets(usual),
-        rates=_rates(records["running-statistics-long"]),
+        spread=measured.spread(ends["test_accuracy"]),
+        spread_running=measured.spread(ends["test_accuracy_running"]),
+        **measured.motion(records["statistics-motion"]),
+        offset=measured.offsets(usual),
+        rates=measured.rates(records["running-statistics-long"]),
         settings=findings.statistics_gaps(study, ("arm", "cause", "lr", "batch_size")),
         small_batch=int(study["batch_size"].min()),
         placed=findings.contrasts(placed, _PLANS["norm-place"].contrasts),
@@ -261,135 +263,3 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         folded=models.parameter_count(folded),
         folding_error=error,
     )
-
-
-def _interval(row: Any) -> Interval:
-    return Interval(*(float(row[limit]) for limit in ("mean", "low", "high")))
-
-
-def _nested(table: pd.DataFrame, inner: str) -> dict[str, dict[str, Interval]]:
-    """Turn a table of estimates by `arm` and `inner` into mappings."""
-    found: dict[str, dict[str, Interval]] = {}
-    for row in table.to_dict("records"):
-        found.setdefault(str(row["arm"]), {})[str(row[inner])] = _interval(row)
-    return found
-
-
-def _spread(values: pd.Series) -> float:
-    return float(values.max() - values.min())
-
-
-def _per_seed(usual: pd.DataFrame, arm: str, cause: str) -> Any:
-    """Average how far off statistics of one origin are, seed by seed."""
-    each = findings.with_gaps(usual[usual["arm"] == arm])
-    each = each[each["cause"] == cause]
-    return each["gap"].abs().groupby(each["seed"]).mean()
-
-
-def _between(usual: pd.DataFrame, arm: str, first: str, second: str) -> Interval:
-    """Estimate how much further off statistics of one origin are than those of another."""
-    return findings.interval(_per_seed(usual, arm, first) - _per_seed(usual, arm, second))
-
-
-def _averaging(usual: pd.DataFrame, arm: str) -> Interval:
-    """Estimate how many times as far off the last batch alone is as the running average."""
-    return _ratio(_per_seed(usual, arm, LAST_MOVING), _per_seed(usual, arm, MOVING))
-
-
-def _ratio(first: Any, second: Any) -> Interval:
-    """Estimate a ratio by its logarithms, paired by seed."""
-    return Interval(*np.exp(findings.interval(np.log(first / second))))
-
-
-def _lagging(frame: pd.DataFrame) -> Interval:
-    """Estimate how much further off a slow average is than the usual one, its start taken out."""
-    each = findings.with_gaps(frame[(frame["arm"] == "sigmoid") & (frame["order"] == "debiased")])
-    each = each[each["after"].isin(EARLY)]
-    sizes = each.assign(size=each["gap"].abs()).groupby(["rate", "seed"])["size"]
-    mean: Any = sizes.mean()
-    return findings.interval(mean[min(UPDATE_RATES)] - mean[USUAL_RATE])
-
-
-def _itself(usual: pd.DataFrame) -> float:
-    """How much the re-estimated accuracy changes from one look to the next, with sigmoids."""
-    looks = findings.with_gaps(usual)
-    looks = looks[(looks["cause"] == MOVING) & (looks["arm"] == "sigmoid")].sort_values("after")
-    share = looks["correct_precise"] / looks["images"]
-    return float(share.groupby(looks["key"]).diff().abs().mean())
-
-
-def _motion(frame: pd.DataFrame) -> dict[str, Any]:
-    """Estimate what the means of fixed images do in the last steps, at the shared rate."""
-    frame = frame[(frame["series"] == "fixed images") & (frame["lr"] == LR)]
-    names = ["arm", "seed", "cosine", "step_size", "autocorrelation"]
-    rows = frame[names].assign(layer=pd.Series([LAYERS] * len(frame), index=frame.index))
-    rows = rows.explode(["layer", *names[2:]], ignore_index=True)
-    by = {
-        name: _nested(findings.estimates(rows, ["arm", "layer"], name), "layer")
-        for name in ("cosine", "step_size")
-    }
-    by["zigzag"] = _nested(
-        findings.estimates(
-            rows.assign(zigzag=[float(one[1] - one[0]) for one in rows["autocorrelation"]]),
-            ["arm", "layer"],
-            "zigzag",
-        ),
-        "layer",
-    )
-    sizes = rows.astype({"step_size": float}).set_index(["arm", "layer", "seed"])["step_size"]
-    return {
-        "cosine": by["cosine"],
-        "step": by["step_size"],
-        "step_ratio": {
-            layer: _ratio(*(sizes.loc[(arm, layer)] for arm in ACTIVATIONS)) for layer in LAYERS
-        },
-        "zigzag": by["zigzag"],
-        "autocorrelation": _autocorrelation(rows),
-    }
-
-
-def _autocorrelation(rows: pd.DataFrame) -> pd.DataFrame:
-    counts = [list(range(1, len(one) + 1)) for one in rows["autocorrelation"]]
-    lags = rows.assign(lag=pd.Series(counts, index=rows.index))
-    lags = lags.explode(["lag", "autocorrelation"], ignore_index=True)
-    lags = lags.astype({"lag": int, "autocorrelation": float})
-    return findings.estimates(lags, ["arm", "layer", "lag"], "autocorrelation")
-
-
-def _offsets(usual: pd.DataFrame) -> dict[str, dict[str, Interval]]:
-    away = findings.offsets(usual)
-    away = away[away["cause"] == MOVING]
-    return _nested(away.assign(layer=[LAYERS[number - 1] for number in away["layer"]]), "layer")
-
-
-def _rates(frame: pd.DataFrame) -> pd.DataFrame:
-    """Estimate the typical difference for each update rate, early and late.
-
-    Early also with the share of the start taken out.
-    """
-    early, late = frame[frame["after"].isin(EARLY)], frame[frame["after"] >= LATE]
-    parts = {
-        "early, as kept": early[early["order"] == "trained"],
-        "early, start taken out": early[early["order"] == "debiased"],
-        "late": late[late["order"] == "trained"],
-    }
-    tables = [
-        findings.statistics_gaps(part, ("arm", "rate")).assign(when=when)
-        for when, part in parts.items()
-    ]
-    whole = pd.concat(tables, ignore_index=True)
-    return whole.astype({"when": pd.CategoricalDtype(list(parts))})
-
-
-@torch.no_grad()
-def folding_error(run: Run) -> tuple[torch.nn.Module, torch.nn.Module, float]:
-    """Return `run`'s net after one batch of noise, it folded, and how far their outputs differ.
-
-    In double precision, as a share of the largest output.
-    """
-    net = training.build(run).double()
-    images = torch.rand(256, 1, 28, 28, generator=torch.Generator().manual_seed(0)).double()
-    net(images)  # so that there are statistics to fold
-    folded = folding.fold(net.eval())
-    wanted = net(images)
-    return net, folded, float((folded(images) - wanted).abs().max() / wanted.abs().max())
