@@ -8,11 +8,12 @@ import pandas as pd
 
 from bnbook import findings, models
 from bnbook.chapters.inference import measured
-from bnbook.chapters.inference.experiments import EXPERIMENTS, USUAL_RATE
+from bnbook.chapters.inference.experiments import EXPERIMENTS, UPDATE_RATES, USUAL_RATE
 from bnbook.chapters.inference.measured import (
     ACTIVATIONS,
     BATCH_SIZE,
     LAST_MOVING,
+    LAST_STILL,
     LAYERS,
     LR,
     MOVING,
@@ -113,6 +114,36 @@ class Facts:
         return self.worst["sigmoid"]
 
     @property
+    def sigmoid_last_still(self) -> Interval:
+        """And with those of one batch if no step has come between."""
+        return self.off["sigmoid"][LAST_STILL]
+
+    @property
+    def relu_averaging(self) -> Interval:
+        """How many times as far off the last batch alone is as the average, ReLU."""
+        return self.averaging["ReLU"]
+
+    @property
+    def sigmoid_averaging(self) -> Interval:
+        """The same with sigmoids."""
+        return self.averaging["sigmoid"]
+
+    @property
+    def slowest(self) -> float:
+        """The smallest update rate."""
+        return min(UPDATE_RATES)
+
+    @property
+    def usual_rate(self) -> float:
+        """PyTorch's."""
+        return USUAL_RATE
+
+    @property
+    def margin(self) -> float:
+        """Below it, differences of accuracy count as none."""
+        return MARGIN
+
+    @property
     def own_small(self) -> Interval:
         """How far off it is if each small batch is normalized by itself, sigmoids."""
         rows = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
@@ -133,6 +164,19 @@ class Facts:
     def longer(self) -> tuple[str, ...]:
         """Layers whose means go by longer steps with sigmoids."""
         return tuple(layer for layer in LAYERS if self.step_ratio[layer].low > 1)
+
+    @property
+    def anew(self) -> tuple[str, ...]:
+        """Layers whose means change, with sigmoids, as if each were drawn anew."""
+        own = self.cosine["sigmoid"]
+        return tuple(layer for layer in LAYERS if own[layer].low < -0.5 < own[layer].high)
+
+    @property
+    def slow(self) -> tuple[str, ...]:
+        """Layers whose means, with sigmoids, are still alike as far apart as we looked."""
+        rows = self.autocorrelation
+        rows = rows[(rows["arm"] == "sigmoid") & (rows["lag"] == rows["lag"].max())]
+        return tuple(str(layer) for layer in rows.loc[rows["low"] > 0.5, "layer"])
 
     @property
     def to_and_fro(self) -> tuple[str, ...]:
@@ -161,16 +205,6 @@ class Facts:
     def slow_debiased(self) -> float:
         """The same without its start."""
         return self.at_rate("sigmoid", 0.01, "early, start taken out")
-
-    @property
-    def usual_debiased(self) -> float:
-        """The usual average's, early, without its start."""
-        return self.at_rate("sigmoid", USUAL_RATE, "early, start taken out")
-
-    @property
-    def no_average(self) -> float:
-        """The last batch's alone, early."""
-        return self.at_rate("sigmoid", 1.0, "early, start taken out")
 
     @property
     def late_span(self) -> float:
