@@ -16,9 +16,9 @@ from bnbook.run import Run
 LR, BATCH_SIZE = SHARED_LR, 128
 LAYERS: Final = models.LENET_LAYERS[:-1]
 ACTIVATIONS: Final = ("sigmoid", "ReLU")
-MOVING, STILL = findings.USUAL, "running, weights still"
-SORTED, OWN = "running, weights still, sorted by label", "each batch its own"
-LAST_MOVING, LAST_STILL = "last batch, in training", "last batch, weights still"
+MOVING, STILL = findings.USUAL, "running, weights fixed"
+SORTED, OWN = "running, weights fixed, sorted by label", "each batch its own"
+LAST_MOVING, LAST_STILL = "last batch, in training", "last batch, weights fixed"
 #: In the long runs: looks while a slow average's start still counts, and the late ones.
 EARLY, LATE = (200, 300, 450, 700), 1_575
 
