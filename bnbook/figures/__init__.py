@@ -10,13 +10,12 @@ from bnbook.figures.comparisons import (
     dots,
     forest,
     lr_curves,
-    share,
     share_map,
     two_rates,
 )
 from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.drawn import beside, blocks
-from bnbook.figures.fit import batch_sizes, gaps
+from bnbook.figures.fit import batch_sizes, forests, gaps
 from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
 from bnbook.figures.landscape import gradient_histograms, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
@@ -38,6 +37,7 @@ __all__ = [
     "curves",
     "dots",
     "forest",
+    "forests",
     "gap_sizes",
     "gaps",
     "gradient_histograms",
@@ -46,7 +46,6 @@ __all__ = [
     "magnitudes",
     "over_rates",
     "ratios",
-    "share",
     "share_map",
     "sizes",
     "subsets",

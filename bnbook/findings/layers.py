@@ -12,7 +12,8 @@ import pandas as pd
 from scipy import stats
 
 from bnbook.errors import BookError
-from bnbook.findings.statistics import LEVEL, Interval, estimates, filled, final, holm, interval
+from bnbook.findings.adjusted import holm
+from bnbook.findings.statistics import LEVEL, Interval, estimates, filled, final, interval
 from bnbook.models import LENET_LAYERS
 
 Player = TypeVar("Player", bound=Hashable)
