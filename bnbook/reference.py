@@ -5,12 +5,15 @@ import importlib
 import inspect
 import re
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 from bnbook.errors import BookError
 from bnbook.findings import Markdown
 
+#: Sources are named from here.
+_ROOT: Final = Path(__file__).resolve().parents[1]
 #: The house: which modules stand on which floor. A module imports from its own or from below.
 FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
     {
@@ -49,6 +52,24 @@ def floor(number: int) -> Markdown:
         raise BookError(f"no floor {number}; there are: {', '.join(map(str, FLOORS))}")
     listed = [name for name in FLOORS[number] if name not in UNLISTED]
     return Markdown("\n\n".join(_module(f"bnbook.{name}") for name in listed))
+
+
+def describe(*things: Any, repository: str = "") -> Markdown:
+    """Document functions and classes, each with its module, and a link to its source.
+
+    The link is there where `repository`, the address of the book's repository, begins with https.
+    """
+    return Markdown("\n\n".join(part for thing in things for part in _described(thing, repository)))
+
+
+def _described(thing: Any, repository: str) -> Iterator[str]:
+    yield from _entry(thing)
+    path = Path(inspect.getfile(thing)).relative_to(_ROOT).as_posix()
+    line = inspect.getsourcelines(thing)[1]
+    if repository.startswith("https:"):
+        yield f"[Source: {path}, line {line}]({repository}/blob/main/{path}#L{line})"
+    else:
+        yield f"Source: `{path}`, line {line}."
 
 
 def _module(name: str) -> str:

@@ -15,7 +15,8 @@ from scipy import stats
 
 from bnbook import models
 from bnbook.experiment import Contrast
-from bnbook.findings.statistics import LEVEL, Interval, adjusted, holm, interval
+from bnbook.findings.adjusted import adjusted, holm
+from bnbook.findings.statistics import LEVEL, Interval, interval
 from bnbook.findings.writing import MINUS
 from bnbook.studies import landscape
 from bnbook.training import TRAINED
