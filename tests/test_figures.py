@@ -13,9 +13,22 @@ from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
 from bnbook import figures, findings
+from bnbook.history import History
+from bnbook.run import Run
 from bnbook.theme import DASHES, MARKERS, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
+OWN = History(
+    Run(),
+    [
+        {"epoch": i, "train_loss": 1, "val_loss": 1, "val_correct": 9, "val_correct_running": 9}
+        | {"val_images": 10}
+        for i in (0, 1)
+    ],
+    "trained",
+    1.0,
+    [],
+)
 
 
 def luminance(colour):
@@ -65,7 +78,6 @@ def draw_all(arms, probes):
     levels = findings.estimates(
         findings.magnitudes(probes), ["arm", "where", "layer"], "value", geometric=True
     )
-    slopes = findings.estimates(findings.gradients(probes), ["arm", "layer"], "value")
     ends, last = findings.summary(arms), findings.final(arms)
     along = findings.summary(arms, ["arm", "epoch"])
     pairs = findings.compared([findings.paired(arms, "a", "b")])
@@ -91,12 +103,11 @@ def draw_all(arms, probes):
         "ratios": figures.ratios(
             costs.assign(row=["one", "two"], series=["x", "y"]), "ratio", reference=1.3
         ),
-        "clock": figures.clock(along.assign(seconds=along["epoch"] + 1.0, panel="net"), [0.5]),
+        "blocks": figures.blocks([["x", "batch norm"], ["y"]], marked=["batch norm"]),
+        "beside": figures.beside(OWN, arms),
+        "clock": figures.clock(arms.assign(seconds=arms["epoch"] + 1.0, panel="net"), [0.5]),
         "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
         "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
-        "share": figures.share(
-            findings.share_trained(rates), [findings.half_point(rates, "with BN")]
-        ),
         "share_map": figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))),
         "dots": figures.dots(last, ends, "val_accuracy", stretch=True),
         "forest": figures.forest(pairs),
@@ -104,7 +115,6 @@ def draw_all(arms, probes):
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),
-        "gradients": figures.gradients(slopes),
         "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
         "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),
@@ -229,14 +239,6 @@ def test_a_difference_at_two_rates_is_filled_where_it_is_clear():
     fills = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() != "None"]
     assert fills == [figures.PALETTE[0], "none"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a\n− b"]
-
-
-def test_a_half_point_beyond_the_grid_is_an_arrow():
-    rates = shares({0.1: (3, 3), 1.0: (3, 3), 10.0: (3, 3)})
-    (ax,) = figures.share(
-        findings.share_trained(rates), [findings.half_point(rates, "with BN")]
-    ).axes
-    assert [line for line in ax.lines if line.get_marker() == ">"]
 
 
 def test_stretched_axis_gives_the_last_percents_room(arms):

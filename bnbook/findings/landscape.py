@@ -14,7 +14,8 @@ from scipy import stats
 
 from bnbook import models
 from bnbook.experiment import Contrast
-from bnbook.findings.statistics import LEVEL, Interval, holm, interval
+from bnbook.findings.adjusted import holm
+from bnbook.findings.statistics import LEVEL, Interval, interval
 from bnbook.findings.writing import MINUS, Markdown, p_value, table
 from bnbook.studies import landscape
 from bnbook.training import TRAINED
