@@ -22,14 +22,13 @@ from torch.nn.functional import cross_entropy
 from benchmarks import numpy_mlp
 from benchmarks.turns import in_turns
 from bnbook import norms, optimizers, timings, training
-from bnbook.chapters.cost.answers import NUMPY
-from bnbook.chapters.cost.experiments import NETS
+from bnbook.chapters.cost.experiments import BATCH, NETS, NONE, NUMPY
 from bnbook.run import Run
 
 #: OpenBLAS, which numpy calls, reads its number of threads when it starts.
 COMMAND = "OMP_NUM_THREADS=1 python -m benchmarks.bn_costs"
 TURNS = 21
-NORMS = ("none", "batch")
+NORMS = (NONE, BATCH)
 #: The nets of chapter 12's experiment, a residual net, and source B's MLP, at its batch size.
 BATCH_SIZES = {
     "MLP, ReLU": (64, 256, 1024),

@@ -14,6 +14,7 @@ from pathlib import Path
 import bnbook
 from bnbook import chapters, data, site, store, sweep, verify
 from bnbook.errors import BookError
+from bnbook.findings import sentences
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -99,6 +100,9 @@ def _parser() -> argparse.ArgumentParser:
     render.add_argument(
         "--renderer", choices=site.RENDERERS, help="default: Quarto where it can be had"
     )
+    render.add_argument(
+        "--draft", action="store_true", help="mark sentences that are no longer true, and go on"
+    )
     render.add_argument("--stage", action="store_true", help="only copy what is to be executed")
     render.set_defaults(run=_render)
 
@@ -139,6 +143,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _render(options: argparse.Namespace) -> None:
+    if options.draft:
+        os.environ[sentences.DRAFT] = "1"  # which the notebooks' kernels inherit
     if options.stage:
         with site.alone(Path("_work/lock")):
             site.stage(Path.cwd())

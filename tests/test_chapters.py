@@ -23,7 +23,8 @@ MOST_HIDDEN = 0.15
 #: Numbers that are names: of layers, data sets, people's papers, and of what stands in code.
 NAMES = re.compile(
     r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|\{[^}]*\}|conv\d|fc\d|CIFAR-10|ResNet-\d+|LeNet.5|Exercise \d+|"
-    r"[Cc]hapters? \d+(?:(?:,| and| to) \d+)*|[Aa]lgorithm \d|[Ss]ection \d(?:\.\d)*|\b(?:19|20)\d\d\b"
+    r"[Cc]hapters? \d+(?:(?:,| and| to) \d+)*|[Aa]lgorithm \d|[Ss]ection \d(?:\.\d)*|"
+    r"\b(?:19|20)\d\d\b"
 )
 
 

@@ -1,6 +1,7 @@
 """The pages to look things up: advice, how the results were made, the package's functions."""
 
 import inspect
+import re
 
 import pytest
 
@@ -11,27 +12,23 @@ from bnbook.errors import BookError
 from bnbook.findings import ledger
 from bnbook.run import Run
 
-ARMS = list(chapters.experiment("bias-removal").arms)[:4]
 EXPERIMENTS = chapters.EXPERIMENTS.values()
-ALL = dict.fromkeys((0.05, 0.5, 4.0), (5, 5))
-NONE = dict.fromkeys(ALL, (0, 5))
 
 # Advice
 
 
-def test_without_records_only_the_advice_that_needs_none_is_given(monkeypatch, tmp_path):
-    monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
+def test_the_page_of_advice_has_every_line_that_a_chapter_gives_and_leads_to_it():
     said = str(advice.advice())
-    assert said.startswith("## Folding")
-    assert said.count("## ") == 1
-
-
-def test_every_rule_reads_experiments_that_exist_and_points_to_a_chapter():
-    for rule, names in advice.RULES:
-        assert len(names) == len(inspect.signature(rule).parameters)
-        for name in names:
-            chapters.experiment(name)
-    assert "(09-inference.ipynb)" in str(advice.folding())
+    lines = [
+        (chapter, name.removeprefix("advice · "))
+        for chapter in chapters.CHAPTERS
+        for name in chapter.sentences
+        if name.startswith("advice · ")
+    ]
+    assert said.count("## ") == len(lines)
+    for chapter, topic in lines:
+        (part,) = re.findall(rf"^## {re.escape(topic)}\n\n(?:(?!^## ).*\n?)+", said, re.MULTILINE)
+        assert f"({chapter.link()})" in part
 
 
 # How the results were made

@@ -79,8 +79,11 @@ def spooled():
 
 def workers_of(process):
     """Its workers, without the process that Python starts to keep track of resources."""
-    children = psutil.Process(process.pid).children(recursive=True)
-    return [one for one in children if "spawn_main" in " ".join(one.cmdline())]
+    found = []
+    for one in psutil.Process(process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):  # a program that it asked has ended
+            found += [one] * ("spawn_main" in " ".join(one.cmdline()))
+    return found
 
 
 def is_running(process):

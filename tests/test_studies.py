@@ -95,7 +95,7 @@ def test_a_step_beyond_the_run_is_refused():
 
 def test_a_study_records_what_it_measures(folder):
     assert sweep.sweep(STUDY, workers=2) == 4
-    frame = findings.load(STUDY.name)
+    frame = findings.load(STUDY)
     assert len(frame) == 8
     assert list(frame["arm"].cat.categories) == list(ARMS)
     expected = weight_norms(TINY, data.splits(TINY.dataset))
@@ -134,7 +134,7 @@ def test_a_study_tells_where_it_comes_from_and_when_it_is_stale(folder):
     assert set(found["fingerprints"]) == set(ARMS)
     assert found["fingerprints"]["with BN"]["losses"] == training.first_losses(TINY)
     assert origin.stale(STUDY) == []
-    assert "4 runs" in str(findings.provenance(STUDY.name))
+    assert "4 runs" in str(findings.provenance(STUDY))
 
 
 def test_the_ledger_counts_a_studys_runs_apart(folder):

@@ -193,23 +193,31 @@ def _ratio_ticks(ax: Axes, low: float, high: float) -> None:
     ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 
-def clock(table: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figure:
-    """Draw validation accuracy against seconds of training, one panel for each `panel`.
+def clock(runs: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figure:
+    """Draw validation accuracy against seconds of training, a line per run, a panel per `panel`.
 
-    `table` as from `findings.over_time`, with columns panel and `by`. Seconds are on a log axis,
+    `runs` as from `findings.load`, with columns panel, `by` and seconds. Seconds are on a log axis,
     accuracies spaced by the log of the error; dotted lines stand at `targets`.
     """
-    panels = list(table.groupby("panel", sort=False, observed=True))
+    panels = list(runs.groupby("panel", sort=False, observed=True))
     figure, axes = canvas(0.9 + 2.3 * len(panels), len(panels))
-    styles = series(table, by)
+    styles = series(runs, by)
     for ax, (title, part) in zip(axes, panels, strict=True):
-        for name, look in styles.items():
-            band(ax, part[part[by] == name], "seconds", look)
+        for (name, _), run in part.groupby([by, "key"], observed=True):
+            look = styles[str(name)]
+            ax.plot(
+                run["seconds"],
+                run["val_accuracy"],
+                color=look.color,
+                ls=look.dash,
+                lw=1.2,
+                alpha=0.8,
+            )
         for target in targets:
             ax.axhline(target, color=INK, linestyle=":", linewidth=1.5)
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
         label(ax, "seconds of training" if ax is axes[-1] else "", "accuracy", str(title))
-        accuracy_axis(ax, stretch=table["mean"])
-    legend(figure, styles)
+        accuracy_axis(ax, stretch=part["val_accuracy"])
+    legend(figure, {name: replace(look, marker="none") for name, look in styles.items()})
     return figure

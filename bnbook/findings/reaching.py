@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +9,7 @@ import pandas as pd
 
 from bnbook.experiment import TUNING_SEEDS, best_lr
 from bnbook.findings.records import at
-from bnbook.findings.statistics import Interval, arms, fresh, interval, summary
+from bnbook.findings.statistics import Interval, arms, fresh, interval
 
 #: Validation accuracies to be reached; rates are chosen, and nets compared, by the higher one.
 TARGETS = (0.95, 0.97)
@@ -111,15 +110,3 @@ def sooner(runs: pd.DataFrame, net: str, target: float) -> Sooner:
 def product(a: Interval, b: Interval) -> Interval:
     """Multiply two positive estimates limit by limit: wider than 95 %, never narrower."""
     return Interval(a.mean * b.mean, a.low * b.low, a.high * b.high)
-
-
-def over_time(runs: pd.DataFrame, step_seconds: Mapping[str, float]) -> pd.DataFrame:
-    """Average validation accuracies, with the seconds of training that each took to get there.
-
-    Columns: arm, epoch, `mean`, `low`, `high`, `seconds`. `runs` as from `at_quickest`;
-    `step_seconds` maps an arm to the seconds of one of its steps.
-    """
-    table = summary(runs[runs["epoch"] > 0], ["arm", "epoch"])
-    return table.assign(
-        seconds=table["epoch"] * STEPS * table["arm"].map(step_seconds).astype(float)
-    )

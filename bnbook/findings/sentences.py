@@ -145,8 +145,9 @@ class Sentence:
         known = _Facts(facts)
         names = {n.id for n in ast.walk(ast.parse(self.condition)) if isinstance(n, ast.Name)}
         values = ", ".join(f"{name} = {known[name]!r}" for name in sorted(names - {*_WORDS}))
+        where = f"{self.path.parent.name}/{self.path.name}"
         complaint = (
-            f"{self.path}: the sentence {self.name!r} is no longer true. It rests on "
+            f"{where}: the sentence {self.name!r} is no longer true. It rests on "
             f"`{self.condition}`, and {values}. Write what is true now, with its condition"
         )
         if os.environ.get(DRAFT):

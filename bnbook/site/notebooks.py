@@ -1,6 +1,7 @@
 """Staging the chapters: sources are copied, and copies that were executed are kept."""
 
 import hashlib
+import os
 import re
 import shutil
 import sys
@@ -11,6 +12,7 @@ import nbformat
 
 import bnbook
 from bnbook.errors import BookError
+from bnbook.findings import sentences
 from bnbook.site import kernel
 
 Notebook = Any  # nbformat's NotebookNode, a dict with attributes, is untyped
@@ -126,7 +128,7 @@ def _surroundings(root: Path) -> str:
     package = Path(bnbook.__file__).parent
     code = (p for p in package.rglob("*") if p.relative_to(package).parts[0] not in DOORS)
     data = (p for p in (root / "data").rglob("*") if "spool" not in p.relative_to(root).parts)
-    digest = hashlib.sha256(sys.version.encode())
+    digest = hashlib.sha256(f"{sys.version}{os.environ.get(sentences.DRAFT, '')}".encode())
     for path in sorted({*code, *data, root / "requirements.lock"}):
         if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())

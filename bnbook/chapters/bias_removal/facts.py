@@ -54,9 +54,14 @@ class Facts:
         return len(self.elsewhere)
 
     @property
-    def same_elsewhere(self) -> int:
-        """In how many of them all pairs end equal."""
-        return int((self.elsewhere[["mean", "low", "high"]].abs() < 1e-9).all(axis=1).sum())
+    def equivalent_elsewhere(self) -> int:
+        """In how many of them both nets are equivalent."""
+        return int((self.elsewhere["finding"] == findings.EQUIVALENT).sum())
+
+    @property
+    def apart_elsewhere(self) -> float:
+        """The largest mean difference in any of them."""
+        return float(self.elsewhere["mean"].abs().max())
 
     @property
     def C1(self) -> str:  # noqa: N802

@@ -1,9 +1,9 @@
 """Chapter 12 · What batch norm costs."""
 
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
-from bnbook.chapters.cost import answers
 from bnbook.chapters.cost.claims import CLAIMS
 from bnbook.chapters.cost.experiments import EXPERIMENTS
+from bnbook.chapters.cost.facts import facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -18,8 +18,8 @@ PRESET = Preset(
     controls=("norms", "activation"),
     watch="time",
     lr=0.2,
-    ask="Which net takes longer for a step, and which longer to the goal? "
-    "Then look for the learning rate at which each of them gets there soonest.",
+    ask="Which net takes longer for a step, and which takes longer to the goal? "
+    "Then find the learning rate at which each of them gets there soonest.",
 )
 
 CHAPTER = Chapter(
@@ -27,12 +27,10 @@ CHAPTER = Chapter(
     number=12,
     part=GOING_FURTHER,
     title="Chapter 12 · What batch norm costs",
-    question="How much slower is a step with it, and do we wait longer for an accuracy?",
+    question="How much slower is a step with it, and do we reach a given accuracy later?",
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("B3",),
+    facts_of=facts,
     preset=PRESET,
-    ruled=answers.verdicts,
-    reads=("time-to-accuracy",),
-    timed=("bn-steps",),
 )

@@ -14,6 +14,11 @@ from bnbook.experiment import (
 from bnbook.findings.reaching import STEPS, arm_name, quickest_lr
 from bnbook.run import Run
 
+#: Source B's net in numpy, which is timed beside them.
+NUMPY = "MLP in numpy"
+#: Names of what is timed in the norm's place.
+NONE, BATCH = "none", "batch"
+
 _EVALUATED = (1, 2, 3, 4, 5, 6, 8, 10, 12, 15, 19, 24, 30, 37, 46, 58, 72, 90, 112, 140, 175, 220)
 
 

@@ -98,7 +98,7 @@ class Facts:
     def adds_up(self) -> bool:
         """Whether it is, within the margin, the two single costs together."""
         beyond = self.at_own.beyond_sum
-        return -MARGIN < beyond.low and beyond.high < MARGIN
+        return beyond.low > -MARGIN and beyond.high < MARGIN
 
     @property
     def margin(self) -> float:
@@ -249,7 +249,7 @@ def _gap(part: pd.DataFrame, learned: str) -> pd.DataFrame:
 
 def _behind(part: pd.DataFrame, learned: str) -> dict[int, Interval]:
     gap = _gap(part, learned)
-    return {int(epoch): findings.interval(gap[epoch]) for epoch in gap}
+    return {int(str(epoch)): findings.interval(gap[epoch]) for epoch in gap}
 
 
 def _last(behind: Mapping[int, Interval]) -> Interval:

@@ -169,8 +169,8 @@ def _own_rates(frame: pd.DataFrame, plan: Experiment) -> dict[str, float]:
 
 def _cliff(tuning: pd.DataFrame, rates: Mapping[str, float]) -> tuple[str, ...]:
     """Name the arms of which a tuning run fails at the next larger rate that was tried."""
-    worst = findings.final(tuning).groupby(["arm", "lr"], observed=True)["trained"].all()
-    above = {arm: worst[arm].loc[worst[arm].index > lr] for arm, lr in rates.items()}
+    worst = findings.final(tuning).pivot_table("trained", "lr", "arm", "min", observed=True)
+    above = {arm: worst.loc[worst.index > lr, arm].dropna() for arm, lr in rates.items()}
     return tuple(arm for arm, trained in above.items() if len(trained) and not trained.iloc[0])
 
 

@@ -1,9 +1,9 @@
 """Chapter 13 · Training nothing but batch norm."""
 
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
-from bnbook.chapters.only_batch_norm import answers
 from bnbook.chapters.only_batch_norm.claims import CLAIMS
 from bnbook.chapters.only_batch_norm.experiments import EXPERIMENTS
+from bnbook.chapters.only_batch_norm.facts import facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -18,8 +18,8 @@ PRESET = Preset(
     controls=("trained",),
     watch="gamma and beta",
     lr=2.0,
-    ask="Watch how far gamma and beta go where nothing else moves. Which learning rate "
-    "suits that net best? Then set it beside one that trains only its last layer.",
+    ask="How far do gamma and beta go where nothing else moves? Find the learning rate that suits "
+    "that net best, then compare it with a net that trains only its last layer.",
 )
 
 CHAPTER = Chapter(
@@ -32,7 +32,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("A1", "A2", "A3", "A4", "A5", "A7", "A8", "A9"),
+    facts_of=facts,
     preset=PRESET,
-    ruled=answers.verdicts,
-    reads=("only-norm", "pruning"),
 )

@@ -8,9 +8,12 @@ import pytest
 from tables import arranged, run_rows
 
 from bnbook import findings
-from bnbook.chapters.cost import answers as cost
-from bnbook.chapters.cost.experiments import NETS, TIME_TO_ACCURACY
-from bnbook.findings import Interval
+from bnbook import timings as kept
+from bnbook.chapters.cost import pace
+from bnbook.chapters.cost.experiments import NETS, NUMPY, TIME_TO_ACCURACY
+from bnbook.chapters.cost.facts import facts
+from bnbook.findings import REFINED, REFUTED, REPRODUCED, SUPPORTED, Interval
+from bnbook.findings.decisions import UNDECIDED
 from bnbook.findings.reaching import STEPS, arm_name
 
 ARMS = list(TIME_TO_ACCURACY.arms)
@@ -45,9 +48,9 @@ def timings(ratio, numpy_ratio, devices=("cpu",)):
     rows = []
     for device in devices:
         for net, size in [(net, run.batch_size) for net, (run, *_) in NETS.items()] + [
-            (cost.NUMPY, 256)
+            (NUMPY, 256)
         ]:
-            factor = numpy_ratio if net == cost.NUMPY else ratio
+            factor = numpy_ratio if net == NUMPY else ratio
             for norm, seconds in (("none", 1.0), ("batch", factor)):
                 for turn in range(8):
                     busy = seconds * (3 if turn % 2 else 1) * (1 if device == "cpu" else 0.1)
@@ -96,39 +99,80 @@ def test_limits_are_multiplied_with_limits():
     )
 
 
-def test_seconds_are_steps_times_the_seconds_of_a_step():
-    runs = findings.at_quickest(records(reach(20, 40)))
-    along = findings.over_time(runs, dict.fromkeys(ARMS, 0.5))
-    assert (along["seconds"] == 0.5 * STEPS * along["epoch"]).all()
-    assert along["epoch"].min() == 1
-
-
 # Both
 
 
 def test_busy_turns_cancel_in_slowdowns_and_devices_stay_apart():
-    table = cost.slowdowns(timings(1.5, 1.2, ("cpu", "cuda")))
-    ours = table[(table["norm"] == "batch") & (table["net"] != cost.NUMPY)]
+    table = pace.slowdowns(timings(1.5, 1.2, ("cpu", "cuda")))
+    ours = table[(table["norm"] == "batch") & (table["net"] != NUMPY)]
     assert np.allclose(ours[["mean", "low", "high"]], 1.5)
     assert set(ours["device"]) == {"cpu", "cuda"}
-    assert np.allclose(cost.slowdowns(timings(1.5, 1.2), "backward")["mean"].max(), 1.5)
+    assert np.allclose(pace.slowdowns(timings(1.5, 1.2), "backward")["mean"].max(), 1.5)
 
 
 def test_seconds_of_a_step_are_the_processors():
-    found = cost.step_seconds(timings(1.5, 1.2, ("cpu", "cuda")))
+    found = pace.step_seconds(timings(1.5, 1.2, ("cpu", "cuda")))
     assert set(found) == set(ARMS)
     assert found[arm_name("MLP, ReLU", normed=True)] > 1
+
+
+def test_runs_that_are_late_count_with_their_budget_on_the_clock():
+    runs = findings.at_quickest(records(reach(20, None)))
+    table = pace.arrivals(runs, dict.fromkeys(ARMS, 0.5), 0.97).set_index("arm")
+    late = table.loc[arm_name("LeNet, ReLU", normed=False)]
+    assert late["steps"] == pytest.approx(NETS["LeNet, ReLU"][0].epochs * STEPS)
+    assert late["seconds"] == pytest.approx(0.5 * late["steps"])
+    assert (late["there"], late["runs"]) == (0, 3)
 
 
 def test_fewer_steps_can_make_up_for_longer_ones_and_need_not():
     said = {
         case: {
-            clock.said for clock in cost.clocks(records(reach(*case)), timings(1.5, 1.3)).values()
+            clock.sooner for clock in pace.clocks(records(reach(*case)), timings(1.5, 1.3)).values()
         }
         for case in ((20, 40), (39, 40), (35, None), (None, 40))
     }
-    assert said[20, 40] == {"sooner"}
-    assert said[39, 40] == {"later"}
+    assert said[20, 40] == {SUPPORTED}
+    assert said[39, 40] == {REFUTED}
     # Where nobody knows how long the other side takes, one direction stays open.
-    assert "later" not in said[35, None]
-    assert "sooner" not in said[None, 40]
+    assert REFUTED not in said[35, None]
+    assert SUPPORTED not in said[None, 40]
+
+
+# What the chapter says
+
+
+@pytest.fixture
+def facts_of(monkeypatch):
+    """Facts of records of `reach`, with timings in which a step takes `ratio` times as long."""
+    sizes = kept.read("bn-sizes")
+
+    def made(case, ratio, numpy_ratio=1.3):
+        found = {"bn-steps": timings(ratio, numpy_ratio), "bn-sizes": sizes}
+        monkeypatch.setattr(kept, "read", found.__getitem__)
+        return facts({"time-to-accuracy": records(reach(*case))})
+
+    return made
+
+
+@pytest.mark.parametrize(
+    ("case", "decision", "sooner", "later"),
+    [
+        ((20, 40), SUPPORTED, set(NETS), set()),
+        ((39, 40), REFUTED, set(), set(NETS)),
+        ((26, 40), UNDECIDED, set(), set()),
+    ],
+)
+def test_batch_norm_pays_if_any_net_is_sooner(facts_of, case, decision, sooner, later):
+    found = facts_of(case, 1.5)
+    assert found.decision == decision
+    assert found.sooner == sooner
+    assert found.later == later
+
+
+@pytest.mark.parametrize(
+    ("ratio", "numpy_ratio", "verdict"),
+    [(1.3, 1.31, REPRODUCED), (1.1, 1.31, REFINED), (1.05, 1.05, REFUTED), (2.0, 2.0, REFUTED)],
+)
+def test_thirty_percent_is_judged_in_numpy_and_in_pytorch(facts_of, ratio, numpy_ratio, verdict):
+    assert verdict == facts_of((20, 40), ratio, numpy_ratio).B3

@@ -1,0 +1,376 @@
+"""What the records say about nets that train nothing but their batch norm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from bnbook import findings, models, training
+from bnbook.chapters.only_batch_norm import experiments
+from bnbook.chapters.only_batch_norm.claims import CLAIMS
+from bnbook.findings import Interval, decisions
+from bnbook.run import Run
+from bnbook.studies.features import PRUNED, SMALL
+
+EVERYTHING, NORM, HEAD = "everything", "only norm", "only head"
+WEIGHTS, BOTH = "random weights", "norm and head"
+DEEP, WIDE, STRAIGHT = (f"{NORM}, {how}" for how in ("depth 14", "twice as wide", "no shortcuts"))
+OWN_HEAD, NEW_HEAD = "test_accuracy", "readout_accuracy"
+
+#: A feature counts as switched off if its gamma ends below this; all start at 1.
+OFF: Final = 0.1
+#: "Many" features are at least this share of all.
+MANY: Final = 0.1
+#: "Little cost" is less than this (2 points of test accuracy).
+LITTLE: Final = 0.02
+#: An accuracy so far from the source's is of the same size: it says "about".
+NEAR: Final = 0.05
+#: What is switched off, and with which statistics: rows of `costs`.
+WEAKEST: Final = "the smallest gammas"
+CHANCE: Final = "drawn by chance"
+OLD: Final = "the smallest gammas, statistics as they were"
+
+#: What is compared, by the claim that asks: in words, and the two arms.
+PAIRS: Final = {
+    "A3": ("γ, β and head against the head alone", BOTH, HEAD),
+    "A4": ("γ and β against the head alone", NORM, HEAD),
+    "A5": ("γ and β against as many weights", NORM, WEIGHTS),
+    "A7": ("depth 14 against twice the width", DEEP, WIDE),
+    "A9": ("without shortcuts against with them", STRAIGHT, NORM),
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Accuracies are shares of the test images; intervals are 95 % t intervals over seeds."""
+
+    shallow: ClassVar[int] = experiments.ONLY_NORM.arms[NORM].depth
+    deeper: ClassVar[int] = experiments.ONLY_NORM.arms[DEEP].depth
+    planned_depth: ClassVar[int] = experiments.ONLY_NORM_DEEPER.arms[NORM].depth
+    source_depth: ClassVar[int] = experiments.DEPTHS[-1]
+    source_epochs: ClassVar[int] = next(iter(experiments.ONLY_NORM_DEEP.arms.values())).epochs
+    #: What Frankle et al. (2021) have at `deeper` with only the norm trained.
+    paper_deep: ClassVar[float] = 0.48
+    off_limit: ClassVar[float] = OFF
+    paper_limit: ClassVar[float] = SMALL
+    little: ClassVar[float] = LITTLE
+
+    seeds: int
+    images: int
+    epochs: int
+    #: Per arm: `arm`, `numbers` that it trains, accuracy with its `own` head and with a `new` one.
+    nets: pd.DataFrame
+    own: Mapping[str, Interval]  # by arm
+    new: Mapping[str, Interval]
+    pixels: Interval  # softmax regression on the images as they are
+    pixel_numbers: int  # that it trains
+    #: How far nets are above it, by arm, with their own heads and with new ones; not paired.
+    above: Mapping[str, Interval]
+    above_new: Mapping[str, Interval]
+    #: Two rows per pair in `PAIRS`: `claim`, `pair`, `outcome`, `planned`, mean, low, high. Holm's
+    #: method adjusts those that were planned; `planned` has their findings, by claim.
+    pairs: pd.DataFrame
+    planned: Mapping[str, Any]
+    features: int  # in the net of depth 8
+    off: Interval  # share of gammas below OFF in size where only the norm is trained
+    off_everything: Interval  # and where everything is
+    small: Interval  # and below the paper's threshold, where only the norm is
+    costs: pd.DataFrame  # see `costs`
+    deepened: bool  # whether the planned depth is recorded
+    deepest: tuple[float, float] | None  # only the norm and everything trained, at depth 110
+
+    @property
+    def norm(self) -> float:
+        """Accuracy where only the norm is trained, at depth 8."""
+        return self.own[NORM].mean
+
+    @property
+    def norm_numbers(self) -> int:
+        """How many numbers that net trains."""
+        return int(self.nets.loc[self.nets["arm"] == NORM, "numbers"].iloc[0])
+
+    @property
+    def norm_below(self) -> Interval:
+        """How far it is below softmax regression on pixels."""
+        mean, low, high = self.above[NORM]
+        return Interval(-mean, -high, -low)
+
+    @property
+    def deep(self) -> float:
+        """Accuracy where only the norm is trained, at depth 14."""
+        return self.own[DEEP].mean
+
+    @property
+    def deep_above(self) -> Interval:
+        """How far that net is above softmax regression on pixels."""
+        return self.above[DEEP]
+
+    @property
+    def whole(self) -> float:
+        """Accuracy where everything is trained, at depth 8."""
+        return self.own[EVERYTHING].mean
+
+    @property
+    def halfway(self) -> float:
+        """Accuracy halfway from the pixels to that."""
+        return (self.pixels.mean + self.whole) / 2
+
+    @property
+    def decision(self) -> str:
+        """Whether batch norm alone gets further than softmax regression on pixels, at depth 8."""
+        return _sign(self.above[NORM])
+
+    def gap(self, claim: str, outcome: str) -> Interval:
+        """Return the difference of a pair in `PAIRS`."""
+        rows: Any = self.pairs[
+            (self.pairs["claim"] == claim) & (self.pairs["outcome"] == outcome)
+        ].iloc[0]
+        return Interval(rows["mean"], rows["low"], rows["high"])
+
+    @property
+    def affine(self) -> Interval:
+        """What gamma and beta add to a trained head."""
+        return self.gap("A3", OWN_HEAD)
+
+    @property
+    def better(self) -> Interval:
+        """What training gamma and beta adds to features, as a new head sees them."""
+        return self.gap("A4", NEW_HEAD)
+
+    @property
+    def lead(self) -> Interval:
+        """By how much batch norm is ahead of as many weights, with the head as drawn."""
+        return self.gap("A5", OWN_HEAD)
+
+    @property
+    def lead_new(self) -> Interval:
+        """And with a new head."""
+        return self.gap("A5", NEW_HEAD)
+
+    @property
+    def depth(self) -> Interval:
+        """By how much depth 14 is ahead of twice the width, with the head as drawn."""
+        return self.gap("A7", OWN_HEAD)
+
+    @property
+    def depth_new(self) -> Interval:
+        """And with a new head."""
+        return self.gap("A7", NEW_HEAD)
+
+    @property
+    def straight(self) -> Interval:
+        """By how much the net without shortcuts is ahead."""
+        return self.gap("A9", OWN_HEAD)
+
+    def cost(self, how: str, share: float) -> Interval:
+        """Test accuracy that the net loses with features, where only the norm was trained."""
+        rows = self.costs[(self.costs["arm"] == NORM) & (self.costs["how"] == how)]
+        row: Any = rows[rows["share"] == share].iloc[0]
+        return Interval(row["mean"], row["low"], row["high"])
+
+    @property
+    def tenth(self) -> Interval:
+        """Cost of the tenth with the smallest gammas."""
+        return self.cost(WEAKEST, PRUNED[0])
+
+    @property
+    def tenth_by_chance(self) -> Interval:
+        """Cost of a tenth drawn by chance."""
+        return self.cost(CHANCE, PRUNED[0])
+
+    @property
+    def A1(self) -> str:  # noqa: N802
+        """Batch norm alone gets to 68 % at depth 110, everything to 92 %."""
+        if self.deepest is None:
+            return decisions.NOT_RUN
+        theirs = CLAIMS[0].figures
+        wanted = theirs["only batch norm trained"], theirs["everything trained"]
+        near = [abs(a - b) <= NEAR for a, b in zip(self.deepest, wanted, strict=True)]
+        return decisions.REPRODUCED if all(near) else decisions.REFINED
+
+    @property
+    def A2(self) -> str:  # noqa: N802
+        """Many gammas end near zero."""
+        if self.off.low >= MANY:
+            return decisions.REPRODUCED
+        if self.off.high < MANY:
+            return decisions.REFINED if self.off.low > 0 else decisions.REFUTED
+        return decisions.UNDECIDED
+
+    @property
+    def A3(self) -> str:  # noqa: N802
+        """The affine parameters matter."""
+        return _claim(decisions.above(self.planned["A3"]))
+
+    @property
+    def A4(self) -> str:  # noqa: N802
+        """Batch norm makes for better representations; nets without it are not compared."""
+        found = decisions.above(self.planned["A4"])
+        return decisions.REFINED if found == decisions.SUPPORTED else found
+
+    @property
+    def A5(self) -> str:  # noqa: N802
+        """Batch norm beats as many weights, and random features carry further than pixels."""
+        found = decisions.above(self.planned["A5"])
+        if found != decisions.SUPPORTED:
+            return found
+        far = self.decision == decisions.SUPPORTED
+        return decisions.REPRODUCED if far else decisions.REFINED
+
+    @property
+    def A7(self) -> str:  # noqa: N802
+        """Depth gains more than width: as both heads have it."""
+        found = decisions.above(self.planned["A7"])
+        same = found == _sign(self.depth_new)
+        return _claim(found) if same else decisions.UNDECIDED
+
+    @property
+    def A8(self) -> str:  # noqa: N802
+        """A tenth or more of the features costs little."""
+        if self.tenth.high < LITTLE:
+            return decisions.REPRODUCED
+        return decisions.REFUTED if self.tenth.low >= LITTLE else decisions.UNDECIDED
+
+    @property
+    def A9(self) -> str:  # noqa: N802
+        """Shortcuts hold the net back."""
+        return _claim(decisions.above(self.planned["A9"]))
+
+
+def _claim(found: str) -> str:
+    return decisions.REPRODUCED if found == decisions.SUPPORTED else found
+
+
+def _sign(gap: Interval) -> str:
+    """Decide whether a difference is above zero."""
+    if gap.low > 0:
+        return decisions.SUPPORTED
+    return decisions.REFUTED if gap.high < 0 else decisions.UNDECIDED
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from "only-norm", "pruning" and "softmax-on-pixels"."""
+    frame, best = records["only-norm"], findings.at_best(records["softmax-on-pixels"])
+    values = {
+        outcome: {arm: _values(frame, arm, outcome) for arm in findings.arms(frame)}
+        for outcome in (OWN_HEAD, NEW_HEAD)
+    }
+    own, new = (
+        {arm: findings.interval(found) for arm, found in of.items()} for of in values.values()
+    )
+    pixels = _values(best, "pixels", OWN_HEAD)
+    above, above_new = (
+        {arm: unpaired(found, pixels) for arm, found in of.items()} for of in values.values()
+    )
+    arms = experiments.ONLY_NORM.arms
+    nets = [
+        {"arm": arm, "numbers": trained_numbers(arms[arm]), "own": own[arm], "new": new[arm]}
+        for arm in own
+    ]
+    planned = _planned(frame)
+    return Facts(
+        seeds=frame["seed"].nunique(),
+        images=int(frame["train_size"].max()),
+        epochs=int(frame["epochs"].max()),
+        nets=pd.DataFrame(nets),
+        own=own,
+        new=new,
+        pixels=findings.interval(pixels),
+        pixel_numbers=trained_numbers(experiments.PIXELS.arms["pixels"]),
+        above=above,
+        above_new=above_new,
+        pairs=_pairs(frame, planned),
+        planned=planned,
+        features=len(frame.loc[frame["arm"] == NORM, "gamma"].iloc[0]),
+        off=below(frame, NORM, OFF),
+        off_everything=below(frame, EVERYTHING, OFF),
+        small=below(frame, NORM, SMALL),
+        costs=costs(frame, records["pruning"]),
+        deepened=experiments.ONLY_NORM_DEEPER.name in records,
+        deepest=_deepest(records),
+    )
+
+
+def _values(frame: pd.DataFrame, arm: str, outcome: str) -> Any:
+    return findings.final(frame[frame["arm"] == arm])[outcome].to_numpy(dtype=float)
+
+
+def _deepest(records: Mapping[str, pd.DataFrame]) -> tuple[float, float] | None:
+    plan = experiments.ONLY_NORM_DEEP
+    if plan.name not in records:
+        return None
+    names = [experiments.deep_arm(what, experiments.DEPTHS[-1]) for what in (NORM, EVERYTHING)]
+    norm, whole = (float(_values(records[plan.name], arm, OWN_HEAD).mean()) for arm in names)
+    return norm, whole
+
+
+def _planned(frame: pd.DataFrame) -> dict[str, Any]:
+    """Find the planned contrast of each claim in `PAIRS`, adjusted together by Holm's method."""
+    rows: Any = findings.contrasts(frame, experiments.ONLY_NORM.contrasts).to_dict("records")
+    found = {(row["a"], row["b"]): row for row in rows}
+    return {claim: found[a, b] for claim, (_, a, b) in PAIRS.items()}
+
+
+def _pairs(frame: pd.DataFrame, planned: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for claim, (pair, a, b) in PAIRS.items():
+        for outcome in (OWN_HEAD, NEW_HEAD):
+            same = planned[claim]["outcome"] == outcome
+            gap = planned[claim] if same else vars(findings.paired(frame, a, b, outcome))
+            limits = {name: gap[name] for name in ("mean", "low", "high")}
+            rows.append(
+                {"claim": claim, "pair": pair, "outcome": outcome, "planned": same, **limits}
+            )
+    return pd.DataFrame(rows)
+
+
+def unpaired(a: Any, b: Any) -> Interval:
+    """Difference of two means of other seeds, with Welch's 95 % interval."""
+    limits = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
+    return Interval(float(np.mean(a) - np.mean(b)), float(limits.low), float(limits.high))
+
+
+def below(frame: pd.DataFrame, arm: str, limit: float) -> Interval:
+    """Share of an arm's gammas that end below `limit` in size, over seeds; at least 0."""
+    mine = frame.loc[frame["arm"] == arm, "gamma"]
+    mean, low, high = findings.interval([np.mean(np.abs(gamma) < limit) for gamma in mine])
+    return Interval(mean, max(low, 0.0), high)
+
+
+def trained_numbers(run: Run) -> int:
+    """Count the numbers that a run on images of 3 x 32 x 32 trains."""
+    net = training.build(run, (3, 32, 32))
+    partial = models.freeze(net, run.trainable, run.seed)
+    if partial:
+        return sum(int(weight.trained.sum()) for weight in partial)
+    return sum(p.numel() for p in net.parameters() if p.requires_grad)
+
+
+def costs(frame: pd.DataFrame, pruned: pd.DataFrame) -> pd.DataFrame:
+    """Subtract the test accuracy without some features from that of the net as trained.
+
+    Columns `arm`, `how` (`WEAKEST`, `CHANCE` or `OLD`), `share` (of all features, in
+    `studies.features.PRUNED`), `mean`, `low`, `high`, `n`, over seeds; the arms of `pruned`.
+    """
+    whole = frame[frame["arm"].isin(pruned["arm"].unique())]
+    ways = (
+        (WEAKEST, pruned, "weakest"),
+        (CHANCE, pruned, "random"),
+        (OLD, whole, "pruned_accuracy"),
+    )
+    long = pd.DataFrame(
+        {
+            "arm": str(row["arm"]),
+            "how": how,
+            "seed": row["seed"],
+            "share": share,
+            "value": row["test_accuracy"] - left,
+        }
+        for how, rows, column in ways
+        for row in rows.to_dict("records")
+        for share, left in zip(PRUNED, row[column], strict=True)
+    )
+    return findings.estimates(long, ["arm", "how", "share"], "value")
