@@ -13,9 +13,22 @@ from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
 from bnbook import figures, findings
+from bnbook.history import History
+from bnbook.run import Run
 from bnbook.theme import DASHES, MARKERS, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
+OWN = History(
+    Run(),
+    [
+        {"epoch": i, "train_loss": 1, "val_loss": 1, "val_correct": 9, "val_correct_running": 9}
+        | {"val_images": 10}
+        for i in (0, 1)
+    ],
+    "trained",
+    1.0,
+    [],
+)
 
 
 def luminance(colour):
@@ -65,7 +78,6 @@ def draw_all(arms, probes):
     levels = findings.estimates(
         findings.magnitudes(probes), ["arm", "where", "layer"], "value", geometric=True
     )
-    slopes = findings.estimates(findings.gradients(probes), ["arm", "layer"], "value")
     ends, last = findings.summary(arms), findings.final(arms)
     along = findings.summary(arms, ["arm", "epoch"])
     pairs = findings.compared([findings.paired(arms, "a", "b")])
@@ -78,32 +90,33 @@ def draw_all(arms, probes):
     gaps = pd.DataFrame({"arm": list("aabb"), "cause": ["lag", "noise"] * 2, "lr": 0.1})
     gaps = gaps.assign(mean=[0.02, 0.001] * 2, low=[0.01, -0.001] * 2, high=[0.03, 0.003] * 2)
     gaps["cause"] = gaps["cause"].astype("category")
-    bins = pd.DataFrame({"arm": "a", "layer": ["conv1", "fc1"] * 2, "size": [0.1, 0.1, 1.0, 1.0]})
-    bins = bins.assign(mean=0.5, low=0.4, high=0.6, layer=bins["layer"].astype("category"))
+    spans = pd.DataFrame({"arm": [f"net, {w} BN" for w in ("with", "without")] * 2})
+    spans = spans.assign(layer=list("ccff"), quantity="q", level=[2.0, 2.0, 1.0, 1.0])
+    spans = spans.assign(mean=0.5, low=0.4, high=0.6, layer=spans["layer"].astype("category"))
     return {
         "two_courses": figures.two_courses([10, 20], {"running": [0.8, 0.9], "true": [0.9, 0.9]}),
         "gap_sizes": figures.gap_sizes(gaps, "lr", "learning rate", "cause"),
         "causes": figures.causes(gaps),
-        "gradient_histograms": figures.gradient_histograms(bins),
-        "over_rates": figures.over_rates({"one": positive, "other": positive}, "other", 1),
+        "gradient_ranges": figures.gradient_ranges(spans, ["net"]),
+        "over_losses": figures.over_losses(spans, ["net"], {"q": "size"}),
+        "over_rates": figures.over_rates({"one": positive, "other": positive}, ["other"]),
         "cost_map": figures.cost_map(ends, costs, {"one": ["a"], "other": ["b"]}, "cost"),
         "sizes": figures.sizes(by_rate, "lr", "size", "value", accuracy=True, reference=1),
         "ratios": figures.ratios(
             costs.assign(row=["one", "two"], series=["x", "y"]), "ratio", reference=1.3
         ),
+        "blocks": figures.blocks([["x", "batch norm"], ["y"]], marked=["batch norm"]),
+        "beside": figures.beside(OWN, arms),
         "clock": figures.clock(arms.assign(seconds=arms["epoch"] + 1.0, panel="net"), [0.5]),
         "curves": figures.curves(along, runs=findings.filled(arms), stretch=True),
         "lr_curves": figures.lr_curves(by_rate, best=best, shared=1, runs=findings.final(rates)),
-        "share": figures.share(
-            findings.share_trained(rates), [findings.half_point(rates, "with BN")]
-        ),
         "share_map": figures.share_map(findings.share_trained(rates, ("arm", "lr", "batch_size"))),
         "dots": figures.dots(last, ends, "val_accuracy", stretch=True),
         "forest": figures.forest(pairs),
+        "forests": figures.forests({"one": pairs, "other": pairs}, lambda row: row["a"]),
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),
-        "gradients": figures.gradients(slopes),
         "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
         "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),
@@ -228,14 +241,6 @@ def test_a_difference_at_two_rates_is_filled_where_it_is_clear():
     fills = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() != "None"]
     assert fills == [figures.PALETTE[0], "none"]
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a\n− b"]
-
-
-def test_a_half_point_beyond_the_grid_is_an_arrow():
-    rates = shares({0.1: (3, 3), 1.0: (3, 3), 10.0: (3, 3)})
-    (ax,) = figures.share(
-        findings.share_trained(rates), [findings.half_point(rates, "with BN")]
-    ).axes
-    assert [line for line in ax.lines if line.get_marker() == ">"]
 
 
 def test_stretched_axis_gives_the_last_percents_room(arms):

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from bnbook.findings import DIFFERENT, ONE_TRAINS, HalfPoint
+from bnbook.findings import DIFFERENT, ONE_TRAINS
 from bnbook.theme import (
     INK,
     PALETTE,
@@ -161,32 +161,6 @@ def lr_curves(
     return figure
 
 
-def share(table: pd.DataFrame, half_points: Sequence[HalfPoint] = (), by: str = "arm") -> Figure:
-    """Draw the share of seeds that train against the learning rate, with 95 % intervals.
-
-    `table` as from `findings.share_trained(frame)`; below the axis, the learning rate at which
-    each arm's share falls to one half, with its interval (an arrow: beyond the grid).
-    """
-    figure, (ax,) = canvas(3.8)
-    styles = series(table, by)
-    shift = np.linspace(-1, 1, len(styles)) * 0.012 if len(styles) > 1 else [0.0]
-    for (name, style), offset in zip(styles.items(), shift, strict=True):
-        part = table[table[by] == name].sort_values("lr")
-        # A little apart, or the bars of arms that agree would hide each other.
-        bars(ax, part, part["lr"] * 10**offset, style, "share")
-    ax.axhline(0.5, color=INK, linewidth=1)
-    for i, half in enumerate(point for point in half_points if point.status != "never"):
-        style = styles[half.arm]
-        _half_point(ax, half, -0.1 - 0.08 * i, style)
-    log_lr(ax, table["lr"].tolist())
-    ax.set_yticks([0, 0.25, 0.5, 0.75, 1])
-    accuracy_axis(ax)
-    note = " (below: where the share falls to one half)" if half_points else ""
-    label(ax, f"learning rate{note}", "share of seeds that train")
-    legend(figure, styles)
-    return figure
-
-
 def share_map(table: pd.DataFrame, by: str = "arm", y: str = "batch_size") -> Figure:
     """Draw the share of seeds that train over learning rate and batch size, one panel per arm.
 
@@ -211,17 +185,6 @@ def share_map(table: pd.DataFrame, by: str = "arm", y: str = "batch_size") -> Fi
         ax.tick_params(labelbottom=last)
         label(ax, "learning rate" if last else "", _WORDS.get(y, y), name)
     return figure
-
-
-def _half_point(ax: Axes, half: HalfPoint, y: float, style: Style) -> None:
-    end = half.high if np.isfinite(half.high) else half.highest * 1.35
-    ax.plot([half.low, end], [y, y], color=style.color, linewidth=2, solid_capstyle="butt")
-    if np.isfinite(half.high):
-        ax.plot([half.low, half.high], [y, y], "|", color=style.color, markersize=8, mew=2)
-    else:
-        ax.plot(end, y, ">", color=style.color, markersize=7)
-    if np.isfinite(half.estimate):
-        ax.plot(half.estimate, y, style.marker, color=style.color, markersize=8)
 
 
 def dots(
@@ -272,6 +235,14 @@ def forest(
     `contrasts` as from `findings.contrasts` or `findings.compared`; `name` labels a row.
     """
     figure, (ax,) = canvas(1.0 + 0.55 * len(contrasts))
+    draw_differences(ax, contrasts)
+    name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
+    ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
+    return figure
+
+
+def draw_differences(ax: Axes, contrasts: pd.DataFrame) -> None:
+    """Draw paired differences in points, one row each, over the shaded margin of equivalence."""
     ax.axvspan(
         *(100 * sign * contrasts["margin"].max() for sign in (-1, 1)), color=INK, alpha=0.2, lw=0
     )
@@ -279,9 +250,6 @@ def forest(
     for y, (_, row) in enumerate(contrasts.iterrows()):
         ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=PALETTE[0], linewidth=3)
         ax.plot(100 * row["mean"], y, "o", color=PALETTE[0], markersize=9)
-    name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
-    ax.set_xlabel(f"difference in {unit}; shaded: counts as none")
-    return figure
 
 
 def two_rates(contrasts: pd.DataFrame) -> Figure:

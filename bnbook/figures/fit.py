@@ -5,14 +5,15 @@ All take tables that `findings` computed; none does statistics.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
-from bnbook.figures.comparisons import bars, name_rows
+from bnbook.figures.comparisons import bars, draw_differences, name_rows
 from bnbook.theme import INK, accuracy_axis, canvas, label, legend, series
 
 
@@ -20,11 +21,10 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw each arm's accuracy on training and on test images, joined by a line.
 
     `tables` maps panel titles to rows of `findings.fit(frame)`, without those of the gap; with
-    95 % intervals, errors spaced by their logarithm. Hollow: training images; filled: test images.
+    95 % intervals. Hollow: training images; filled: test images.
     """
     rows = max(table["arm"].nunique() for table in tables.values())
     figure, axes = canvas((0.9 + 0.42 * rows) * len(tables), len(tables), sharex=True)
-    shown = pd.concat(tables.values())
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         styles = series(table, "arm")
         for y, (name, style) in enumerate(styles.items()):
@@ -39,8 +39,27 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
                 )  # fmt: skip
         name_rows(ax, list(styles))
         label(ax, "", "", title)
-        accuracy_axis(ax, "x", pd.concat([shown["mean"], shown["low"]]))
+        accuracy_axis(ax, "x")  # linear: gaps are to be compared by their length
     label(axes[-1], "accuracy (hollow: on training images, filled: on test images)")
+    return figure
+
+
+def forests(
+    tables: Mapping[str, pd.DataFrame], name: Callable[[Any], str], unit: str = "points"
+) -> Figure:
+    """Draw the same paired differences in several settings, side by side; see `forest`.
+
+    `tables` maps panel titles to `findings.contrasts` of the same pairs; `name` labels a row.
+    """
+    rows = max(map(len, tables.values()))
+    figure, axes = canvas(1.3 + 0.55 * rows, 1, len(tables), sharex=True, sharey=True)
+    for ax, (title, table) in zip(axes, tables.items(), strict=True):
+        draw_differences(ax, table)
+        ax.tick_params(axis="y", length=0)
+        ax.grid(visible=False, axis="y")
+        label(ax, f"difference in {unit}", "", title)
+    first = next(iter(tables.values()))
+    name_rows(axes[0], [name(row) for _, row in first.iterrows()])
     return figure
 
 

@@ -5,6 +5,7 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 
+from bnbook.findings.adjusted import classify, compared, holm, holm_intervals
 from bnbook.findings.decisions import (
     NOT_REPRODUCED,
     NOT_RUN,
@@ -21,10 +22,9 @@ from bnbook.findings.decisions import (
 from bnbook.findings.landscape import (
     arrivals,
     entering,
-    gradient_histograms,
+    gradient_ranges,
     looks,
     on_the_way,
-    ratio_table,
     ratios,
     significant,
     slope,
@@ -35,7 +35,6 @@ from bnbook.findings.layers import (
     SHAPLEY,
     contributions,
     layer_values,
-    leader,
     shapley,
     trend,
     value,
@@ -78,15 +77,12 @@ from bnbook.findings.statistics import (
     Interval,
     Paired,
     arms,
-    classify,
-    compared,
     estimates,
     evaluation_noise,
     filled,
     final,
     fit,
     fresh,
-    holm,
     interval,
     outcomes,
     paired,
@@ -95,7 +91,7 @@ from bnbook.findings.statistics import (
     tuning,
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
-from bnbook.findings.training_share import HalfPoint, half_point, share_trained
+from bnbook.findings.training_share import share_trained
 from bnbook.findings.transfer import elsewhere, transfer_table
 from bnbook.findings.writing import (
     Markdown,
@@ -134,7 +130,6 @@ __all__ = [
     "SUPPORTED",
     "UNDECIDED",
     "USUAL",
-    "HalfPoint",
     "Interval",
     "Markdown",
     "Paired",
@@ -169,14 +164,13 @@ __all__ = [
     "first_epochs",
     "fit",
     "fresh",
-    "gradient_histograms",
+    "gradient_ranges",
     "gradients",
-    "half_point",
     "holm",
+    "holm_intervals",
     "interval",
     "join",
     "layer_values",
-    "leader",
     "list_of",
     "load",
     "looks",
@@ -196,7 +190,6 @@ __all__ = [
     "product",
     "provenance",
     "published",
-    "ratio_table",
     "ratios",
     "reaching",
     "relative",

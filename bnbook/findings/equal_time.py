@@ -16,6 +16,8 @@ from bnbook.experiment import (
     best_lr,
     grid,
 )
+from bnbook.findings.records import at
+from bnbook.findings.statistics import fresh
 from bnbook.run import Run
 
 Costs = dict[str, dict[int, float]]
@@ -61,6 +63,19 @@ def best_size(frame: pd.DataFrame, net: str, costs: Costs) -> tuple[str, float]:
         final = mine.loc[mine.groupby("key")["epoch"].idxmax(), "val_accuracy"]
         found[arm, lr] = float(final.mean())
     return max(found, key=lambda pair: found[pair])
+
+
+def at_best_size(frame: pd.DataFrame, costs: Costs) -> pd.DataFrame:
+    """Select every net's fresh runs at its own best batch size and rate; arms are named by net.
+
+    Raises BookError where tuning runs are missing.
+    """
+    parts = []
+    for net in costs:
+        arm, lr = best_size(frame, net, costs)
+        parts.append(at(fresh(frame), arm, lr).assign(arm=net))
+    runs = pd.concat(parts, ignore_index=True)
+    return runs.assign(arm=pd.Categorical(runs["arm"], list(costs)))
 
 
 def plan(

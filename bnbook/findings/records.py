@@ -11,7 +11,8 @@ import pandas as pd
 from bnbook import store
 from bnbook.errors import BookError
 from bnbook.experiment import OWN_RATES, VARIED, Contrast, Experiment, best_lr
-from bnbook.findings.statistics import arms, compared, fresh, paired
+from bnbook.findings.adjusted import compared
+from bnbook.findings.statistics import arms, fresh, paired
 from bnbook.findings.writing import Markdown
 from bnbook.run import Run
 from bnbook.training import enough, judge

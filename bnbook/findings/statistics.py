@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -323,58 +323,6 @@ def arms(frame: pd.DataFrame) -> list[str]:
         present = set(column)
         return [str(arm) for arm in column.cat.categories if arm in present]
     return [str(arm) for arm in column.unique()]
-
-
-def holm(p_values: Any) -> npt.NDArray[np.float64]:
-    """Holm's step-down adjustment (Holm 1979); a missing p-value counts as 1."""
-    # statsmodels has it, but collects garbage at each call: half of the time of a page.
-    return _stepped(np.nan_to_num(np.asarray(p_values, dtype=float), nan=1.0)).clip(max=1)
-
-
-def _stepped(p_values: Any) -> npt.NDArray[np.float64]:
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p)
-    # The smallest of n counts n times, the next n - 1 times, and none less than one before it.
-    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
-    return np.asarray(stepped[np.argsort(order)], dtype=float)
-
-
-def _adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
-    """Widen 95 % t intervals from `mean`, `high` and `n` to the level that Holm's method leaves."""
-    p = table["p_difference"].fillna(1).clip(lower=np.finfo(float).tiny)
-    freedom = (table["n"] - 1).clip(lower=1)
-    times = _stepped(p) / p
-    wider = stats.t.isf(LEVEL / times / 2, freedom) / stats.t.isf(LEVEL / 2, freedom)
-    half = (table["high"] - table["mean"]) * wider
-    return table["mean"] - half, table["mean"] + half
-
-
-def classify(p_difference: float, p_equivalence: float, level: float = LEVEL) -> str:
-    """Name what a pair of (adjusted) p-values shows."""
-    if p_difference < level:
-        return SMALL if p_equivalence < level else DIFFERENT
-    return EQUIVALENT if p_equivalence < level else UNDECIDED
-
-
-def compared(pairs: Sequence[Paired]) -> pd.DataFrame:
-    """One row per comparison, both p-values Holm-adjusted over all of them, with its `finding`.
-
-    The intervals are adjusted, too: as wide as Holm's method has it for each comparison, so that
-    one excludes 0 where `holm_difference` is below the level, and only there. Where all runs of one
-    arm train and none of the other, and yet the t test is undecided (failed runs may scatter from
-    10 to 90 %), the finding says just that.
-    """
-    table = pd.DataFrame([{**asdict(pair), "failed": pair.failed} for pair in pairs])
-    table["holm_difference"] = holm(table["p_difference"])
-    table["low"], table["high"] = _adjusted(table)
-    table["holm_equivalence"] = holm(table["p_equivalence"])
-    table["finding"] = [
-        classify(d, e)
-        for d, e in zip(table["holm_difference"], table["holm_equivalence"], strict=True)
-    ]
-    split = (table["failed"] == table["n"]) & (table[["failed_a", "failed_b"]].min(axis=1) == 0)
-    table.loc[split & (table["finding"] == UNDECIDED), "finding"] = ONE_TRAINS
-    return table
 
 
 def fit(frame: pd.DataFrame) -> pd.DataFrame:

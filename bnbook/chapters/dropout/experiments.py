@@ -38,8 +38,8 @@ _FEW = replace(
 def _variants(plain: Run) -> dict[str, Run]:
     normed = replace(plain, norms=("batch", "batch"))
     return {
-        "neither": plain,
         "batch norm": normed,
+        "neither": plain,
         "dropout": replace(plain, dropout=0.5),
         "norm then dropout": replace(normed, dropout=0.5),
         "dropout then norm": replace(normed, dropout=0.5, dropout_place="before norm"),
@@ -87,7 +87,7 @@ EXPERIMENTS = (
         name="batch-noise",
         chapter=6,
         question="Does batch norm regularize by the noise of its batches?",
-        arms={name: _variants(_FEW)[name] for name in ("neither", "batch norm")},
+        arms={name: _variants(_FEW)[name] for name in ("batch norm", "neither")},
         plan=_noise,
     ),
 )

@@ -1,9 +1,9 @@
 """Exercise 5 · Fixed gamma and beta."""
 
 from bnbook.chapters.chapter import EXERCISES, Chapter
-from bnbook.chapters.fixed_affine import answers
 from bnbook.chapters.fixed_affine.claims import CLAIMS
 from bnbook.chapters.fixed_affine.experiments import EXPERIMENTS
+from bnbook.chapters.fixed_affine.facts import facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -28,7 +28,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("A3", "C7", "C8", "C9", "C10"),
+    facts_of=facts,
     preset=PRESET,
-    ruled=answers.verdicts,
-    reads=("affine",),
 )

@@ -1,6 +1,8 @@
 """What the sources claim that this chapter tries."""
 
-from bnbook.findings.claims import Claim
+from types import MappingProxyType
+
+from bnbook.findings.claims import ONE_RUN, Claim
 
 CLAIMS = (
     Claim(
@@ -8,6 +10,20 @@ CLAIMS = (
         "A",
         "The affine parameters of batch norm play an important role.",
         "ResNets on CIFAR-10 that train their batch norm only",
+    ),
+    Claim(
+        "C7",
+        "C",
+        "Holding gamma fixed costs more accuracy than holding beta fixed.",
+        ONE_RUN,
+        MappingProxyType(
+            {
+                "gamma and beta fixed": 0.9674,
+                "gamma fixed": 0.9676,
+                "beta fixed": 0.9796,
+                "both learned": 0.98,
+            }
+        ),
     ),
     Claim(
         "C8",

@@ -1,9 +1,9 @@
-"""Exercise 2 · Learning rates with and without batch norm."""
+"""Exercise 2: learning rates with and without batch norm."""
 
 from bnbook.chapters.chapter import EXERCISES, Chapter
-from bnbook.chapters.learning_rates import answers
 from bnbook.chapters.learning_rates.claims import CLAIMS
 from bnbook.chapters.learning_rates.experiments import EXPERIMENTS
+from bnbook.chapters.learning_rates.facts import facts
 from bnbook.lab.presets import WITH_OR_WITHOUT
 
 CHAPTER = Chapter(
@@ -15,7 +15,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C2", "C3", "C4", "D5"),
+    facts_of=facts,
     preset=WITH_OR_WITHOUT,
-    ruled=answers.verdicts,
-    reads=("learning-rate", "as-posted"),
 )

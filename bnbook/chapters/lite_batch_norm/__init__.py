@@ -1,9 +1,9 @@
 """Exercise 4 · Batch norm lite."""
 
 from bnbook.chapters.chapter import EXERCISES, Chapter
-from bnbook.chapters.lite_batch_norm import answers
 from bnbook.chapters.lite_batch_norm.claims import CLAIMS
 from bnbook.chapters.lite_batch_norm.experiments import EXPERIMENTS
+from bnbook.chapters.lite_batch_norm.facts import facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -28,8 +28,7 @@ CHAPTER = Chapter(
     needs=(1, 2),
     experiments=EXPERIMENTS,
     claims=CLAIMS,
-    judges=("C7", "C10"),
+    judges=("C10",),
+    facts_of=facts,
     preset=PRESET,
-    ruled=answers.verdicts,
-    reads=("lite",),
 )

@@ -24,7 +24,7 @@ OTHER_BATCH_SIZES = (32, 512)
 
 #: The ideas, in the order of d2l's section 8.5, exercise 7: what each arm has in its four slots.
 IDEAS = {
-    "for comparison": {"without a norm": "none", "batch norm": "batch"},
+    "for comparison": {"batch norm": "batch", "without a norm": "none"},
     "integral transform": {"integral transform": "integral"},
     "full covariance": {
         "whitening": "zca",

@@ -1,22 +1,13 @@
-"""The chapter Exercise 3: Batch norm in every layer."""
+"""Exercise 3: batch norm in every layer."""
 
 from bnbook.chapters.chapter import EXERCISES, Chapter
-from bnbook.chapters.per_layer import answers
 from bnbook.chapters.per_layer.claims import CLAIMS
 from bnbook.chapters.per_layer.experiments import EXPERIMENTS
+from bnbook.chapters.per_layer.facts import facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
 _ARMS = PAGE.arms
-PRESET = Preset(
-    name="per-layer",
-    title="Take norms away, layer by layer",
-    nets=(Net("All four norms", _ARMS["1234"]), Net("Without fc2's norm", _ARMS["123"])),
-    controls=("toggles",),
-    watch="",
-    lr=0.1,
-    ask="Which one norm does the net miss most? Does a larger learning rate make up for it?",
-)
 
 CHAPTER = Chapter(
     __name__,
@@ -28,7 +19,14 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C5", "C6"),
-    preset=PRESET,
-    ruled=answers.verdicts,
-    reads=("per-layer",),
+    facts_of=facts,
+    preset=Preset(
+        name="per-layer",
+        title="Take norms away, layer by layer",
+        nets=(Net("All four norms", _ARMS["1234"]), Net("Without fc2's norm", _ARMS["123"])),
+        controls=("toggles",),
+        watch="",
+        lr=0.1,
+        ask="Which one norm does the net miss most? Does a larger learning rate make up for it?",
+    ),
 )

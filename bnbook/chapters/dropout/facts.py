@@ -1,0 +1,230 @@
+"""What the records say about dropout, batch norm, both and neither."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bnbook import findings
+from bnbook.chapters.dropout.equal_time import COSTS, DROPOUT_AT_EQUAL_TIME
+from bnbook.chapters.dropout.experiments import EXPERIMENTS, FEW_SHARED_LR
+from bnbook.chapters.dropout.noise import lead, more_than_the_middle
+from bnbook.chapters.dropout.sizes import outputs, relative_sizes
+from bnbook.experiment import MARGIN
+from bnbook.findings import Interval, decisions
+from bnbook.findings.equal_time import at_best_size
+
+NEITHER: Final = "neither"
+NORM: Final = "batch norm"
+DROPOUT: Final = "dropout"
+USUAL: Final = "norm then dropout"
+SWAPPED: Final = "dropout then norm"
+
+_FULL, _FEW, _NOISE = EXPERIMENTS
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One number of training images: differences in test accuracy, each net at its own best rate.
+
+    The intervals are adjusted by Holm's method over the setting's six planned contrasts.
+    """
+
+    images: int
+    steps: int
+    batch_size: int
+    norm: Interval  # batch norm against neither
+    dropout: Interval  # dropout against neither
+    swap: Interval  # batch norm against dropout
+    both: Interval  # norm then dropout against batch norm
+    order: Interval  # dropout then norm against norm then dropout
+    order_running: Interval  # the same, evaluated with running statistics
+    #: Accuracies on training images, means over seeds: of dropout, and the lowest of all nets.
+    dropout_fit: float
+    lowest_fit: float
+    at_end: tuple[str, ...]  # nets whose best rate is at an end of the grid
+
+    @property
+    def dropout_cost(self) -> Interval:
+        """How far dropout ends below neither."""
+        return _negated(self.dropout)
+
+    @property
+    def both_cost(self) -> Interval:
+        """How far both end below batch norm alone."""
+        return _negated(self.both)
+
+    @property
+    def order_cost(self) -> Interval:
+        """What dropout before the norm costs, evaluated with running statistics."""
+        return _negated(self.order_running)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Differences are in test accuracy (shares of the images), with re-estimated statistics."""
+
+    seeds: int
+    few: Setting
+    many: Setting
+    #: Batch norm against dropout on few images in equal time, each with its batch size; if it ran.
+    timed: Interval | None
+    smallest: int  # batch size
+    largest: int
+    #: By how much more batch norm adds with the smallest (largest) batches than in the middle.
+    more_small: Interval
+    more_large: Interval
+    small_fit: float  # lowest mean accuracy on training images with the smallest batches
+    #: Sizes with batch norm as multiples of those without; see `relative_sizes`.
+    outputs_first: Interval
+    outputs_last: Interval
+    gradients: Interval
+    weights: Interval
+    #: Root mean square of the outputs without batch norm at the end, as a multiple of the start's.
+    growth_plain: float
+    growth_norm: float
+    shared_lr: float
+
+    @property
+    def swap(self) -> Interval:
+        """Batch norm against dropout where the question is decided."""
+        return self.timed or self.few.swap
+
+    @property
+    def decision(self) -> str:
+        """Whether batch norm in place of dropout costs nothing beyond the margin."""
+        if self.swap.low > -MARGIN:
+            return decisions.SUPPORTED
+        return decisions.REFUTED if self.swap.high < 0 else decisions.UNDECIDED
+
+    @property
+    def B2(self) -> str:  # noqa: N802
+        """Batch norm beats dropout, dropout beats neither."""
+        many = self.many
+        return of_parts(many.swap, many.dropout, many.norm)
+
+    @property
+    def C12(self) -> str:  # noqa: N802
+        """Both ends of the batch sizes lose."""
+        return of_parts(_negated(self.more_small), _negated(self.more_large))
+
+    @property
+    def D4(self) -> str:  # noqa: N802
+        """Dropout directly before the norm is worse than dropout last."""
+        settings = (self.few, self.many)
+        if any(max(s.order.low, s.order_running.low) > 0 for s in settings):
+            return decisions.REFUTED
+        if all(s.order.high < 0 for s in settings):
+            return decisions.REPRODUCED
+        running_only = any(min(s.order.high, s.order_running.high) < 0 for s in settings)
+        return decisions.REFINED if running_only else decisions.UNDECIDED
+
+    @property
+    def D6(self) -> str:  # noqa: N802
+        """It regularizes, and keeps outputs, gradients and weights small."""
+        smaller = [
+            Interval(1 - x.mean, 1 - x.high, 1 - x.low)
+            for x in (self.outputs_last, self.gradients, self.weights)
+        ]
+        return of_parts(self.few.norm, *smaller)
+
+
+def _negated(x: Interval) -> Interval:
+    return Interval(-x.mean, -x.high, -x.low)
+
+
+def of_parts(*effects: Interval) -> str:
+    """Judge a claim of several parts, each of which says that an effect is above 0."""
+    seen = sum(effect.low > 0 for effect in effects)
+    if seen == len(effects):
+        return decisions.REPRODUCED
+    if seen:
+        return decisions.REFINED
+    reversed_ = any(effect.high < 0 for effect in effects)
+    return decisions.REFUTED if reversed_ else decisions.UNDECIDED
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts; "dropout-equal-time" decides once it is recorded."""
+    few, many, noise = records[_FEW.name], records[_FULL.name], records[_NOISE.name]
+    leads = lead(noise)
+    by_size = leads.pivot(index="seed", columns="batch_size", values="value")
+    small, large = int(by_size.columns[0]), int(by_size.columns[-1])
+    more = more_than_the_middle(leads)
+    return Facts(
+        shared_lr=FEW_SHARED_LR,
+        seeds=findings.fresh(few)["seed"].nunique(),
+        few=_setting(few, _FEW),
+        many=_setting(many, _FULL),
+        timed=_timed(records),
+        smallest=small,
+        largest=large,
+        more_small=more[small],
+        more_large=more[large],
+        small_fit=float(_fit(noise[noise["batch_size"] == small]).min()),
+        **relative_sizes(few),
+        growth_plain=_growth(few, NEITHER),
+        growth_norm=_growth(few, NORM),
+    )
+
+
+def _setting(frame: pd.DataFrame, plan: Any) -> Setting:
+    rows = findings.contrasts(frame, plan.contrasts)
+    found = {
+        (row["a"], row["b"], row["outcome"]): Interval(row["mean"], row["low"], row["high"])
+        for row in rows.to_dict("records")
+    }
+
+    def between(a: str, b: str, outcome: str = "test_accuracy") -> Interval:
+        return found[a, b, outcome]
+
+    on_training = _fit(frame)
+    run = plan.arms[NEITHER]
+    return Setting(
+        images=run.train_size,
+        steps=run.epochs * run.epoch_steps,
+        batch_size=run.batch_size,
+        norm=between(NORM, NEITHER),
+        dropout=between(DROPOUT, NEITHER),
+        swap=between(NORM, DROPOUT),
+        both=between(USUAL, NORM),
+        order=between(SWAPPED, USUAL),
+        order_running=between(SWAPPED, USUAL, "test_accuracy_running"),
+        dropout_fit=float(on_training[DROPOUT]),
+        lowest_fit=float(on_training.min()),
+        at_end=_at_end(frame),
+    )
+
+
+def _fit(frame: pd.DataFrame) -> "pd.Series[float]":
+    """Mean accuracy on training images of each arm at its own best rate."""
+    fit = findings.fit(findings.at_best(frame))
+    return fit[fit["of"] == "training images"].set_index("arm")["mean"]
+
+
+def _growth(few: pd.DataFrame, arm: str) -> float:
+    """Divide outputs at the end by those at the start: geometric mean over layers and seeds."""
+    found = outputs(few)
+    logs = np.log(found.loc[found["arm"] == arm].set_index("epoch")["value"])
+    return float(np.exp(logs[logs.index.max()].mean() - logs[0].mean()))
+
+
+def _at_end(frame: pd.DataFrame) -> tuple[str, ...]:
+    """Name the nets for which a better rate may lie beyond the grid."""
+    grid = findings.tuning(frame)["lr"]
+    ends: Sequence[float] = (grid.min(), grid.max())
+    return tuple(arm for arm, lr in findings.best_rates(frame).items() if lr in ends)
+
+
+def _timed(records: Mapping[str, pd.DataFrame]) -> Interval | None:
+    if DROPOUT_AT_EQUAL_TIME.name not in records:
+        return None
+    best = at_best_size(records[DROPOUT_AT_EQUAL_TIME.name], COSTS)
+    pairs = [
+        findings.paired(best, a, b)
+        for a, b in ((NORM, DROPOUT), (NORM, NEITHER), (DROPOUT, NEITHER))
+    ]
+    row: Any = findings.compared(pairs).iloc[0]
+    return Interval(row["mean"], row["low"], row["high"])

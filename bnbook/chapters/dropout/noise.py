@@ -1,0 +1,32 @@
+"""What batch norm adds at each batch size, with every net at its own best learning rate."""
+
+import pandas as pd
+
+from bnbook import findings
+from bnbook.findings import Interval
+
+
+def best_by_size(noise: pd.DataFrame) -> pd.DataFrame:
+    """Select each arm's fresh runs at its own best learning rate, at every batch size apart."""
+    sizes = [part for _, part in noise.groupby("batch_size")]
+    return pd.concat([findings.at_best(part) for part in sizes], ignore_index=True)
+
+
+def lead(noise: pd.DataFrame) -> pd.DataFrame:
+    """Measure what batch norm adds to the test accuracy, by `batch_size` and `seed`: `value`."""
+    ends = findings.final(best_by_size(noise))
+    tested = ends.pivot(index=["batch_size", "seed"], columns="arm", values="test_accuracy")
+    gain = (tested["batch norm"] - tested["neither"]).dropna()
+    return gain.rename("value").reset_index()
+
+
+def more_than_the_middle(leads: pd.DataFrame) -> dict[int, Interval]:
+    """Compare the lead at the smallest and the largest size with its mean between, by seed.
+
+    Above 0: batch norm adds more at that end. Intervals are adjusted over the two (Holm).
+    """
+    wide = leads.pivot(index="seed", columns="batch_size", values="value")
+    between = wide.iloc[:, 1:-1].mean(axis=1)
+    ends = [int(wide.columns[0]), int(wide.columns[-1])]
+    found = findings.holm_intervals({str(size): wide[size] - between for size in ends})
+    return {size: found[str(size)] for size in ends}

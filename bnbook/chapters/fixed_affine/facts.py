@@ -1,0 +1,281 @@
+"""What the records say about gamma and beta, learned and held fixed."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bnbook import findings, models, training
+from bnbook.chapters.fixed_affine.experiments import AFFINE
+from bnbook.experiment import MARGIN, SHARED_LR
+from bnbook.findings import Interval, decisions, transfer
+from bnbook.findings.statistics import LEVEL
+
+LEARNED, GAMMA, BETA, BOTH = "both learned", "gamma fixed", "beta fixed", "both fixed"
+FIXED = (GAMMA, BETA, BOTH)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """What fixing costs at one choice of learning rates; points are shares of the test images."""
+
+    #: Accuracy of the net that learns both, minus that of the arm: Holm's intervals.
+    cost: Mapping[str, Interval]
+    finding: Mapping[str, str]
+    #: Cost of fixing gamma minus that of fixing beta.
+    gamma_over_beta: Interval
+    #: Cost of fixing both beyond the sum of the two single costs.
+    beyond_sum: Interval
+    #: Validation accuracy that the net with both fixed is behind, by epoch.
+    behind: Mapping[int, Interval]
+    #: By how much less it is behind after the last epoch than after the first.
+    narrowed: Interval
+    #: Root mean square of gamma − 1 minus that of beta, per layer and over the layers.
+    gamma_further: Mapping[str, Interval]
+    further: Interval
+
+    @property
+    def first(self) -> Interval:
+        """How far behind the net with both fixed is after the first epoch."""
+        return self.behind[min(self.behind)]
+
+    @property
+    def last(self) -> Interval:
+        """How far after the last."""
+        return _last(self.behind)
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """Which of gamma and beta went clearly further, layer by layer."""
+        gaps = self.gamma_further.values()
+        return tuple("gamma" if g.low > 0 else "beta" if g.high < 0 else "" for g in gaps)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that the chapter says; see `Rate` for the two choices of learning rates."""
+
+    seeds: int
+    images: int
+    epochs: int
+    steps: int
+    tuning_seeds: int
+    grid: tuple[float, ...]
+    shared: float
+    rates: Mapping[str, float]
+    share_fixed: float  # of the parameters, with both fixed
+    trained: int  # of all fresh runs
+    runs: int
+    at_shared: Rate
+    at_own: Rate
+    #: How much more fixing costs at own rates than at the shared one.
+    change: Mapping[str, Interval]
+    #: Test accuracy of each net at its own rate minus that at the shared rate.
+    gain: Mapping[str, Interval]
+    #: How far both fixed is behind in the end by the source's recipe, in `posted_steps`.
+    posted_last: Interval
+    posted_steps: int
+    #: Fresh runs at the shared rate and at each net's own; the tuning runs.
+    shared_runs: pd.DataFrame
+    own_runs: pd.DataFrame
+    tuning: pd.DataFrame
+    #: `findings.transfer.elsewhere`: the fixed nets in other settings.
+    elsewhere: pd.DataFrame
+
+    @property
+    def decision(self) -> str:
+        """Whether fixing both costs accuracy, each net at its own rate."""
+        cost, finding = self.at_own.cost[BOTH], self.at_own.finding[BOTH]
+        return decisions.below({"mean": -cost.mean, "finding": finding})
+
+    @property
+    def more_than_sum(self) -> bool:
+        """Whether fixing both costs more than the two single costs together, at own rates."""
+        return self.at_own.beyond_sum.low > 0
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether it is, within the margin, the two single costs together."""
+        beyond = self.at_own.beyond_sum
+        return beyond.low > -MARGIN and beyond.high < MARGIN
+
+    @property
+    def margin(self) -> float:
+        """Differences of accuracy below this count as none."""
+        return MARGIN
+
+    @property
+    def equal_with_relu(self) -> bool:
+        """Whether all fixed nets are equivalent to the full one with ReLU."""
+        rows = self.elsewhere[self.elsewhere["setting"].str.contains("ReLU")]
+        return set(rows["a"]) == set(FIXED) and set(rows["finding"]) == {findings.EQUIVALENT}
+
+    @property
+    def signs_change(self) -> tuple[str, ...]:
+        """Nets whose cost has clearly different signs at the two choices of rates."""
+        pairs = {arm: (self.at_shared.cost[arm], self.at_own.cost[arm]) for arm in FIXED}
+        return tuple(
+            arm
+            for arm, (a, b) in pairs.items()
+            if (a.low > 0 and b.high < 0) or (a.high < 0 and b.low > 0)
+        )
+
+    @property
+    def sizes_change(self) -> tuple[str, ...]:
+        """Nets whose cost is clearly another one at own rates than at the shared rate."""
+        return tuple(
+            arm for arm, change in self.change.items() if change.low > 0 or change.high < 0
+        )
+
+    @property
+    def A3(self) -> str:  # noqa: N802
+        """Gamma and beta play an important role: here, where all else is trained, too."""
+        return {
+            decisions.SUPPORTED: decisions.REFINED,  # the source's case is another net
+        }.get(self.decision, self.decision)
+
+    @property
+    def C7(self) -> str:  # noqa: N802
+        """Fixing gamma costs more than fixing beta; refined where own rates do not show it."""
+        shared, own = self.at_shared.gamma_over_beta, self.at_own.gamma_over_beta
+        if shared.low > 0:
+            return decisions.REPRODUCED if own.low > 0 else decisions.REFINED
+        return decisions.REFUTED if shared.high < 0 else decisions.UNDECIDED
+
+    @property
+    def C8(self) -> str:  # noqa: N802
+        """Behind in early epochs, and caught up later."""
+        shared = self.at_shared
+        if not (shared.first.low > 0 and shared.narrowed.low > 0):
+            return decisions.REFUTED if shared.first.high < 0 else decisions.UNDECIDED
+        if shared.last.low > 0:
+            return decisions.REFINED
+        return decisions.REPRODUCED if shared.last.high < MARGIN else decisions.UNDECIDED
+
+    @property
+    def C9(self) -> str:  # noqa: N802
+        """Gammas leave their start by more than betas."""
+        shared, own = self.at_shared, self.at_own
+        if shared.further.low <= 0:
+            return decisions.REFUTED if shared.further.high < 0 else decisions.UNDECIDED
+        everywhere = own.further.low > 0 and "beta" not in (*shared.sides, *own.sides)
+        return decisions.REPRODUCED if everywhere else decisions.REFINED
+
+    @property
+    def C10(self) -> str:  # noqa: N802
+        """One shared rate is unfair; refined where it changes a size only, and no sign."""
+        if self.signs_change:
+            return decisions.REPRODUCED
+        return decisions.REFINED if self.sizes_change else decisions.UNDECIDED
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from "affine", "as-posted" and the experiments of `findings.transfer`."""
+    frame, posted = records[AFFINE.name], records["as-posted"]
+    fresh, tuning = findings.fresh(frame), findings.tuning(frame)
+    shared, own = fresh[fresh["lr"] == SHARED_LR], findings.at_best(frame)
+    posted = posted[posted["lr"] == SHARED_LR]
+    ends = findings.final(pd.concat([shared, own])).drop_duplicates("key")
+    contrasts = findings.contrasts(frame, AFFINE.contrasts)
+    net = training.build(AFFINE.arms[BOTH])
+    learned = sum(p.numel() for p in net.parameters() if p.requires_grad)
+    return Facts(
+        seeds=shared["seed"].nunique(),
+        images=int(frame["train_size"].iloc[0]),
+        epochs=int(frame["epochs"].iloc[0]),
+        steps=int(frame["step"].max()),
+        tuning_seeds=tuning["seed"].nunique(),
+        grid=tuple(sorted(tuning["lr"].unique())),
+        shared=SHARED_LR,
+        rates=findings.best_rates(frame),
+        share_fixed=1 - learned / models.parameter_count(net),
+        trained=int(ends["trained"].sum()),
+        runs=len(ends),
+        at_shared=_rate(shared, contrasts[contrasts["lr"] == f"{SHARED_LR:g}"]),
+        at_own=_rate(own, contrasts[contrasts["lr"] == "own best"]),
+        change=_change(shared, own),
+        gain=_gain(shared, own),
+        posted_last=_last(_behind(posted, "with BN")),
+        posted_steps=int(posted["step"].max()),
+        shared_runs=shared,
+        own_runs=own,
+        tuning=tuning,
+        elsewhere=transfer.elsewhere(records, transfer.AFFINE),
+    )
+
+
+def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
+    """`part` has one learning rate per arm, `contrasts` those at these rates."""
+    rows = contrasts.set_index("a")
+    wide = _ends(part)
+    cost = {arm: wide[LEARNED] - wide[arm] for arm in FIXED}
+    gap = _gap(part, LEARNED)
+    layers, over = _further(part[part["arm"] == LEARNED])
+    return Rate(
+        cost={arm: _negated(rows.loc[arm]) for arm in FIXED},
+        finding=dict(rows["finding"]),
+        gamma_over_beta=findings.interval(cost[GAMMA] - cost[BETA]),
+        beyond_sum=findings.interval(cost[BOTH] - cost[GAMMA] - cost[BETA]),
+        behind=_behind(part, LEARNED),
+        narrowed=findings.interval(gap.iloc[:, 0] - gap.iloc[:, -1]),
+        gamma_further=layers,
+        further=over,
+    )
+
+
+def _negated(row: Any) -> Interval:
+    return Interval(-row["mean"], -row["high"], -row["low"])
+
+
+def _ends(part: pd.DataFrame) -> pd.DataFrame:
+    """Test accuracy, seeds by arms."""
+    return findings.final(part).pivot(index="seed", columns="arm", values="test_accuracy")
+
+
+def _gap(part: pd.DataFrame, learned: str) -> pd.DataFrame:
+    """Return by how much validation accuracy both fixed is behind: seeds by epochs from 1 on."""
+    whole = findings.filled(part).pivot(
+        index=["seed", "epoch"], columns="arm", values="val_accuracy"
+    )
+    return (whole[learned] - whole[BOTH]).unstack("epoch").drop(columns=0)
+
+
+def _behind(part: pd.DataFrame, learned: str) -> dict[int, Interval]:
+    gap = _gap(part, learned)
+    return {int(str(epoch)): findings.interval(gap[epoch]) for epoch in gap}
+
+
+def _last(behind: Mapping[int, Interval]) -> Interval:
+    return behind[max(behind)]
+
+
+def _further(part: pd.DataFrame) -> tuple[dict[str, Interval], Interval]:
+    """How much further gamma went from its start than beta: per layer, and over the layers.
+
+    Root mean squares of gamma − 1 and beta over a layer's features; layers weigh the same. `part`
+    holds one run per seed.
+    """
+    found = findings.departures(part)
+    wide = found.pivot(index=["layer", "seed"], columns="parameter", values="value")
+    gap = (wide["gamma"] - wide["beta"]).unstack("layer")
+    return {str(layer): findings.interval(gap[layer]) for layer in gap}, findings.interval(
+        gap.mean(axis=1)
+    )
+
+
+def _change(shared: pd.DataFrame, own: pd.DataFrame) -> dict[str, Interval]:
+    """How much more each fixed net costs at own rates; intervals for all at once (Bonferroni)."""
+    before, after = _ends(shared), _ends(own)
+    confidence = 1 - LEVEL / len(FIXED)
+    return {
+        arm: findings.interval(
+            (after[LEARNED] - after[arm]) - (before[LEARNED] - before[arm]), confidence
+        )
+        for arm in FIXED
+    }
+
+
+def _gain(shared: pd.DataFrame, own: pd.DataFrame) -> dict[str, Interval]:
+    gain = _ends(own) - _ends(shared)
+    return {str(arm): findings.interval(gain[arm]) for arm in gain}

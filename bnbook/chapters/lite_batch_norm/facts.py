@@ -1,0 +1,221 @@
+"""What the records say about the two halves of batch norm."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from bnbook import findings
+from bnbook.chapters.lite_batch_norm.experiments import LITE, OWN_RATES
+from bnbook.experiment import OWN_RATES as RULES
+from bnbook.experiment import SHARED_LR, Experiment
+from bnbook.findings import Interval, decisions, transfer
+from bnbook.findings.statistics import LEVEL
+from bnbook.training import AT_CHANCE, enough
+
+FULL, MEAN, VARIANCE, NONE = "full", "mean-only", "variance-only", "none"
+#: A run that gained this much validation accuracy since the evaluation before is still climbing.
+_CLIMB = 0.01
+#: A change of less than this share is none.
+_STILL = 0.01
+
+
+@dataclass(frozen=True)
+class Ends:
+    """How one arm's runs ended."""
+
+    runs: int
+    trained: int
+    climbing: int  # below what counts as trained, and still gaining
+    guessing: int  # at chance
+    median: float  # test accuracy of the runs that do not guess
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Accuracies are shares of the images; mappings are by the names of the arms."""
+
+    seeds: int
+    images: int
+    epochs: int
+    steps: int
+    tuning_seeds: int
+    #: The learning rate of the comparison at one rate for all, and each net's own.
+    shared: float
+    rates: Mapping[str, float]
+    #: Rates tried in tuning.
+    grid: tuple[float, ...]
+    #: Whether the own rates come from the denser grid of "own-rates", away from where nets fail.
+    denser: bool
+    #: Nets that fail in tuning one step above their own rate.
+    cliff: tuple[str, ...]
+    enough: float  # validation accuracy from which a run counts as trained
+    at_shared: Mapping[str, Ends]
+    at_own: Mapping[str, Ends]
+    #: Full batch norm minus the net without a half, each at its own rate: Holm's intervals.
+    behind: Mapping[str, Interval]
+    #: Mean-only minus variance-only, each at its own rate.
+    halves: Interval
+    halves_equal: bool
+    #: Root mean square of what leaves the last norm, at the shared rate, medians over seeds:
+    #: mean-only nets after the first epoch and the last, and variance-only nets that guess.
+    faded: float
+    recovered: float
+    saturated: float
+    #: Fresh runs at each net's own rate, and the runs by which it was chosen.
+    own: pd.DataFrame
+    tuning: pd.DataFrame
+    #: Of the variance-only nets that guess, those in which it has not changed since epoch 1.
+    frozen: int
+    #: `findings.transfer.elsewhere`: the halves in other settings.
+    elsewhere: pd.DataFrame
+    #: Variance-only minus mean-only with ReLU, both at the shared rate.
+    relu: Interval
+
+    @property
+    def closer(self) -> str:
+        """Name the half that comes closer to full batch norm, if one does."""
+        if self.halves.low > 0:
+            return MEAN
+        return VARIANCE if self.halves.high < 0 else ""
+
+    @property
+    def decision(self) -> str:
+        """Whether mean-only comes closer to full batch norm than variance-only."""
+        if self.closer:
+            return decisions.SUPPORTED if self.closer == MEAN else decisions.REFUTED
+        return decisions.REFUTED if self.halves_equal else decisions.UNDECIDED
+
+    @property
+    def flipped(self) -> tuple[str, ...]:
+        """Nets of which most guess at one of the two rates, and most train at the other."""
+        pairs = {arm: (self.at_shared[arm], self.at_own[arm]) for arm in self.at_own}
+        return tuple(arm for arm, (a, b) in pairs.items() if _flips(a, b) or _flips(b, a))
+
+    @property
+    def C10(self) -> str:  # noqa: N802
+        """One shared learning rate is unfair; see the sentence for what changes."""
+        if self.flipped:
+            return decisions.REPRODUCED
+        return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
+
+    @property
+    def rates_apart(self) -> int:
+        """How many times the own rate of mean-only is that of variance-only."""
+        return round(self.rates[MEAN] / self.rates[VARIANCE])
+
+
+def _flips(one: Ends, other: Ends) -> bool:
+    return 2 * one.guessing > one.runs and 2 * other.trained > other.runs
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from "lite", and from "own-rates" where it is recorded."""
+    frame = records[LITE.name]
+    denser = OWN_RATES.name in records
+    tuned, plan = (records[OWN_RATES.name], OWN_RATES) if denser else (frame, LITE)
+    rates = _own_rates(tuned, plan)
+    fresh, tuning = findings.fresh(frame), findings.tuning(tuned)
+    shared = fresh[fresh["lr"] == SHARED_LR]
+    own = pd.concat(findings.at(findings.fresh(tuned), arm, lr) for arm, lr in rates.items())
+    halves = findings.paired(own, MEAN, VARIANCE)
+    faded, recovered = _mean_only_strength(shared)
+    saturated, frozen = _stuck(shared)
+    return Facts(
+        seeds=shared["seed"].nunique(),
+        images=int(frame["train_size"].iloc[0]),
+        epochs=int(frame["epochs"].iloc[0]),
+        steps=int(frame["step"].max()),
+        tuning_seeds=tuning["seed"].nunique(),
+        shared=SHARED_LR,
+        rates=rates,
+        grid=tuple(sorted(tuning["lr"].unique())),
+        denser=denser,
+        cliff=_cliff(tuning, rates),
+        enough=enough("mnist"),
+        at_shared=_ends(shared),
+        at_own=_ends(own),
+        behind=_behind(tuned, plan),
+        halves=_gap(own, MEAN, VARIANCE),
+        halves_equal=halves.p_equivalence < LEVEL,
+        faded=faded,
+        recovered=recovered,
+        saturated=saturated,
+        frozen=frozen,
+        own=own,
+        tuning=tuning,
+        elsewhere=transfer.elsewhere(records, transfer.HALVES),
+        relu=_gap(records["transfer-relu"], VARIANCE, MEAN),
+    )
+
+
+def _gap(part: pd.DataFrame, a: str, b: str) -> Interval:
+    """Test accuracy of `a` minus that of `b`, paired by seed."""
+    found = findings.paired(part, a, b)
+    return Interval(found.mean, found.low, found.high)
+
+
+def _own_rates(frame: pd.DataFrame, plan: Experiment) -> dict[str, float]:
+    """Each arm's own rate, by the rule that the experiment's contrasts name."""
+    rule = next(c.lr for c in plan.contrasts if isinstance(c.lr, str))
+    return {arm: RULES[rule](frame, arm) for arm in plan.arms}
+
+
+def _cliff(tuning: pd.DataFrame, rates: Mapping[str, float]) -> tuple[str, ...]:
+    """Name the arms of which a tuning run fails at the next larger rate that was tried."""
+    worst = findings.final(tuning).pivot_table("trained", "lr", "arm", "min", observed=True)
+    above = {arm: worst.loc[worst.index > lr, arm].dropna() for arm, lr in rates.items()}
+    return tuple(arm for arm, trained in above.items() if len(trained) and not trained.iloc[0])
+
+
+def _ends(part: pd.DataFrame) -> dict[str, Ends]:
+    """Count how the runs of each arm ended; `part` has one learning rate per arm."""
+    found = {}
+    for arm in findings.arms(part):
+        mine = findings.filled(part[part["arm"] == arm])
+        course = mine.pivot(index="seed", columns="epoch", values="val_accuracy")
+        ends = findings.final(mine).set_index("seed")
+        guessing = ends["val_accuracy"] < AT_CHANCE
+        gained = course.iloc[:, -1] - course.iloc[:, -2] > _CLIMB
+        found[arm] = Ends(
+            runs=len(ends),
+            trained=int(ends["trained"].sum()),
+            climbing=int((gained & ~ends["trained"] & ~guessing).sum()),
+            guessing=int(guessing.sum()),
+            median=float(ends.loc[~guessing, "test_accuracy"].median()),
+        )
+    return found
+
+
+def _behind(frame: pd.DataFrame, plan: Experiment) -> dict[str, Interval]:
+    """Full minus the arm at own rates, where all runs trained; else no mean describes them."""
+    rows = findings.contrasts(frame, plan.contrasts)
+    rows = rows[(rows["lr"] == "own best") & (rows["failed"] == 0)]
+    return {
+        row["a"]: Interval(-row["mean"], -row["high"], -row["low"])
+        for row in rows.to_dict("records")
+    }
+
+
+def last_norm(part: pd.DataFrame) -> pd.DataFrame:
+    """Root mean square of what leaves the last norm's place, `rms`: a row per run and epoch."""
+    found = findings.magnitudes(part)
+    last = (found["where"] == "after the norm") & (found["layer"] == "fc2")
+    return found[last].assign(rms=found["value"] ** 0.5)
+
+
+def _mean_only_strength(shared: pd.DataFrame) -> tuple[float, float]:
+    """Medians of `last_norm` over mean-only nets, after the first epoch and after the last."""
+    rms = last_norm(shared)
+    mean = rms[(rms["arm"] == MEAN) & (rms["epoch"] > 0)].groupby("epoch")["rms"].median()
+    return float(mean.iloc[0]), float(mean.iloc[-1])
+
+
+def _stuck(shared: pd.DataFrame) -> tuple[float, int]:
+    """Median of `last_norm` over variance-only nets that guess; in how many it no longer moves."""
+    ends = findings.final(shared)
+    guessing = ends.loc[(ends["arm"] == VARIANCE) & (ends["val_accuracy"] < AT_CHANCE), "key"]
+    rms = last_norm(shared[shared["key"].isin(guessing) & (shared["epoch"] > 0)])
+    course = rms.pivot(index="key", columns="epoch", values="rms")
+    change = (course.iloc[:, -1] / course.iloc[:, 0] - 1).abs()
+    return float(course.iloc[:, -1].median()), int((change < _STILL).sum())

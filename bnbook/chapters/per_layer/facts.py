@@ -1,0 +1,187 @@
+"""What the records say about batch norm in each of the four layers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bnbook import findings
+from bnbook.chapters.per_layer import activations, removals
+from bnbook.chapters.per_layer.activations import ITSELF, OTHERS
+from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER
+from bnbook.chapters.per_layer.removals import LAYERS
+from bnbook.findings import Interval, decisions, transfer
+
+#: The source trains for 2, 4 and 8 epochs.
+EARLY = 2
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Accuracies are shares of the test images; a cost is a difference against the full net."""
+
+    seeds: int  # of the runs that decide
+    subset_seeds: int  # of all sixteen subsets
+    epochs: int
+    images: int
+    low: float  # the two learning rates; the lower one is the source's
+    high: float
+    #: `removals.costs` and `removals.firsts` at both rates.
+    costs: pd.DataFrame
+    firsts: pd.DataFrame
+    early: int  # the source's shortest budget, in epochs
+    early_gap: Interval  # `removals.early_gap` after it
+    #: Runs at the lower rate: subsets of which all seeds train, and those of which none does.
+    subsets: int
+    sound: int
+    never: tuple[str, ...]
+    bare_trained: int  # nets without any norm that train at the higher rate
+    #: Median test accuracy with only one norm, at the lower rate.
+    only_first: float
+    only_last: float
+    #: By how much a norm's Shapley value grows from one layer to the next, per rate.
+    trend: Interval
+    high_trend: Interval
+    #: `activations.ratios`, at the lower rate.
+    ratios: pd.DataFrame
+    #: `findings.transfer.elsewhere`: the comparison in other settings.
+    elsewhere: pd.DataFrame
+
+    def _at(self, table: pd.DataFrame, lr: float) -> pd.DataFrame:
+        return table[table["lr"] == f"{lr:g}"]
+
+    @property
+    def decision(self) -> str:
+        """Whether the first norm is missed more than each other one, at the source's rate."""
+        return removals.missed_most(self._at(self.firsts, self.low))
+
+    @property
+    def at_high(self) -> str:
+        """Whether it is at the higher rate."""
+        return removals.missed_most(self._at(self.firsts, self.high))
+
+    @property
+    def missed(self) -> tuple[str, ...]:
+        """Name the layers whose norm is missed detectably at the source's rate."""
+        return self._missed(self.low)
+
+    @property
+    def missed_at_high(self) -> tuple[str, ...]:
+        """Name those at the higher rate."""
+        return self._missed(self.high)
+
+    def _missed(self, lr: float) -> tuple[str, ...]:
+        rows = self._at(self.costs, lr)
+        return tuple(rows.loc[(rows["low"] < 0) & (rows["high"] < 0), "layer"])
+
+    @property
+    def most(self) -> str:
+        """Name the layer whose removal costs most, detectably or not, at the source's rate."""
+        rows = self._at(self.costs, self.low).set_index("layer")
+        return str(rows["mean"].idxmin())
+
+    @property
+    def first_cost(self) -> Interval:
+        """What taking out the first norm costs at the source's rate."""
+        row: Any = self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]]
+        return Interval(-row["mean"], -row["high"], -row["low"])
+
+    @property
+    def later_profit(self) -> bool:
+        """Whether norms of later layers are worth more at both rates, by Shapley's measure."""
+        return self.trend.low > 0 and self.high_trend.low > 0
+
+    def ratio(self, of: str, where: str, epoch: int = 0) -> Interval:
+        """Look up a mean square as a multiple of the full net's; at the end, by default."""
+        rows = self.ratios[(self.ratios["of"] == of) & (self.ratios["where"] == where)]
+        row: Any = rows.set_index("epoch").loc[epoch or rows["epoch"].max()]
+        return Interval(row["mean"], row["low"], row["high"])
+
+    @property
+    def itself_before(self) -> Interval:
+        """The layer that lost its norm, where the norm would take its input."""
+        return self.ratio(ITSELF, "before the norm")
+
+    @property
+    def itself_activated(self) -> Interval:
+        """The same layer after the sigmoid."""
+        return self.ratio(ITSELF, "after the activation")
+
+    @property
+    def as_source(self) -> bool:
+        """Whether the claim comes out where the source looks: falls, is made up for, most early."""
+        early = self.ratio(ITSELF, "after the norm", int(self.ratios["epoch"].min()))
+        late = self.ratio(ITSELF, "after the norm")
+        return early.high < late.low < late.high < 1 < self.ratio(OTHERS, "after the norm").low
+
+    @property
+    def equal_elsewhere(self) -> tuple[str, ...]:
+        """Name the settings where each removal of one norm is shown to cost nothing."""
+        one = self.elsewhere[self.elsewhere["a"] != "none"]
+        equal = (one["finding"] == findings.EQUIVALENT).groupby(one["setting"]).all()
+        return tuple(equal.index[equal])
+
+    @property
+    def missed_elsewhere(self) -> int:
+        """How many removals of one norm cost anything detectable, over all other settings."""
+        one = self.elsewhere[self.elsewhere["a"] != "none"]
+        return int((one["high"] < 0).sum())
+
+    @property
+    def C5(self) -> str:  # noqa: N802
+        """Judge whether removing the first norm hurts most."""
+        if self.decision != decisions.SUPPORTED:
+            return self.decision
+        return decisions.REPRODUCED if self.at_high == self.decision else decisions.REFINED
+
+    @property
+    def C6(self) -> str:  # noqa: N802
+        """Judge whether the layer without its norm shrinks and others make up for it."""
+        if self.as_source and self.itself_before.high < 1 and self.itself_activated.high < 1:
+            return decisions.REPRODUCED
+        if self.as_source:
+            return decisions.REFINED
+        reversed_ = self.ratio(ITSELF, "after the norm").low > 1
+        return decisions.REFUTED if reversed_ else decisions.UNDECIDED
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from the chapter's experiments and those of `findings.transfer`."""
+    frame, experiment = removals.deciding(records)
+    cube = records[PER_LAYER.name]
+    low, high = LAYER_LRS
+    last = int(cube["epoch"].max())
+    return Facts(
+        seeds=frame["seed"].nunique(),
+        subset_seeds=cube["seed"].nunique(),
+        epochs=last,
+        images=int(cube["train_size"].iloc[0]),
+        low=low,
+        high=high,
+        costs=removals.costs(frame, experiment),
+        firsts=removals.firsts(frame, experiment),
+        early=EARLY,
+        early_gap=removals.early_gap(records["as-posted"], EARLY, low),
+        **_subsets(findings.final(cube)),
+        trend=findings.trend(findings.layer_values(cube, low, last)),
+        high_trend=findings.trend(findings.layer_values(cube, high, last)),
+        ratios=activations.ratios(frame[frame["lr"] == low]),
+        elsewhere=transfer.elsewhere(records, transfer.LAYERS),
+    )
+
+
+def _subsets(ends: pd.DataFrame) -> dict[str, Any]:
+    """Count the subsets of norms that train, and look at those of one norm."""
+    low, high = LAYER_LRS
+    groups = ends[ends["lr"] == low].groupby("arm", observed=True)
+    trained, medians = groups["trained"].sum(), groups["test_accuracy"].median()
+    bare = ends[(ends["lr"] == high) & (ends["arm"] == "none")]
+    return {
+        "subsets": len(trained),
+        "sound": int((trained == groups.size()).sum()),
+        "never": tuple(map(str, trained.index[trained == 0])),
+        "bare_trained": int(bare["trained"].sum()),
+        "only_first": float(medians["1"]),
+        "only_last": float(medians["4"]),
+    }
