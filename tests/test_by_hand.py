@@ -13,6 +13,8 @@ from bnbook.studies import by_hand
 
 STUDY = chapters.experiment("by-hand-strains")
 RUN = replace(STUDY.arms["every code"], train_size=1_000, epochs=2)
+_DIGITS = data.splits("mnist").train
+TRAIN = data.to_float(_DIGITS.images[:1_000]), _DIGITS.labels[:1_000]
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +36,14 @@ def test_the_correct_code_is_pytorchs():
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", [n for n in by_hand.CODES if n not in ("correct", "no epsilon")])
+#: Right in what a layer returns and keeps; the strains and the gradients below are for these.
+ELSEWHERE = ("moves in evaluation", "plain attributes", "wrong order", "wrong layer", "by hand")
+
+
+@pytest.mark.parametrize(
+    "name", [n for n in by_hand.CODES if n not in ("correct", "no epsilon", *ELSEWHERE)]
+)
 def test_every_other_code_does_something_else(name):
-    if name in ("moves in evaluation", "plain attributes"):
-        pytest.skip("the strains below are for these")
     right = after_training(by_hand.Correct(4))
     wrong = after_training(by_hand.CODES[name](4))
     assert not all(torch.allclose(a, b, rtol=1e-3) for a, b in zip(right, wrong, strict=True))
@@ -68,3 +74,38 @@ def test_twenty_fresh_seeds_are_put_under_strain():
     runs = STUDY.runs(pd.DataFrame())
     assert len(runs) == 20
     assert not {run.seed for run in runs} & set(SEEDS)
+
+
+def step_gradients(name):
+    """Each parameter's gradient for one batch of the code's net."""
+    session = by_hand._session(RUN, TRAIN, by_hand.CODES[name])
+    torch.nn.functional.cross_entropy(session.net(TRAIN[0][:50]), TRAIN[1][:50]).backward()
+    return {name: p.grad for name, p in session.net.named_parameters()}
+
+
+def test_gradients_by_hand_are_autograds_but_where_the_code_is_wrong():
+    right, by_steps, order, layer = map(
+        step_gradients, ("correct", "by hand", "wrong order", "wrong layer")
+    )
+    for name, gradient in right.items():
+        torch.testing.assert_close(by_steps[name], gradient, rtol=1e-3, atol=1e-6)
+        # What is above a mistake has its gradient still; what is below has not.
+        far = (layer[name] - gradient).norm() > 0.1 * gradient.norm()
+        assert far == (name in ("fc1.weight", "norm1.weight", "norm1.bias")), name
+    assert (order["fc2.weight"] - right["fc2.weight"]).norm() > 0.1 * right["fc2.weight"].norm()
+
+
+def test_the_lab_session_has_all_of_its_departures(rows):
+    x = torch.randn(7, 4)
+    layer = by_hand.CODES["lab session"](4)
+    torch.testing.assert_close(layer(x).std(0), torch.ones(4))
+    wanted = (0.9 + 0.1 * x.std(0)) ** 2
+    torch.testing.assert_close(layer.running_var, wanted)
+    assert layer(torch.ones(7, 4)).isnan().all()
+
+
+def test_losses_are_recorded_epoch_by_epoch_and_fall(rows):
+    assert (rows["losses"].str.len() == RUN.epochs).all()
+    assert (rows["losses"].str[0] > rows["losses"].str[-1]).all()
+    by_steps, right = rows["losses"]["by hand"], rows["losses"]["correct"]
+    assert by_steps == pytest.approx(right, rel=1e-3)

@@ -11,12 +11,11 @@ from bnbook.errors import BookError
 from bnbook.findings import NOT_RUN, REFINED, Verdict
 from bnbook.findings.claims import SOURCES
 
-IN_PAGE = 8  # the chapter whose nets train in the page itself
+SOME = 8  # a chapter that is made to judge without records
 
 
-def judged(*more):
-    """Verdicts on the claims of that chapter, and on `more`."""
-    names = (*chapters.find(IN_PAGE).judges, *more)
+def judged(*names):
+    """Verdicts on claims."""
     return [Verdict(chapters.claim(name), REFINED, f"About {name}.") for name in names]
 
 
@@ -26,6 +25,21 @@ def nothing_recorded(monkeypatch, tmp_path):
     monkeypatch.setattr(chapters, "RECORDS", chapters.Records(chapters.EXPERIMENTS))
     for chapter in chapters.CHAPTERS:
         monkeypatch.delitem(vars(chapter), "facts", raising=False)
+
+
+@pytest.fixture
+def says(monkeypatch, nothing_recorded):
+    """Make a chapter give verdicts, and the others none."""
+    verdicts = chapters.Chapter.verdicts
+
+    def give(*names):
+        monkeypatch.setattr(
+            chapters.Chapter,
+            "verdicts",
+            lambda self: judged(*names) if self.number == SOME else verdicts(self),
+        )
+
+    return give
 
 
 def text(markdown):
@@ -100,8 +114,9 @@ def test_verdicts_are_listed_as_one_table(monkeypatch):
 # The page of all claims
 
 
-def test_every_claim_is_listed_with_each_of_its_chapters(nothing_recorded):
-    found = overview.judge({IN_PAGE: judged()})
+def test_every_claim_is_listed_with_each_of_its_chapters(says):
+    says(*chapters.find(SOME).judges)
+    found = overview.judge()
     assert [(one.claim.id, one.chapter) for one in found] == [
         (name, chapter)
         for name in chapters.CLAIMS
@@ -109,21 +124,24 @@ def test_every_claim_is_listed_with_each_of_its_chapters(nothing_recorded):
         if name in chapter.judges
     ]
     for one in found:
-        assert (one.verdict.status == NOT_RUN) == (one.chapter.number != IN_PAGE)
+        assert (one.verdict.status == NOT_RUN) == (one.chapter.number != SOME)
 
 
-def test_a_chapter_that_is_silent_on_its_own_claim_is_named(nothing_recorded):
+def test_a_chapter_that_is_silent_on_its_own_claim_is_named(says):
+    says()
     with pytest.raises(BookError, match="Chapter 8 gives no verdict on B5"):
-        overview.judge({IN_PAGE: []})
+        overview.judge()
 
 
-def test_a_chapter_that_judges_a_claim_of_others_is_named(nothing_recorded):
+def test_a_chapter_that_judges_a_claim_of_others_is_named(says):
+    says(*chapters.find(SOME).judges, "C1")
     with pytest.raises(BookError, match="Chapter 8 judges C1"):
-        overview.judge({IN_PAGE: judged("C1")})
+        overview.judge()
 
 
-def test_the_page_counts_verdicts_and_shows_them_in_full(nothing_recorded):
-    found = overview.judge({IN_PAGE: judged()})
+def test_the_page_counts_verdicts_and_shows_them_in_full(says):
+    says(*chapters.find(SOME).judges)
+    found = overview.judge()
     assert f"{len(chapters.CLAIMS)} claims" in str(overview.tally(found))
     page = str(overview.of_source(found, "B"))
     assert "**refined** in [Chapter 8](08-from-scratch.ipynb#the-verdict)" in page

@@ -18,9 +18,9 @@ def study(shuffled=0.001, by_label=0.04, moving=0.08, sizes=(128,)):
     causes |= {
         "last batch, in training": 2 * moving,
         "running, in training": moving,
-        "last batch, weights still": 2 * shuffled,
-        "running, weights still": shuffled,
-        "running, weights still, sorted by label": by_label,
+        "last batch, weights fixed": 2 * shuffled,
+        "running, weights fixed": shuffled,
+        "running, weights fixed, sorted by label": by_label,
     }
     rows = [
         {

@@ -6,15 +6,13 @@ import re
 import shutil
 import socket
 
-import nbclient
 import nbformat
 import pytest
 import smalldocs.notebook
 import yaml
 from conftest import ROOT
 
-from bnbook import chapters, findings, site
-from bnbook.chapters import overview
+from bnbook import site
 from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
 from bnbook.site.publish import check_output
@@ -26,9 +24,6 @@ FIGURE = """#| echo: false
 import matplotlib.pyplot as plt
 plt.plot([3, 2, 1])
 plt.show()"""
-KEEPS = """from bnbook import chapters
-from bnbook.findings import Verdict
-overview.keep([Verdict(chapters.claim("B5"), "refined", "Half of it.")])"""
 
 
 def notebook(*cells):
@@ -113,34 +108,6 @@ def test_the_notebook_with_most_code_comes_first(book, capsys):
     site.execute(site.stage(book), workers=1)
     said = re.findall(r"executed (\S+)\.ipynb", capsys.readouterr().out)
     assert said == ["02", "03", "01"]
-
-
-def test_verdicts_pass_from_an_executed_copy_to_the_claims_page(book):
-    given = findings.Verdict(chapters.claim("B5"), findings.REFINED, "Half of it.")
-    put(book, "01", "# One", (f"from bnbook.chapters import overview\n{KEEPS}",))
-    staged = site.stage(book)[0]
-    assert overview.kept(staged) is None, "not executed yet"
-    site.execute([staged])
-    assert overview.kept(staged) == [given]
-    (output,) = nbformat.read(staged, as_version=4).cells[1].outputs
-    source = nbformat.read(book / "chapters/01.ipynb", as_version=4)
-    source.cells[1].outputs = [output]
-    nbformat.write(source, book / "chapters/01.ipynb")
-    assert overview.kept(book / "chapters/01.ipynb") is None, "a reader's own outputs may be old"
-    assert overview.kept(site.stage(book)[0]) == [given]
-    staged.write_text(staged.read_text()[:-100])
-    assert overview.kept(staged) is None, "half written"
-    assert overview.kept(book / "chapters/04.ipynb") is None, "not there"
-
-
-def test_verdicts_are_found_and_made_from_any_folder(book, tmp_path, monkeypatch):
-    put(book, "01", "# One", (f"from bnbook.chapters import overview\nprint('run')\n{KEEPS}",))
-    page = "from bnbook.chapters import overview\noverview.in_notebook('01.ipynb')[0].sentence"
-    monkeypatch.setenv("BNBOOK_DATA", str(book / "data"))
-    for folder in (book / "chapters", book, tmp_path):
-        done = nbclient.execute(notebook((page,)), cwd=str(folder))
-        (output,) = done.cells[0].outputs
-        assert output.data["text/plain"] == "'Half of it.'", folder
 
 
 def test_a_page_that_names_a_notebook_is_stale_when_that_has_changed(book):

@@ -1,18 +1,12 @@
 """All claims of the sources with our verdicts, as tables: what the claims page shows."""
 
-import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import pandas as pd
-from IPython import get_ipython
-from IPython.display import display
-from IPython.utils.capture import capture_output
 
-from bnbook import chapters, data, findings
+from bnbook import chapters, findings
 from bnbook.chapters.chapter import Chapter
 from bnbook.errors import BookError, NoRecordsError
 from bnbook.findings import Markdown, Verdict
@@ -20,8 +14,6 @@ from bnbook.findings.claims import SOURCES, Claim
 
 #: Where a chapter states its verdicts.
 ANCHOR = "the-verdict"
-#: The kind of output in which a notebook keeps its verdicts.
-KEPT = "application/vnd.bnbook.verdicts+json"
 
 
 @dataclass(frozen=True)
@@ -47,69 +39,15 @@ class Judgement:
         return self.chapter.link(anchor=ANCHOR)
 
 
-def keep(verdicts: Sequence[Verdict]) -> None:
-    """Put verdicts into the notebook that calls this, where `kept` finds them."""
-    text = f"{len(verdicts)} verdicts, kept for the claims page"
-    kept = [
-        {"claim": one.claim.id, "status": one.status, "sentence": one.sentence} for one in verdicts
-    ]
-    display({KEPT: kept, "text/plain": text}, raw=True)  # type: ignore[no-untyped-call]
-
-
-def in_notebook(name: str) -> list[Verdict]:
-    """Read the verdicts that the chapter in the notebook `name` keeps; run it where none are sure.
-
-    It is looked for in the working folder, in that folder's `chapters` and in the book's clone.
-    Raises BookError where it is nowhere, or keeps none when it is run.
-    """
-    clone = data.bundled_folder().parent
-    folders = (Path(), Path("chapters"), clone / "chapters")
-    notebook = next((f / name for f in folders if (f / name).is_file()), None)
-    if notebook is None:
-        raise BookError(f"{name} is not here: open this page in a clone of the book")
-    if (verdicts := kept(notebook)) is not None:
-        return verdicts
-    with capture_output() as captured:
-        get_ipython().safe_execfile_ipy(str(notebook), raise_exceptions=True)
-    for output in captured.outputs:
-        if KEPT in output.data:
-            return _read(output.data[KEPT])
-    raise BookError(f"{notebook} keeps no verdicts: its code calls `overview.keep` no more")
-
-
-def _read(verdicts: list[dict[str, Any]]) -> list[Verdict]:
-    return [Verdict(chapters.claim(one.pop("claim")), **one) for one in verdicts]
-
-
-def kept(notebook: Path) -> list[Verdict] | None:
-    """Read what `keep` put into a notebook; None where it is not sure to be what its code gives.
-
-    Sure are only the build's own copies: staging takes the outputs of those that are out of date,
-    and leaves a digest in the others. A notebook that is being written is not sure either.
-    """
-    try:
-        content = json.loads(notebook.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    if "bnbook" not in content["metadata"]:
-        return None
-    outputs = (output for cell in content["cells"] for output in cell.get("outputs", ()))
-    for output in outputs:
-        if KEPT in (found := output.get("data", {})):
-            return _read(found[KEPT])
-    return None
-
-
-def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:
+def judge() -> list[Judgement]:
     """Judge every claim in every chapter that takes it up, in the order of the claims.
 
-    `in_page` has the verdicts of chapters whose nets train in the page itself, by chapter. A
-    chapter whose experiment is not recorded yet gives "not run here". Raises BookError where
+    A chapter whose experiment is not recorded yet gives "not run here". Raises BookError where
     records are damaged or stale, and where a chapter judges other claims than it names.
     """
     found = []
     for chapter in chapters.CHAPTERS:
-        given = {one.claim.id: one for one in _verdicts(chapter, in_page)}
+        given = {one.claim.id: one for one in _verdicts(chapter)}
         if missing := set(chapter.judges) - set(given):
             raise BookError(f"{chapter.name} gives no verdict on {', '.join(sorted(missing))}")
         if strange := set(given) - set(chapter.judges):
@@ -125,9 +63,7 @@ def judge(in_page: Mapping[int, Sequence[Verdict]]) -> list[Judgement]:
     ]
 
 
-def _verdicts(chapter: Chapter, in_page: Mapping[int, Sequence[Verdict]]) -> list[Verdict]:
-    if chapter.number in in_page:
-        return list(in_page[chapter.number])
+def _verdicts(chapter: Chapter) -> list[Verdict]:
     if not chapter.judges:
         return []
     try:
@@ -140,11 +76,7 @@ def _verdicts(chapter: Chapter, in_page: Mapping[int, Sequence[Verdict]]) -> lis
 def tally(judgements: Sequence[Judgement]) -> Markdown:
     """Count claims and verdicts, in a sentence and by source."""
     counts = Counter((one.claim.source, one.verdict.status) for one in judgements)
-    columns = [
-        s
-        for s in (*findings.STATUSES, findings.NOT_REPRODUCED)
-        if any(key[1] == s for key in counts)
-    ]
+    columns = [one for one in findings.STATUSES if any(status == one for _, status in counts)]
     rows = [
         {
             "Source": f"{letter}: {name}",

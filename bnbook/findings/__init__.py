@@ -7,7 +7,6 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 
 from bnbook.findings.adjusted import classify, compared, holm, holm_intervals
 from bnbook.findings.decisions import (
-    NOT_REPRODUCED,
     NOT_RUN,
     REFINED,
     REFUTED,
@@ -17,15 +16,13 @@ from bnbook.findings.decisions import (
     Verdict,
     above,
     below,
-    verdict,
 )
 from bnbook.findings.landscape import (
     arrivals,
     entering,
-    gradient_histograms,
+    gradient_ranges,
     looks,
     on_the_way,
-    ratio_table,
     ratios,
     significant,
     slope,
@@ -119,7 +116,6 @@ __all__ = [
     "DIFFERENT",
     "EQUIVALENT",
     "LEAVE_ONE_OUT",
-    "NOT_REPRODUCED",
     "NOT_RUN",
     "ONE_TRAINS",
     "REFINED",
@@ -165,7 +161,7 @@ __all__ = [
     "first_epochs",
     "fit",
     "fresh",
-    "gradient_histograms",
+    "gradient_ranges",
     "gradients",
     "holm",
     "holm_intervals",
@@ -191,7 +187,6 @@ __all__ = [
     "product",
     "provenance",
     "published",
-    "ratio_table",
     "ratios",
     "reaching",
     "relative",
@@ -213,7 +208,6 @@ __all__ = [
     "tuning",
     "two_digits",
     "value",
-    "verdict",
     "weight_norms",
     "with_gaps",
 ]

@@ -13,9 +13,9 @@ from bnbook.findings.statistics import estimates
 CAUSES: Final = {
     "last batch, in training": ("moving", "trained", 1.0),
     "running, in training": ("moving", "trained", 0.1),
-    "last batch, weights still": ("still", "shuffled", 1.0),
-    "running, weights still": ("still", "shuffled", 0.1),
-    "running, weights still, sorted by label": ("still", "sorted", 0.1),
+    "last batch, weights fixed": ("still", "shuffled", 1.0),
+    "running, weights fixed": ("still", "shuffled", 0.1),
+    "running, weights fixed, sorted by label": ("still", "sorted", 0.1),
     "each batch its own": ("still", "own batch", 1.0),
 }
 USUAL: Final = "running, in training"

@@ -1,6 +1,7 @@
 """Batch norms written by hand, right and with one mistake each, put under strain (chapter 8)."""
 
 import copy
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -93,6 +94,76 @@ class _UnbiasedDeviation(Correct):
         super().track(mean, var * (n - 1) / n, n)  # unbiased already
 
 
+class ByHand(Correct):
+    """The correct code with its gradient in steps, and ReLU with it: the control.
+
+    Its ReLU takes the place of the net's, so that the order of the two gradients is the code's.
+    """
+
+    saved: tuple[Tensor, ...]  # xhat (n, features), scale and gamma (features), where ReLU is on
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize `x` and cut it off at 0."""
+        if not self.training:
+            return super().forward(x).relu()
+        mean, var = self.statistics(x)
+        self.track(mean.detach(), var.detach(), len(x))
+        y: Tensor = _NormAndReLU.apply(x, self.weight, self.bias, self)
+        return y
+
+    def gradients(self, dh: Tensor) -> tuple[Tensor, ...]:
+        """Return the gradients of x, gamma and beta from that of the output."""
+        xhat, scale, gamma, on = self.saved
+        return _backward(dh * on, xhat, scale, gamma)
+
+
+class _NormAndReLU(torch.autograd.Function):
+    """The training pass of `ByHand`; its gradient is what the layer says."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, layer: ByHand) -> Tensor:
+        mean, var = layer.statistics(x)
+        scale = 1 / torch.sqrt(var + layer.eps)
+        xhat = (x - mean) * scale
+        y = gamma * xhat + beta
+        ctx.layer = layer
+        layer.saved = xhat, scale, gamma.clone(), y > 0
+        return y.relu()
+
+    @staticmethod
+    def backward(ctx: Any, dh: Tensor) -> tuple[Tensor | None, ...]:
+        return (*ctx.layer.gradients(dh), None)
+
+
+def _backward(dy: Tensor, xhat: Tensor, scale: Tensor, gamma: Tensor) -> tuple[Tensor, ...]:
+    """Return the gradients of x, gamma and beta, as the chapter derives them."""
+    n, dbeta, dgamma = len(dy), dy.sum(0), (dy * xhat).sum(0)
+    return gamma * scale * (dy - dbeta / n - xhat * dgamma / n), dgamma, dbeta
+
+
+class _WrongOrder(ByHand):
+    """The gradient goes through batch norm first and through ReLU second."""
+
+    def gradients(self, dh: Tensor) -> tuple[Tensor, ...]:
+        xhat, scale, gamma, on = self.saved
+        dx, dgamma, dbeta = _backward(dh, xhat, scale, gamma)
+        return dx * on, dgamma, dbeta
+
+
+class _WrongLayer(ByHand):
+    """The gradient of the first layer is made of the second one's gradient and cache."""
+
+    above: "tuple[_WrongLayer, ...]"  # the layer above it; a tuple, for it is no part of this one
+    dx: Tensor
+
+    def gradients(self, dh: Tensor) -> tuple[Tensor, ...]:
+        if not self.above:
+            self.dx, *others = super().gradients(dh)
+            return (self.dx, *others)
+        (above,) = self.above
+        return _backward(above.dx, *above.saved[:3])
+
+
 class _RunningDeviation(Correct):
     """The standard deviation is averaged in place of the variance."""
 
@@ -134,25 +205,35 @@ class _PlainAttributes(Correct):
         setattr(self, name, tensor)
 
 
-#: By the names that chapter 8 gives them; the first is what the others are compared with.
+class _LabSession(_UnbiasedDeviation, _NoEpsilon, _RunningDeviation):
+    """All three departures of the lab session's norm at once."""
+
+
+#: By the names that chapter 8 gives them; the first is what the others are compared with, the
+#: second has no mistake either, and the last has several.
 CODES: dict[str, type[Correct]] = {
     "correct": Correct,
+    "by hand": ByHand,
     "variance squared": _VarianceSquared,
     "wrong length": _WrongLength,
     "whole array": _WholeArray,
     "no epsilon": _NoEpsilon,
     "unbiased deviation": _UnbiasedDeviation,
+    "wrong order": _WrongOrder,
+    "wrong layer": _WrongLayer,
     "running deviation": _RunningDeviation,
     "biased kept": _BiasedKept,
     "momentum 0.9": _MomentumMixedUp,
     "moves in evaluation": _MovesInEvaluation,
     "plain attributes": _PlainAttributes,
+    "lab session": _LabSession,
 }
 
 
 def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     """Train the net of `run`, an MLP, with each of `CODES` in its slots: one row for each.
 
+    `losses` are the mean training losses of its epochs, in order.
     On the first `VALIDATION_IMAGES` validation images, by the code's own running statistics:
     `val_accuracy` after training; `loaded`, of a new net that loaded the trained one's state;
     `sorted`, after the net has evaluated these images sorted by digit, `SORTED_BATCH` at a time;
@@ -165,9 +246,7 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     rows = []
     for name, layer in CODES.items():
         session = _session(run, state.train, layer)
-        for _ in range(run.epochs):
-            list(session.epoch())
-        net = session.net
+        losses, net = _train(session, run.epochs), session.net
         loaded = _session(run, state.train, layer).net
         loaded.load_state_dict(net.state_dict())
         ordered, small = copy.deepcopy(net), copy.deepcopy(net).train()
@@ -177,15 +256,37 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
                 small(batch)
         found = {"val_accuracy": net, "loaded": loaded, "sorted": ordered, "small": small}
         accuracies = {what: _accuracy(one, images, labels) for what, one in found.items()}
-        rows.append({"code": name, "images": len(labels)} | accuracies)
+        rows.append({"code": name, "images": len(labels), "losses": losses} | accuracies)
     return rows
+
+
+def train_one(run: Run, code: str, seed: int) -> list[float]:
+    """Train the net of `run` with one of `CODES`; return the mean training loss of each epoch."""
+    run = replace(run, seed=seed)
+    state = next(training.follow(run, [0]))
+    return _train(_session(run, state.train, CODES[code]), run.epochs)
+
+
+def _train(session: Session, epochs: int) -> list[float]:
+    return [float(torch.stack(list(session.epoch())).mean()) for _ in range(epochs)]
+
+
+def install(net: nn.Module, layer: type[Correct]) -> None:
+    """Put a `layer` into every norm slot of `net`, with its own ReLU where it has one."""
+    slots = models.norm_slots(net)
+    mine = [layer(len(norm.get_parameter("weight"))) for norm in slots.values()]
+    for number, (name, norm) in enumerate(zip(slots, mine, strict=True), start=1):
+        setattr(net, name, norm)
+        if isinstance(norm, ByHand):
+            setattr(net, f"act{number}", nn.Identity())
+        if isinstance(norm, _WrongLayer):
+            norm.above = tuple(one for one in mine[number:] if isinstance(one, _WrongLayer))
 
 
 def _session(run: Run, train: tuple[Tensor, Tensor], layer: type[Correct]) -> Session:
     """Begin `run` with `layer` in every slot."""
     session = Session(run, train)
-    for name, norm in models.norm_slots(session.net).items():
-        setattr(session.net, name, layer(len(norm.get_parameter("weight"))))
+    install(session.net, layer)
     learned = session.net.parameters()
     session.optimizer = optimizers.build(
         run.optimizer, learned, run.lr, run.momentum, run.weight_decay

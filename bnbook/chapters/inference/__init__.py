@@ -1,10 +1,13 @@
 """Chapter 9 · At inference."""
 
 from bnbook.chapters.chapter import UNDER_THE_HOOD, Chapter
-from bnbook.chapters.inference import answers
 from bnbook.chapters.inference.claims import CLAIMS
 from bnbook.chapters.inference.experiments import EXPERIMENTS
-from bnbook.lab.presets import WITH_OR_WITHOUT
+from bnbook.chapters.inference.facts import facts
+from bnbook.lab.bands import PAGE
+from bnbook.lab.presets import Net, Preset
+
+_ARMS = PAGE.arms
 
 CHAPTER = Chapter(
     __name__,
@@ -16,8 +19,20 @@ CHAPTER = Chapter(
     needs=(1, 8),
     experiments=EXPERIMENTS,
     claims=CLAIMS,
-    preset=WITH_OR_WITHOUT,
-    judges=("A6", "D1", "D2", "D3", "D4"),
-    ruled=answers.verdicts,
-    reads=("running-statistics", "norm-place"),
+    judges=("A6", "D1", "D3", "D4"),
+    facts_of=facts,
+    preset=Preset(
+        name="running-statistics",
+        title="Watch running statistics mislead",
+        nets=(
+            Net("Sigmoid, batch norm", _ARMS["1234"]),
+            Net("ReLU, batch norm", _ARMS["ReLU, with BN"]),
+        ),
+        controls=("activation",),
+        watch="",
+        lr=0.5,
+        ask="The story under the curves gives the accuracy twice: with re-estimated statistics, "
+        "and (running) with those that PyTorch keeps. For which net do the two part further, "
+        "and at which learning rates?",
+    ),
 )

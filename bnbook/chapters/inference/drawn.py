@@ -1,0 +1,48 @@
+"""This chapter's pictures: accuracies that jump, and how long the means remember."""
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from bnbook.theme import INK, accuracy_axis, canvas, label, legend, series, style
+
+
+def jumps(frame: pd.DataFrame) -> Figure:
+    """Draw the accuracy with running statistics at each look, a line for each seed.
+
+    `frame` has rows of "running-statistics" of one arm and one origin of the statistics.
+    """
+    figure, (ax,) = canvas(3.2)
+    for i, (_, one) in enumerate(frame.sort_values("after").groupby("seed")):
+        look = style(i)
+        ax.plot(
+            one["after"], one["correct"] / one["images"],
+            color=look.color, linestyle=look.dash, marker=look.marker,
+        )  # fmt: skip
+    label(ax, "step", "validation accuracy")
+    accuracy_axis(ax)
+    return figure
+
+
+def memory(table: pd.DataFrame) -> Figure:
+    """Draw how alike means are some steps apart, a line for each layer, a panel for each net.
+
+    `table` has `arm`, `layer`, `lag`, and the correlation with its interval.
+    """
+    parts = list(table.groupby("arm", observed=True))
+    figure, axes = canvas(3.6, 1, len(parts), sharey=True)
+    styles = series(table, "layer")
+    for ax, (title, part) in zip(axes, parts, strict=True):
+        ax.axhline(0, color=INK, linewidth=1.2)
+        for name, look in styles.items():
+            mine = part[part["layer"] == name]
+            ax.fill_between(
+                mine["lag"], mine["low"], mine["high"], color=look.color, alpha=0.2, lw=0
+            )
+            ax.plot(
+                mine["lag"], mine["mean"],
+                color=look.color, linestyle=look.dash, marker=look.marker,
+            )  # fmt: skip
+        ax.set_xticks(sorted(table["lag"].unique())[::3])
+        label(ax, "steps apart", "correlation" if ax is axes[0] else "", str(title))
+    legend(figure, styles)
+    return figure

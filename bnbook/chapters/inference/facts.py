@@ -1,0 +1,299 @@
+"""What the records say about batch norm at inference."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bnbook import findings, models
+from bnbook.chapters.inference import measured
+from bnbook.chapters.inference.experiments import EXPERIMENTS, UPDATE_RATES, USUAL_RATE
+from bnbook.chapters.inference.measured import (
+    ACTIVATIONS,
+    BATCH_SIZE,
+    LAST_MOVING,
+    LAST_STILL,
+    LAYERS,
+    LR,
+    MOVING,
+    OWN,
+    SORTED,
+    STILL,
+)
+from bnbook.experiment import MARGIN
+from bnbook.findings import Interval, decisions
+from bnbook.run import Run
+
+_PLANS = {one.name: one for one in EXPERIMENTS}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Differences are shares of the validation images; mappings are by activation."""
+
+    seeds: int
+    nets: int
+    images: int
+    steps: int
+    #: How far off the accuracy is, on average over looks, by the origin of the statistics.
+    off: Mapping[str, Mapping[str, Interval]]  # by activation, then by `findings.CAUSES`
+    worst: Mapping[str, float]  # the largest of a single look, with PyTorch's statistics
+    #: Of two origins, the first minus the second, paired by seed.
+    extra: Mapping[str, Interval]  # `MOVING` and `STILL`
+    lagging: Interval  # sigmoids, early, without the start: update rates 0.01 and 0.1
+    #: `LAST_MOVING` over `MOVING`, a ratio, paired by seed, over all learning rates.
+    averaging: Mapping[str, Interval]
+    itself: float  # change of the re-estimated accuracy in five steps, typical
+    #: Of the nets of Exercise 1, trained on all images.
+    evaluations: int
+    typical: float
+    largest: float
+    spread: float  # of test accuracies over seeds, with re-estimated statistics
+    spread_running: float
+    #: By activation and layer, on fixed images: what successive changes of a mean do.
+    cosine: Mapping[str, Mapping[str, Interval]]
+    step: Mapping[str, Mapping[str, Interval]]  # in standard deviations of the feature
+    step_ratio: Mapping[str, Interval]  # by layer: sigmoid over ReLU, paired by seed
+    #: By activation and layer: correlation two steps apart minus one step apart.
+    zigzag: Mapping[str, Mapping[str, Interval]]
+    autocorrelation: pd.DataFrame  # `arm`, `layer`, `lag`, `mean`, `low`, `high`
+    #: How far running means are from the true ones, in standard deviations.
+    offset: Mapping[str, Mapping[str, Interval]]
+    rates: pd.DataFrame  # typical differences by `arm`, `rate` and `when`
+    settings: pd.DataFrame  # with PyTorch's rate, by `arm`, `lr` and `batch_size`
+    small_batch: int
+    placed: pd.DataFrame  # contrasts, after minus before
+    place_seeds: int
+    before: int  # parameters of our net
+    folded: int  # and without its norms
+    folding_error: float  # relative to the largest output, in double precision
+
+    def lags(self, arm: str) -> bool:
+        """Whether moving weights, not noise, account for most of an activation's difference."""
+        off = self.off[arm]
+        return self.extra[arm].low > 0 and off[MOVING].mean > 3 * off[STILL].mean
+
+    @property
+    def decision(self) -> str:
+        """Whether the statistics mislead because they belong to earlier weights."""
+        lags = [self.lags(arm) for arm in ACTIVATIONS]
+        if all(lags):
+            return decisions.SUPPORTED
+        noise = all(self.off[arm][STILL].mean > self.extra[arm].high for arm in ACTIVATIONS)
+        return decisions.REFUTED if noise else decisions.UNDECIDED
+
+    @property
+    def weights_to_blame(self) -> bool:
+        """Whether the net itself changes more than its statistics mislead, with sigmoids."""
+        return self.itself > self.sigmoid.mean
+
+    @property
+    def sigmoid(self) -> Interval:
+        """How far off the accuracy is with PyTorch's running statistics and sigmoids."""
+        return self.off["sigmoid"][MOVING]
+
+    @property
+    def relu(self) -> Interval:
+        """The same with ReLU."""
+        return self.off["ReLU"][MOVING]
+
+    @property
+    def sigmoid_still(self) -> Interval:
+        """How far off it is if the weights do not move."""
+        return self.off["sigmoid"][STILL]
+
+    @property
+    def sigmoid_last(self) -> Interval:
+        """How far off it is with the statistics of the last batch alone."""
+        return self.off["sigmoid"][LAST_MOVING]
+
+    @property
+    def sigmoid_worst(self) -> float:
+        """Its largest difference at a single look."""
+        return self.worst["sigmoid"]
+
+    @property
+    def sigmoid_last_still(self) -> Interval:
+        """And with those of one batch if no step has come between."""
+        return self.off["sigmoid"][LAST_STILL]
+
+    @property
+    def relu_averaging(self) -> Interval:
+        """How many times as far off the last batch alone is as the average, ReLU."""
+        return self.averaging["ReLU"]
+
+    @property
+    def sigmoid_averaging(self) -> Interval:
+        """The same with sigmoids."""
+        return self.averaging["sigmoid"]
+
+    @property
+    def slowest(self) -> float:
+        """The smallest update rate."""
+        return min(UPDATE_RATES)
+
+    @property
+    def usual_rate(self) -> float:
+        """PyTorch's."""
+        return USUAL_RATE
+
+    @property
+    def margin(self) -> float:
+        """Below it, differences of accuracy count as none."""
+        return MARGIN
+
+    @property
+    def own_small(self) -> Interval:
+        """How far off it is if each small batch is normalized by itself, sigmoids."""
+        rows = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
+        return measured.interval(rows.sort_values("batch_size").iloc[0])
+
+    @property
+    def turn_back(self) -> bool:
+        """Whether successive changes of the means go against each other, everywhere."""
+        return all(one.high < 0 for arm in ACTIVATIONS for one in self.cosine[arm].values())
+
+    @property
+    def sharper(self) -> tuple[str, ...]:
+        """Layers whose means turn back more sharply with sigmoids than with ReLU."""
+        own, other = (self.cosine[arm] for arm in ACTIVATIONS)
+        return tuple(layer for layer in LAYERS if own[layer].high < other[layer].low)
+
+    @property
+    def longer(self) -> tuple[str, ...]:
+        """Layers whose means go by longer steps with sigmoids."""
+        return tuple(layer for layer in LAYERS if self.step_ratio[layer].low > 1)
+
+    @property
+    def anew(self) -> tuple[str, ...]:
+        """Layers whose means change, with sigmoids, as if each were drawn anew."""
+        own = self.cosine["sigmoid"]
+        return tuple(layer for layer in LAYERS if own[layer].low < -0.5 < own[layer].high)
+
+    @property
+    def slow(self) -> tuple[str, ...]:
+        """Layers whose means, with sigmoids, are still alike as far apart as we looked."""
+        rows = self.autocorrelation
+        rows = rows[(rows["arm"] == "sigmoid") & (rows["lag"] == rows["lag"].max())]
+        return tuple(str(layer) for layer in rows.loc[rows["low"] > 0.5, "layer"])
+
+    @property
+    def to_and_fro(self) -> tuple[str, ...]:
+        """Layers whose means, with sigmoids, are more alike after two steps than after one."""
+        return tuple(layer for layer in LAYERS if self.zigzag["sigmoid"][layer].low > 0)
+
+    @property
+    def furthest(self) -> tuple[str, ...]:
+        """The two layers whose running means are furthest off, with sigmoids."""
+        off = {layer: one.mean for layer, one in self.offset["sigmoid"].items()}
+        first, second = sorted(off, key=off.__getitem__)[-2:]
+        return tuple(layer for layer in LAYERS if layer in (first, second))
+
+    def at_rate(self, arm: str, rate: float, when: str) -> float:
+        """Typical difference with an update rate of the running statistics."""
+        rows = self.rates
+        mine = (rows["arm"] == arm) & (rows["rate"] == rate) & (rows["when"] == when)
+        return float(rows.loc[mine, "mean"].iloc[0])
+
+    @property
+    def slow_early(self) -> float:
+        """The slowest average's, with sigmoids, as it is kept, early."""
+        return self.at_rate("sigmoid", 0.01, "early, as kept")
+
+    @property
+    def slow_debiased(self) -> float:
+        """The same without its start."""
+        return self.at_rate("sigmoid", 0.01, "early, start taken out")
+
+    @property
+    def late_span(self) -> float:
+        """Between the best update rate and the worst, late, with sigmoids."""
+        late = self.rates[(self.rates["when"] == "late") & (self.rates["arm"] == "sigmoid")]
+        return float(late["mean"].max() - late["mean"].min())
+
+    @property
+    def A6(self) -> str:  # noqa: N802
+        """Batch norm works better before the activation, each net at its own best rate."""
+        own: Any = self.placed[self.placed["lr"] == "own best"].to_dict("records")
+        found = [decisions.below(row) for row in own]
+        if all(one == decisions.SUPPORTED for one in found):
+            return decisions.REPRODUCED
+        if decisions.SUPPORTED in found:
+            return decisions.REFINED
+        refuted = all(one == decisions.REFUTED for one in found)
+        return decisions.REFUTED if refuted else decisions.UNDECIDED
+
+    @property
+    def D1(self) -> str:  # noqa: N802
+        """The order of batches moves the statistics, shuffling averages that out."""
+        harmless = [self.off[arm][STILL].high < MARGIN for arm in ACTIVATIONS]
+        harm = [self.off[arm][SORTED].low > MARGIN for arm in ACTIVATIONS]
+        if all(harmless):
+            return decisions.REPRODUCED if all(harm) else decisions.REFINED
+        over = any(self.off[arm][STILL].low > MARGIN for arm in ACTIVATIONS)
+        return decisions.REFUTED if over else decisions.UNDECIDED
+
+    @property
+    def D3(self) -> str:  # noqa: N802
+        """At inference, batch norm is a linear layer."""
+        return decisions.REPRODUCED if self.folding_error < 1e-12 else decisions.REFUTED
+
+    @property
+    def D4(self) -> str:  # noqa: N802
+        """Batch norm belongs before the activation; where dropout belongs is chapter 6's."""
+        return self.A6
+
+    @property
+    def saved(self) -> int:
+        """Parameters that folding does away with."""
+        return self.before - self.folded
+
+    @property
+    def sorted_sigmoid(self) -> Interval:
+        """How far off it is after images sorted by label, with sigmoids."""
+        return self.off["sigmoid"][SORTED]
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from this chapter's experiments and "bias-removal"."""
+    study = records["running-statistics"]
+    large = study[study["batch_size"] == BATCH_SIZE]
+    usual = large[large["lr"] == LR]
+    gaps = findings.statistics_gaps(usual)
+    long = records["bias-removal"]
+    long = long[(long["arm"] == "all biases") & (long["epoch"] > 0)]
+    noise = findings.evaluation_noise(long).iloc[0]
+    ends = findings.final(long)
+    placed = records["norm-place"]
+    net, folded, error = measured.folding_error(Run(norms=("batch",) * 4))
+    return Facts(
+        seeds=usual["seed"].nunique(),
+        nets=study["key"].nunique(),
+        images=Run().train_size,
+        steps=int(study["after"].max()),
+        off=measured.nested(gaps, "cause"),
+        worst={
+            str(row["arm"]): float(row["largest"])
+            for row in gaps[gaps["cause"] == MOVING].to_dict("records")
+        },
+        extra={arm: measured.between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS},
+        averaging={arm: measured.averaging(large, arm) for arm in ACTIVATIONS},
+        lagging=measured.lagging(records["running-statistics-long"]),
+        itself=measured.itself(usual),
+        evaluations=int(noise["n"]),
+        typical=float(noise["typical"]),
+        largest=float(noise["largest"]),
+        spread=measured.spread(ends["test_accuracy"]),
+        spread_running=measured.spread(ends["test_accuracy_running"]),
+        **measured.motion(records["statistics-motion"]),
+        offset=measured.offsets(usual),
+        rates=measured.rates(records["running-statistics-long"]),
+        settings=findings.statistics_gaps(study, ("arm", "cause", "lr", "batch_size")),
+        small_batch=int(study["batch_size"].min()),
+        placed=findings.contrasts(placed, _PLANS["norm-place"].contrasts),
+        place_seeds=findings.fresh(placed)["seed"].nunique(),
+        before=models.parameter_count(net),
+        folded=models.parameter_count(folded),
+        folding_error=error,
+    )
