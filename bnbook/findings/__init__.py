@@ -7,7 +7,6 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 
 from bnbook.findings.adjusted import classify, compared, holm, holm_intervals
 from bnbook.findings.decisions import (
-    NOT_REPRODUCED,
     NOT_RUN,
     REFINED,
     REFUTED,
@@ -17,7 +16,6 @@ from bnbook.findings.decisions import (
     Verdict,
     above,
     below,
-    verdict,
 )
 from bnbook.findings.landscape import (
     arrivals,
@@ -118,7 +116,6 @@ __all__ = [
     "DIFFERENT",
     "EQUIVALENT",
     "LEAVE_ONE_OUT",
-    "NOT_REPRODUCED",
     "NOT_RUN",
     "ONE_TRAINS",
     "REFINED",
@@ -211,7 +208,6 @@ __all__ = [
     "tuning",
     "two_digits",
     "value",
-    "verdict",
     "weight_norms",
     "with_gaps",
 ]

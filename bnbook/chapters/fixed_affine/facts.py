@@ -112,6 +112,12 @@ class Facts:
         return set(rows["a"]) == set(FIXED) and set(rows["finding"]) == {findings.EQUIVALENT}
 
     @property
+    def wider_at_own(self) -> bool:
+        """Whether both fixed is further behind at own rates, on average, after every epoch."""
+        pairs = zip(self.at_own.behind.values(), self.at_shared.behind.values(), strict=True)
+        return all(own.mean > shared.mean for own, shared in pairs)
+
+    @property
     def signs_change(self) -> tuple[str, ...]:
         """Nets whose cost has clearly different signs at the two choices of rates."""
         pairs = {arm: (self.at_shared.cost[arm], self.at_own.cost[arm]) for arm in FIXED}

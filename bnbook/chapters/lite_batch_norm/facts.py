@@ -100,6 +100,12 @@ class Facts:
         return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
 
     @property
+    def relu_all_train(self) -> bool:
+        """Whether both halves and the full net train in every seed with ReLU."""
+        rows = self.elsewhere[self.elsewhere["setting"].str.contains("ReLU")]
+        return len(rows) > 0 and not rows["failed"].any()
+
+    @property
     def rates_apart(self) -> int:
         """How many times the own rate of mean-only is that of variance-only."""
         return round(self.rates[MEAN] / self.rates[VARIANCE])
