@@ -35,7 +35,7 @@ def shared(**changes):
 def test_fixing_both_costs_accuracy_or_not(cost, finding, decision):
     found = own(cost={**FACTS.at_own.cost, BOTH: cost}, finding={BOTH: finding})
     assert found.decision == decision
-    assert found.A3 == {decisions.SUPPORTED: decisions.REFINED}.get(decision, decision)
+    assert {decisions.SUPPORTED: decisions.REFINED}.get(decision, decision) == found.A3
 
 
 def test_a_shared_rate_is_unfair_only_where_a_sign_changes():
@@ -66,7 +66,7 @@ def test_gamma_against_beta(at_shared, at_own, decision):
         at_shared=replace(FACTS.at_shared, gamma_over_beta=at_shared),
         at_own=replace(FACTS.at_own, gamma_over_beta=at_own),
     )
-    assert found.C7 == decision
+    assert decision == found.C7
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_gamma_against_beta(at_shared, at_own, decision):
     ],
 )
 def test_catching_up(first, last, narrowed, decision):
-    assert shared(behind={1: first, 10: last}, narrowed=narrowed).C8 == decision
+    assert decision == shared(behind={1: first, 10: last}, narrowed=narrowed).C8
 
 
 def test_gammas_go_further_everywhere_on_average_or_not():

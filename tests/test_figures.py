@@ -78,7 +78,6 @@ def draw_all(arms, probes):
     levels = findings.estimates(
         findings.magnitudes(probes), ["arm", "where", "layer"], "value", geometric=True
     )
-    slopes = findings.estimates(findings.gradients(probes), ["arm", "layer"], "value")
     ends, last = findings.summary(arms), findings.final(arms)
     along = findings.summary(arms, ["arm", "epoch"])
     pairs = findings.compared([findings.paired(arms, "a", "b")])
@@ -91,14 +90,16 @@ def draw_all(arms, probes):
     gaps = pd.DataFrame({"arm": list("aabb"), "cause": ["lag", "noise"] * 2, "lr": 0.1})
     gaps = gaps.assign(mean=[0.02, 0.001] * 2, low=[0.01, -0.001] * 2, high=[0.03, 0.003] * 2)
     gaps["cause"] = gaps["cause"].astype("category")
-    bins = pd.DataFrame({"arm": "a", "layer": ["conv1", "fc1"] * 2, "size": [0.1, 0.1, 1.0, 1.0]})
-    bins = bins.assign(mean=0.5, low=0.4, high=0.6, layer=bins["layer"].astype("category"))
+    spans = pd.DataFrame({"arm": [f"net, {w} BN" for w in ("with", "without")] * 2})
+    spans = spans.assign(layer=list("ccff"), quantity="q", level=[2.0, 2.0, 1.0, 1.0])
+    spans = spans.assign(mean=0.5, low=0.4, high=0.6, layer=spans["layer"].astype("category"))
     return {
         "two_courses": figures.two_courses([10, 20], {"running": [0.8, 0.9], "true": [0.9, 0.9]}),
         "gap_sizes": figures.gap_sizes(gaps, "lr", "learning rate", "cause"),
         "causes": figures.causes(gaps),
-        "gradient_histograms": figures.gradient_histograms(bins),
-        "over_rates": figures.over_rates({"one": positive, "other": positive}, "other", 1),
+        "gradient_ranges": figures.gradient_ranges(spans, ["net"]),
+        "over_losses": figures.over_losses(spans, ["net"], {"q": "size"}),
+        "over_rates": figures.over_rates({"one": positive, "other": positive}, ["other"]),
         "cost_map": figures.cost_map(ends, costs, {"one": ["a"], "other": ["b"]}, "cost"),
         "sizes": figures.sizes(by_rate, "lr", "size", "value", accuracy=True, reference=1),
         "ratios": figures.ratios(
@@ -116,7 +117,6 @@ def draw_all(arms, probes):
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
         "magnitudes": figures.magnitudes(levels),
-        "gradients": figures.gradients(slopes),
         "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
         "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),

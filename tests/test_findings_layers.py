@@ -74,13 +74,6 @@ def test_where_layers_do_not_interact_the_three_measures_agree_with_each_layers_
         assert (mine["n"] == 3).all()
 
 
-def test_the_leader_is_the_layer_worth_most_ahead_of_each_other():
-    found = findings.leader(findings.layer_values(subsets(WORTH), 0.1))
-    assert found["layer"].tolist() == ["conv1"] * 3
-    assert found["mean"].tolist() == pytest.approx([0.4, 0.6, 0.7], rel=0.02)
-    assert found["ahead"].all()
-
-
 def test_the_trend_is_positive_where_later_layers_profit_more():
     down = findings.trend(findings.layer_values(subsets(WORTH), 0.1))
     up = findings.trend(findings.layer_values(subsets({0: 0.1, 1: 0.2, 2: 0.3, 3: 0.4}), 0.1))

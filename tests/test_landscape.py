@@ -239,7 +239,6 @@ def test_ratios_are_paired_and_point_the_right_way():
     assert found["mean"].to_list() == pytest.approx([0.5, 3.0, 1.0], rel=0.05)
     assert ((found["low"] < found["mean"]) & (found["mean"] < found["high"])).all()
     assert (found["learns_a"] == 5).all()
-    assert str(findings.ratio_table(found)).count("\n") == 4
 
 
 def test_a_run_is_summed_up_after_its_start():
@@ -275,18 +274,32 @@ def test_a_few_digits_tell_on_which_side_of_one_a_ratio_is():
 
 def test_the_figures_show_every_arm():
     frame = way()
-    histograms = findings.gradient_histograms(frame, 100)
-    assert histograms.groupby(["arm", "layer"], observed=True)["mean"].sum().to_numpy() == (
-        pytest.approx(1)
-    )
-    figure = figures.gradient_histograms(histograms)
-    assert [len(ax.lines) for ax in figure.axes] == [4] * 5
+    ranges = findings.gradient_ranges(frame, 100)
+    assert len(ranges) == len(ARMS) * 5
+    figure = figures.gradient_ranges(ranges, ["ReLU", "sigmoid"])
+    assert [len(ax.lines) for ax in figure.axes] == [2, 2]
     runs = findings.arrivals(arrived())
     table = findings.estimates(runs, ["arm", "lr"], "sharpness", geometric=True)
-    figure = figures.over_rates({"a": table, "b": table}, limit="b", at=2)
-    first, second = ([line.get_ydata() for line in ax.lines] for ax in figure.axes)
-    assert len(second) == len(first) + 1
-    assert list(second[-1]) == [2, 2]
+    figure = figures.over_rates({"a": table, "b": table})
+    assert [len(ax.containers) for ax in figure.axes] == [3, 3]
+
+
+def test_ranges_lie_where_the_histogram_does():
+    ranges = findings.gradient_ranges(way(), 100)
+    # 10, 20 and 10 entries in the first three bins of a quarter of a decade, from 1e-8.
+    assert np.log10(ranges["mean"]).to_numpy() == pytest.approx(-8 + 0.25 * 1.5)
+    assert np.log10(ranges["low"]).to_numpy() == pytest.approx(-8 + 0.25 * 0.4)
+    assert np.log10(ranges["high"]).to_numpy() == pytest.approx(-8 + 0.25 * 2.6)
+
+
+def test_intervals_of_ratios_exclude_one_where_the_finding_is_clear():
+    runs = findings.on_the_way(way(drift=0.98, roughness=1.03, shift=1.3))
+    planned = [
+        Contrast(ARMS[0], ARMS[1], 0.1, name)
+        for name in ("drift", "roughness", "shift", "outputs", "gradients")
+    ]
+    for row in findings.ratios(runs, planned).to_dict("records"):
+        assert (row["low"] > 1 or row["high"] < 1) == (row["finding"] != told.OPEN), row
 
 
 # The sliders

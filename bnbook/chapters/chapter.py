@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import findings, lab, store, timings
+from bnbook import findings, lab, store
 from bnbook.errors import BookError
 from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
@@ -65,16 +65,12 @@ class Chapter:
     part: str
     title: str
     question: str
+    facts_of: Callable[[Mapping[str, pd.DataFrame]], Any]
     needs: tuple[int, ...] = ()
     experiments: tuple[Experiment, ...] = ()
     claims: tuple[Claim, ...] = ()
     judges: tuple[str, ...] = ()
     preset: Preset | None = None
-    facts_of: Callable[[Mapping[str, pd.DataFrame]], Any] | None = None
-    # TRANSITIONAL: verdicts by rules, on records of `reads` and timings of `timed`.
-    ruled: Callable[..., list[Any]] | None = None
-    reads: tuple[str, ...] = ()
-    timed: tuple[str, ...] = ()
 
     @property
     def slug(self) -> str:
@@ -105,8 +101,6 @@ class Chapter:
     @cached_property
     def facts(self) -> Any:
         """Work out its facts from the records; a dataclass of its own."""
-        if self.facts_of is None:
-            raise BookError(f"{self.name} has no facts")
         return self.facts_of(_all().RECORDS)
 
     @cached_property
@@ -144,14 +138,6 @@ class Chapter:
 
     def verdicts(self) -> list[Verdict]:
         """Judge the claims in `judges`: a decision of the facts, and the sentence for it."""
-        if self.ruled is not None:
-            frames = [self.records(name) for name in self.reads]
-            rules = self.ruled(*frames, *map(timings.read, self.timed))
-            return [
-                Verdict(_all().claim(name), one.status, one.sentence)
-                for one in rules
-                for name in one.claims
-            ]
         return [
             Verdict(_all().claim(name), getattr(self.facts, name), str(self.say(name)))
             for name in self.judges

@@ -76,11 +76,7 @@ def _verdicts(chapter: Chapter) -> list[Verdict]:
 def tally(judgements: Sequence[Judgement]) -> Markdown:
     """Count claims and verdicts, in a sentence and by source."""
     counts = Counter((one.claim.source, one.verdict.status) for one in judgements)
-    columns = [
-        s
-        for s in (*findings.STATUSES, findings.NOT_REPRODUCED)
-        if any(key[1] == s for key in counts)
-    ]
+    columns = [one for one in findings.STATUSES if any(status == one for _, status in counts)]
     rows = [
         {
             "Source": f"{letter}: {name}",

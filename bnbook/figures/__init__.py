@@ -16,8 +16,8 @@ from bnbook.figures.comparisons import (
 from bnbook.figures.costs import clock, cost_map, ratios, sizes
 from bnbook.figures.drawn import beside, blocks
 from bnbook.figures.fit import batch_sizes, forests, gaps
-from bnbook.figures.inside import affine_histograms, contributions, gradients, magnitudes, subsets
-from bnbook.figures.landscape import gradient_histograms, over_rates
+from bnbook.figures.inside import affine_histograms, contributions, magnitudes, subsets
+from bnbook.figures.landscape import gradient_ranges, over_losses, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
 from bnbook.theme import INK, PALETTE, WIDTH, theme
 
@@ -40,10 +40,10 @@ __all__ = [
     "forests",
     "gap_sizes",
     "gaps",
-    "gradient_histograms",
-    "gradients",
+    "gradient_ranges",
     "lr_curves",
     "magnitudes",
+    "over_losses",
     "over_rates",
     "ratios",
     "share_map",

@@ -88,17 +88,6 @@ def magnitudes(
     return figure
 
 
-def gradients(
-    table: pd.DataFrame, by: str = "arm", x: str = "layer", panel: str | None = None
-) -> Figure:
-    """Draw l2 norms of the weight gradients on a log axis, with 95 % intervals.
-
-    `table` as from `findings.estimates(findings.gradients(frame), [by, x], "value",
-    geometric=True)` (and `panel`).
-    """
-    return magnitudes(table, by, x, panel, "gradient norm")
-
-
 def affine_histograms(values: pd.DataFrame, by: str = "arm") -> Figure:
     """Draw how gamma (left) and beta (right) are distributed, one row per layer.
 

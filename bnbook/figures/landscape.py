@@ -1,59 +1,97 @@
-"""Figures of chapter 10: gradients entry by entry, and how sharp it is where training ends.
+"""Figures of chapter 10: how large gradients are, and what surrounds a net at a loss or a rate.
 
-Both take tables that `findings` computed; neither does statistics.
+All take tables that `findings` or the chapter computed; none does statistics.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnbook.figures.comparisons import bars
-from bnbook.theme import INK, canvas, label, legend, log_lr, log_values, series
+from bnbook.figures.comparisons import bars, name_rows
+from bnbook.theme import (
+    INK,
+    accuracy_axis,
+    canvas,
+    label,
+    legend,
+    log_lr,
+    log_values,
+    series,
+    style,
+)
 
 
-def gradient_histograms(table: pd.DataFrame) -> Figure:
-    """Draw how the sizes of a gradient's entries are distributed, one row per layer.
+def gradient_ranges(table: pd.DataFrame, kinds: Sequence[str]) -> Figure:
+    """Draw from where to where the entries of each layer's gradient reach, a panel for each kind.
 
-    `table` as from `findings.gradient_histograms`: shares per bin with 95 % intervals as bands.
+    `table` as from `findings.gradient_ranges`; `kinds` are the beginnings of its arms' names.
     """
     layers = [str(layer) for layer in table["layer"].cat.categories]
-    figure, axes = canvas(0.9 + 1.25 * len(layers), len(layers), sharex=True, sharey=True)
-    styles = series(table, "arm")
-    seen = table[table["mean"] > 0.005]
-    for ax, layer in zip(axes, layers, strict=True):
-        for name, style in styles.items():
-            part = table[(table["arm"] == name) & (table["layer"] == layer)]
-            ax.fill_between(
-                part["size"], part["low"], part["high"], color=style.color, alpha=0.25, lw=0
-            )
-            ax.plot(part["size"], part["mean"], color=style.color, linestyle=style.dash)
-        label(ax, "", "share", layer)
-    axes[-1].set_xscale("log")
-    axes[-1].set_xlim(seen["size"].min(), seen["size"].max())
-    axes[-1].set_xlabel("size of an entry of the gradient")
-    legend(figure, styles)
+    figure, axes = canvas(0.9 + 0.5 * len(layers), 1, len(kinds), sharex=True, sharey=True)
+    for ax, kind in zip(axes, kinds, strict=True):
+        for i, name in enumerate(("with BN", "without BN")):
+            look, part = style(i), table[table["arm"] == f"{kind}, {name}"]
+            y = part["layer"].cat.codes + 0.24 * (2 * i - 1) * 0.75
+            ax.hlines(y, part["low"], part["high"], color=look.color, linestyle=look.dash, lw=3)
+            ax.plot(part["mean"], y, look.marker, color=look.color, markersize=8)
+        ax.set_xscale("log")
+        label(ax, "size of an entry", "", kind)
+    name_rows(axes[0], layers)
+    for ax in axes[1:]:
+        ax.grid(visible=False, axis="y")
+        ax.tick_params(axis="y", length=0)
+    legend(figure, {name: style(i) for i, name in enumerate(("with BN", "without BN"))})
     return figure
 
 
-def over_rates(panels: Mapping[str, pd.DataFrame], limit: str = "", at: float = 0.0) -> Figure:
-    """Draw positive quantities against the learning rate, with 95 % intervals, a panel for each.
+def over_losses(table: pd.DataFrame, kinds: Sequence[str], names: Mapping[str, str]) -> Figure:
+    """Draw quantities at the training losses that nets pass, a row of panels for each quantity.
 
-    `panels` maps a title to a table as from `findings.estimates(runs, ["arm", "lr"], outcome,
-    geometric=True)`. The panel called `limit` gets a horizontal line at `at`.
+    `table` has `arm`, `quantity` (a key of `names`), `level`, `mean`, `low`, `high`, levels falling
+    from the first, which is the start; `kinds` are the beginnings of its arms' names, a column of
+    panels for each.
     """
-    figure, axes = canvas(0.8 + 2.3 * len(panels), len(panels), sharex=True)
+    levels = sorted(table["level"].unique(), reverse=True)
+    figure, axes = canvas(0.8 + 2.1 * len(names), len(names), len(kinds), sharex=True, sharey="row")
+    panels = [(quantity, kind) for quantity in names for kind in kinds]
+    for ax, (quantity, kind) in zip(axes, panels, strict=True):
+        for i, name in enumerate(("with BN", "without BN")):
+            mine = (table["arm"] == f"{kind}, {name}") & (table["quantity"] == quantity)
+            part = table[mine].sort_values("level", ascending=False)
+            bars(ax, part, part["level"].map(levels.index) + 0.08 * (2 * i - 1), style(i))
+        ax.axvline(0.5, color=INK, linestyle=":", linewidth=1)
+        ax.set_xticks(range(len(levels)), ["start", *(f"{level:g}" for level in levels[1:])])
+        below, first = quantity == [*names][-1], kind == kinds[0]
+        title = kind if quantity == next(iter(names)) else ""
+        label(ax, "training loss" if below else "", names[quantity] if first else "", title)
+    for ax in axes:  # a row shares its axis, which has to see all of it first
+        ax.set_yscale("log")
+    for ax in axes[:: len(kinds)]:
+        log_values(ax)
+    legend(figure, {name: style(i) for i, name in enumerate(("with BN", "without BN"))})
+    return figure
+
+
+def over_rates(panels: Mapping[str, pd.DataFrame], shares: Sequence[str] = ()) -> Figure:
+    """Draw quantities against the learning rate, with 95 % intervals, a panel for each.
+
+    `panels` maps a title to a table as from `findings.estimates(runs, ["arm", "lr"], outcome)`.
+    The panels named in `shares` hold accuracies or their differences; the others are logarithmic.
+    """
+    figure, axes = canvas(0.8 + 2.0 * len(panels), len(panels), sharex=True)
     everything = pd.concat(panels.values())
     styles = series(everything, "arm")
     for ax, (title, table) in zip(axes, panels.items(), strict=True):
-        for name, style in styles.items():
+        for name, look in styles.items():
             part = table[table["arm"] == name].sort_values("lr")
-            bars(ax, part, part["lr"], style)
-        if title == limit:
-            ax.axhline(at, color=INK, linestyle=":", linewidth=1.5)
-        log_values(ax)
+            bars(ax, part, part["lr"], look)
+        if title in shares:
+            accuracy_axis(ax)
+        else:
+            log_values(ax)
         label(ax, "", "", title)
     log_lr(axes[-1], everything["lr"].tolist())
     legend(figure, styles)

@@ -38,7 +38,7 @@ def _stepped(p_values: Any) -> npt.NDArray[np.float64]:
     return np.asarray(stepped[np.argsort(order)], dtype=float)
 
 
-def _adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
+def adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
     """Widen 95 % t intervals from `mean`, `high` and `n` to the level that Holm's method leaves."""
     p = table["p_difference"].fillna(1).clip(lower=np.finfo(float).tiny)
     freedom = (table["n"] - 1).clip(lower=1)
@@ -63,7 +63,7 @@ def holm_intervals(samples: Mapping[str, Any]) -> dict[str, Interval]:
         }
         for values in samples.values()
     )
-    ends = zip(rows["mean"], *_adjusted(rows), strict=True)
+    ends = zip(rows["mean"], *adjusted(rows), strict=True)
     return {name: Interval(*map(float, row)) for name, row in zip(samples, ends, strict=True)}
 
 
@@ -84,7 +84,7 @@ def compared(pairs: Sequence[Paired]) -> pd.DataFrame:
     """
     table = pd.DataFrame([{**asdict(pair), "failed": pair.failed} for pair in pairs])
     table["holm_difference"] = holm(table["p_difference"])
-    table["low"], table["high"] = _adjusted(table)
+    table["low"], table["high"] = adjusted(table)
     table["holm_equivalence"] = holm(table["p_equivalence"])
     table["finding"] = [
         classify(d, e)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from bnbook.errors import BookError
 from bnbook.findings.claims import Claim
 from bnbook.findings.statistics import DIFFERENT, EQUIVALENT, ONE_TRAINS, SMALL
 
@@ -19,7 +18,6 @@ NOT_RUN: Final = "not run here"
 REPRODUCED: Final = "reproduced"
 REFINED: Final = "refined"
 STATUSES: Final = (REPRODUCED, REFINED, REFUTED, UNDECIDED, NOT_RUN)
-NOT_REPRODUCED: Final = "not reproduced"
 
 
 @dataclass(frozen=True)
@@ -31,7 +29,7 @@ class Verdict:
     sentence: str
 
     def __post_init__(self) -> None:
-        if self.status not in (*STATUSES, NOT_REPRODUCED):
+        if self.status not in STATUSES:
             raise ValueError(f"unknown status {self.status!r}; one of {', '.join(STATUSES)}")
 
     def __str__(self) -> str:
@@ -53,24 +51,3 @@ def above(row: Mapping[str, Any]) -> str:
 def below(row: Mapping[str, Any]) -> str:
     """Decide whether a contrast's first arm is behind its second; see `above`."""
     return above(dict(row, mean=-row["mean"]))
-
-
-@dataclass(frozen=True)
-class Ruled:
-    """TRANSITIONAL: what rules say of claims, by their ids."""
-
-    claims: tuple[str, ...]
-    status: str
-    sentence: str
-
-    def __str__(self) -> str:
-        return f"{', '.join(self.claims)}: {self.status}. {self.sentence}"
-
-
-def verdict(claim_ids: str | Sequence[str], *rules: tuple[str, bool, str]) -> Ruled:
-    """TRANSITIONAL: take the first rule (status, condition, sentence) whose condition holds."""
-    ids = (claim_ids,) if isinstance(claim_ids, str) else tuple(claim_ids)
-    for status, holds, sentence in rules:
-        if holds:
-            return Ruled(ids, status, sentence)
-    raise BookError(f"no verdict on {', '.join(ids)}: none of the {len(rules)} conditions holds")

@@ -9,14 +9,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
 from bnbook import models
 from bnbook.experiment import Contrast
-from bnbook.findings.adjusted import holm
+from bnbook.findings.adjusted import adjusted, holm
 from bnbook.findings.statistics import LEVEL, Interval, interval
-from bnbook.findings.writing import MINUS, Markdown, p_value, table
+from bnbook.findings.writing import MINUS
 from bnbook.studies import landscape
 from bnbook.training import TRAINED
 
@@ -100,40 +101,43 @@ def _geometric(values: Any) -> float:
 
 def _breadth(histograms: Any) -> float:
     """Decades between the 10 % and the 90 % quantile of the histograms' even mixture."""
-    reached = np.cumsum(np.mean([_shares(h) for h in histograms], axis=0))
-    low, high = np.interp([0.1, 0.9], np.concatenate([[0], reached]), landscape.EDGES)
+    low, high = _quantiles(np.mean([_shares(h) for h in histograms], axis=0), 0.1, 0.9)
     return float(high - low)
+
+
+def _quantiles(histogram: Any, *shares: float) -> npt.NDArray[np.float64]:
+    """Quantiles of log10 |entry|, evenly spread within each bin."""
+    reached = np.concatenate([[0], np.cumsum(_shares(histogram))])
+    return np.asarray(np.interp(shares, reached, landscape.EDGES), dtype=float)
 
 
 def _shares(histogram: Any) -> Any:
     return np.asarray(histogram, dtype=float) / np.sum(histogram)
 
 
-def gradient_histograms(frame: pd.DataFrame, after: int) -> pd.DataFrame:
-    """Average the histograms of |gradient| over seeds, at the look after `after` steps.
+def gradient_ranges(frame: pd.DataFrame, after: int) -> pd.DataFrame:
+    """Say how large the entries of each layer's gradient are, at the look after `after` steps.
 
-    One row per arm, layer and bin: `size`, the middle of the bin; `mean`, `low`, `high` of the
-    share of the layer's entries in it, with a 95 % t interval, cut at 0.
+    One row per arm and layer: `low`, `mean`, `high`, the 10 %, 50 % and 90 % quantiles of |entry|,
+    as geometric means over seeds.
     """
-    middles = 10 ** (np.asarray(landscape.EDGES[:-1]) + np.diff(landscape.EDGES) / 2)
     rows = [
-        {"arm": arm, "layer": layer, "size": middle, **interval(shares)._asdict()}
+        {"arm": arm, "layer": layer}
+        | dict(zip(("low", "mean", "high"), 10.0 ** np.mean(quantiles, axis=0), strict=True))
         for arm, part in frame[frame["after"] == after].groupby("arm", observed=True)
         for i, layer in enumerate(models.LENET_LAYERS)
-        for middle, shares in zip(
-            middles, np.array([_shares(h[i]) for h in part["gradient_histogram"]]).T, strict=True
-        )
+        for quantiles in [[_quantiles(h[i], 0.1, 0.5, 0.9) for h in part["gradient_histogram"]]]
     ]
-    found = _categories(pd.DataFrame(rows), frame, models.LENET_LAYERS)
-    return found.assign(low=found["low"].clip(lower=0))
+    return _categories(pd.DataFrame(rows), frame, models.LENET_LAYERS)
 
 
 def ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
     """Compare arms quantity by quantity, as ratios paired by seed: one row per contrast.
 
     `runs` as from `on_the_way`. Columns: `a`, `b`, `outcome`; `mean`, `low`, `high` of a / b with a
-    95 % t interval of its logarithm; `p`, `holm` (adjusted over all of `planned`); `n` pairs;
-    `learns_a`, `learns_b` (runs that learn); `finding`: `LARGER`, `SMALLER` or `OPEN`.
+    t interval of its logarithm, as wide as Holm's method has it over all of `planned`; `holm`, the
+    adjusted p; `n` pairs; `learns_a`, `learns_b` (runs that learn); `finding`: `LARGER`, `SMALLER`
+    or `OPEN`.
     """
     rows = []
     for contrast in planned:
@@ -142,49 +146,21 @@ def ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
         p = float(stats.ttest_1samp(logs, 0).pvalue) if np.ptp(logs) > 0 else float("nan")
         rows.append(
             {"a": contrast.a, "b": contrast.b, "outcome": contrast.outcome}
-            | Interval(*np.exp(interval(logs)))._asdict()
-            | {"p": p, "n": len(logs)}
+            | interval(logs)._asdict()
+            | {"p_difference": p, "n": len(logs)}
             | {"learns_a": int(a["learns"].sum()), "learns_b": int(b["learns"].sum())}
         )
     found = pd.DataFrame(rows)
-    found["holm"] = holm(found["p"])
+    found["holm"] = holm(found["p_difference"])
+    found["low"], found["high"] = adjusted(found)
+    found[["mean", "low", "high"]] = np.exp(found[["mean", "low", "high"]])
     clear = found["holm"] < LEVEL
     found["finding"] = np.select([clear & (found["mean"] > 1), clear], [LARGER, SMALLER], OPEN)
-    return found
+    return found.drop(columns="p_difference")
 
 
 #: What a look says of each hidden layer.
 _PER_LAYER: Final = ("drift", "drift_before", "linear_share", "linear_fit")
-#: What the quantities are called in a table.
-_NAMES: Final = {
-    "drift": "Drift of what enters the activations, in a step",
-    "drift_before": "Drift of what leaves the weights, in a step",
-    "shift": "Shift of a layer's gradient by the layers before it",
-    "variation": "Variation of the loss along the gradient",
-    "unpredictability": "Change of the gradient within a step",
-    "roughness": "Steepest change of the gradient",
-    "unevenness": "Unevenness of gradients between layers",
-    "breadth": "Breadth of gradients, all layers together",
-    "outputs": "Size of what enters the activations",
-    "gradients": "Size of the gradient",
-    "weights": "Size of the weights",
-}
-
-
-def ratio_table(found: pd.DataFrame) -> Markdown:
-    """Show `ratios(...)`: one row per quantity, with batch norm as a multiple of without."""
-    return table(
-        found,
-        {
-            "Quantity": lambda row: _NAMES[row["outcome"]],
-            "Nets": lambda row: row["a"].partition(",")[0],
-            "With, as a multiple of without": lambda row: significant(
-                row["mean"], row["low"], row["high"]
-            ),
-            "p (Holm)": lambda row: p_value(row["holm"]),
-            "Finding": "finding",
-        },
-    )
 
 
 def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:

@@ -9,11 +9,9 @@ from typing import Final, TypeVar
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from bnbook.errors import BookError
-from bnbook.findings.adjusted import holm
-from bnbook.findings.statistics import LEVEL, Interval, estimates, filled, final, interval
+from bnbook.findings.statistics import Interval, estimates, filled, final, interval
 from bnbook.models import LENET_LAYERS
 
 Player = TypeVar("Player", bound=Hashable)
@@ -104,23 +102,6 @@ def contributions(
     return estimates(layer_values(frame, lr, epoch, norm), ["measure", "layer"], "value")
 
 
-def leader(values: pd.DataFrame, measure: str = SHAPLEY) -> pd.DataFrame:
-    """Compare the layer with the largest mean with each other one, paired by seed.
-
-    `values` as from `layer_values`. One row per other layer: `layer` (the largest), `other`,
-    `mean`, `low`, `high`, `n`, `holm` (adjusted paired-t p-values), `ahead` (holm < 0.05).
-    """
-    wide = _wide(values, measure)
-    top = wide.mean().idxmax()
-    rows = []
-    for other in [layer for layer in wide.columns if layer != top]:
-        gap = wide[top] - wide[other]
-        rows.append({"layer": str(top), "other": str(other), **_gap(gap)})
-    table = pd.DataFrame(rows)
-    table["holm"] = holm(table.pop("p"))
-    return table.assign(ahead=table["holm"] < LEVEL)
-
-
 def trend(values: pd.DataFrame, measure: str = SHAPLEY) -> Interval:
     """Mean change of a layer's worth from one layer to the next (slope per seed, t interval).
 
@@ -135,11 +116,3 @@ def _wide(values: pd.DataFrame, measure: str) -> pd.DataFrame:
     """One row per seed, one column per layer."""
     chosen = values[values["measure"] == measure]
     return chosen.pivot(index="seed", columns="layer", values="value")
-
-
-def _gap(gap: pd.Series[float]) -> dict[str, float]:
-    found = interval(gap)
-    # Nothing to test against with one seed, or where all seeds agree exactly.
-    testable = gap.size > 1 and np.ptp(gap.to_numpy()) > 0
-    p = float(stats.ttest_1samp(gap, 0).pvalue) if testable else 1.0
-    return {**found._asdict(), "n": gap.size, "p": p}

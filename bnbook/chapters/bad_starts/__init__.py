@@ -1,8 +1,8 @@
 """Chapter 11 · Bad starts."""
 
-from bnbook.chapters.bad_starts import answers
 from bnbook.chapters.bad_starts.claims import CLAIMS
 from bnbook.chapters.bad_starts.experiments import EXPERIMENTS
+from bnbook.chapters.bad_starts.facts import facts
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
 
 CHAPTER = Chapter(
@@ -15,6 +15,5 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("B1", "B4", "D5"),
-    ruled=answers.verdicts,
-    reads=("bad-starts", "start-map"),
+    facts_of=facts,
 )

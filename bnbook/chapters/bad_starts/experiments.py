@@ -48,36 +48,37 @@ def _map(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG
     ]
 
 
-EXPERIMENTS = (
-    Experiment(
-        name="bad-starts",
-        chapter=11,
-        question="Does batch norm make up for a bad start?",
-        arms={
-            "with BN": _NORMED,
-            "without BN": _POSTED,
-            "with BN, dropout": replace(_NORMED, dropout=0.5),
-            "without BN, dropout": replace(_POSTED, dropout=0.5),
-            "good start, with BN": replace(_NORMED, init="he"),
-            "good start, without BN": replace(_POSTED, init="he"),
-        },
-        plan=_posted,
-        contrasts=(
-            Contrast("with BN", "without BN", _POSTED.lr),
-            Contrast("with BN, dropout", "without BN, dropout", _POSTED.lr),
-            Contrast("with BN", "good start, without BN", _POSTED.lr),
-            Contrast("with BN", "good start, with BN", _POSTED.lr),
-        ),
-    ),
-    Experiment(
-        name="start-map",
-        chapter=11,
-        question="From which starts, and at which learning rates, does a net train?",
-        arms={
-            f"{_NAMES[optimizer]}, {name}": replace(_CELL, optimizer=optimizer, norms=(norm, norm))
-            for optimizer in _MAP_RATES
-            for name, norm in (("with BN", "batch"), ("without BN", "none"))
-        },
-        plan=_map,
+BAD_STARTS = Experiment(
+    name="bad-starts",
+    chapter=11,
+    question="Does batch norm make up for a bad start?",
+    arms={
+        "with BN": _NORMED,
+        "without BN": _POSTED,
+        "with BN, dropout": replace(_NORMED, dropout=0.5),
+        "without BN, dropout": replace(_POSTED, dropout=0.5),
+        "good start, with BN": replace(_NORMED, init="he"),
+        "good start, without BN": replace(_POSTED, init="he"),
+    },
+    plan=_posted,
+    contrasts=(
+        Contrast("with BN", "without BN", _POSTED.lr),
+        Contrast("with BN, dropout", "without BN, dropout", _POSTED.lr),
+        Contrast("with BN", "good start, without BN", _POSTED.lr),
+        Contrast("with BN", "good start, with BN", _POSTED.lr),
     ),
 )
+
+START_MAP = Experiment(
+    name="start-map",
+    chapter=11,
+    question="From which starts, and at which learning rates, does a net train?",
+    arms={
+        f"{_NAMES[optimizer]}, {name}": replace(_CELL, optimizer=optimizer, norms=(norm, norm))
+        for optimizer in _MAP_RATES
+        for name, norm in (("with BN", "batch"), ("without BN", "none"))
+    },
+    plan=_map,
+)
+
+EXPERIMENTS = (BAD_STARTS, START_MAP)

@@ -98,7 +98,7 @@ class Facts:
     def adds_up(self) -> bool:
         """Whether it is, within the margin, the two single costs together."""
         beyond = self.at_own.beyond_sum
-        return -MARGIN < beyond.low and beyond.high < MARGIN
+        return beyond.low > -MARGIN and beyond.high < MARGIN
 
     @property
     def margin(self) -> float:
@@ -110,6 +110,12 @@ class Facts:
         """Whether all fixed nets are equivalent to the full one with ReLU."""
         rows = self.elsewhere[self.elsewhere["setting"].str.contains("ReLU")]
         return set(rows["a"]) == set(FIXED) and set(rows["finding"]) == {findings.EQUIVALENT}
+
+    @property
+    def wider_at_own(self) -> bool:
+        """Whether both fixed is further behind at own rates, on average, after every epoch."""
+        pairs = zip(self.at_own.behind.values(), self.at_shared.behind.values(), strict=True)
+        return all(own.mean > shared.mean for own, shared in pairs)
 
     @property
     def signs_change(self) -> tuple[str, ...]:
@@ -243,7 +249,7 @@ def _gap(part: pd.DataFrame, learned: str) -> pd.DataFrame:
 
 def _behind(part: pd.DataFrame, learned: str) -> dict[int, Interval]:
     gap = _gap(part, learned)
-    return {int(epoch): findings.interval(gap[epoch]) for epoch in gap}
+    return {int(str(epoch)): findings.interval(gap[epoch]) for epoch in gap}
 
 
 def _last(behind: Mapping[int, Interval]) -> Interval:

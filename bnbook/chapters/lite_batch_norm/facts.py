@@ -100,6 +100,12 @@ class Facts:
         return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
 
     @property
+    def relu_all_train(self) -> bool:
+        """Whether both halves and the full net train in every seed with ReLU."""
+        rows = self.elsewhere[self.elsewhere["setting"].str.contains("ReLU")]
+        return len(rows) > 0 and not rows["failed"].any()
+
+    @property
     def rates_apart(self) -> int:
         """How many times the own rate of mean-only is that of variance-only."""
         return round(self.rates[MEAN] / self.rates[VARIANCE])
@@ -163,8 +169,8 @@ def _own_rates(frame: pd.DataFrame, plan: Experiment) -> dict[str, float]:
 
 def _cliff(tuning: pd.DataFrame, rates: Mapping[str, float]) -> tuple[str, ...]:
     """Name the arms of which a tuning run fails at the next larger rate that was tried."""
-    worst = findings.final(tuning).groupby(["arm", "lr"], observed=True)["trained"].all()
-    above = {arm: worst[arm].loc[worst[arm].index > lr] for arm, lr in rates.items()}
+    worst = findings.final(tuning).pivot_table("trained", "lr", "arm", "min", observed=True)
+    above = {arm: worst.loc[worst.index > lr, arm].dropna() for arm, lr in rates.items()}
     return tuple(arm for arm, trained in above.items() if len(trained) and not trained.iloc[0])
 
 

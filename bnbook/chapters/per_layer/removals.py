@@ -21,7 +21,6 @@ LAYERS: Final = LENET_LAYERS[:-1]
 FULL: Final = "1234"
 #: Nets that lack one norm, by the digits of the norms that they have, and the layer without.
 LACKING: Final = dict(zip(WITHOUT_ONE, LAYERS, strict=True))
-NAMES: Final = {FULL: "all four", **{arm: f"without {LACKING[arm]}'s" for arm in LACKING}}
 #: What the lab shows beside a reader's run.
 LAB: Final = {
     "All four norms": FULL,

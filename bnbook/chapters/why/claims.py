@@ -13,7 +13,7 @@ CLAIMS = (
     Claim(
         "D7",
         "D",
-        "With batch norm, the sizes of the gradients are spread more evenly over the layers.",
+        'With batch norm, gradient magnitudes "span across a larger range quite evenly".',
         "histograms per layer",
     ),
     Claim(

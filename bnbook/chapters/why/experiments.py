@@ -1,7 +1,6 @@
-"""Chapter 10: why it works. Two studies, of nets on their way and of where they arrive.
+"""Chapter 10: why it works. Nets on their way, at equal loss, at their end, and disturbed by noise.
 
-What is compared, and what counts as what, stands here and in `answers.why`; both were written
-before any of it was run.
+What is compared, and by which outcome, was written down before any of it was run.
 """
 
 from dataclasses import replace
@@ -16,11 +15,6 @@ from bnbook.studies import curvature, equal_loss, landscape
 WHY_SEEDS = (0, 1, 2, 3, 4)
 #: From cautious to where few nets without batch norm train.
 SHARPNESS_RATES = (0.02, 0.1, 0.5, 2.0)
-
-_SIGMOID = Run(epochs=5)
-_RELU = replace(_SIGMOID, activation="relu")
-
-
 #: At equal loss: the same but for sizes, and three that no scale of the weights can move.
 AT_EQUAL_LOSS = (
     "drift",
@@ -33,109 +27,116 @@ AT_EQUAL_LOSS = (
     "relative_sharpness",
     "relative_roughness",
 )
-_LATER_FIVE = LATER_SEEDS[:5]
+
+#: The activations, each with the beginning of its arms' names.
+KINDS = ("ReLU", "sigmoid")
+WITH, NOISY, WITHOUT = "with BN", "noisy BN", "without BN"
+
+_SHORT = Run(epochs=5)
 #: Ten passes over all training images, of which most nets need a fraction.
-_UP_TO = replace(_SIGMOID, train_size=50_000, epochs=10, eval_epochs=(1, 3, 10))
-_UP_TO_RELU = replace(_UP_TO, activation="relu")
+_LONG = Run(train_size=50_000, epochs=10, eval_epochs=(1, 3, 10))
+_LATER_FIVE = LATER_SEEDS[:5]
 
 
-def _noisy(sigmoid: Run, relu: Run) -> dict[str, Run]:
+def _nets(plain: Run) -> dict[str, Run]:
+    return {
+        f"{kind}, {name}": replace(plain, activation=activation, norms=norms)
+        for kind, activation in (("sigmoid", "sigmoid"), ("ReLU", "relu"))
+        for name, norms in ((WITH, BATCH_NORM), (WITHOUT, plain.norms))
+    }
+
+
+def _noisy(plain: Run) -> dict[str, Run]:
     """Set noisy batch norm beside batch norm and none (Santurkar et al. 2018, section 2.1)."""
+    nets = _nets(plain)
     return {
         f"{kind}, {name}": run
-        for kind, plain in (("sigmoid", sigmoid), ("ReLU", relu))
+        for kind in ("sigmoid", "ReLU")
         for name, run in (
-            ("with BN", replace(plain, norms=BATCH_NORM)),
-            ("noisy BN", replace(plain, norms=BATCH_NORM, norm_noise=True)),
-            ("without BN", plain),
+            (WITH, nets[f"{kind}, {WITH}"]),
+            (NOISY, replace(nets[f"{kind}, {WITH}"], norm_noise=True)),
+            (WITHOUT, nets[f"{kind}, {WITHOUT}"]),
         )
     }
+
+
+def _pairs(a: str, b: str, *outcomes: str) -> tuple[Contrast, ...]:
+    return tuple(
+        Contrast(f"{kind}, {a}", f"{kind}, {b}", SHARED_LR, outcome)
+        for kind in KINDS
+        for outcome in outcomes
+    )
+
+
+def _first(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
+    return grid(experiment.arms.values(), [SHARED_LR], WHY_SEEDS)
 
 
 def _later(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     return grid(experiment.arms.values(), [SHARED_LR], _LATER_FIVE)
 
 
-def _at_shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], WHY_SEEDS)
-
-
 def _at_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     return grid(experiment.arms.values(), SHARPNESS_RATES, WHY_SEEDS)
 
 
-EXPERIMENTS = (
-    Experiment(
-        name="landscape",
-        chapter=10,
-        question="What does batch norm change in a net, and around it, while it trains?",
-        arms={
-            "sigmoid, with BN": replace(_SIGMOID, norms=BATCH_NORM),
-            "sigmoid, without BN": _SIGMOID,
-            "ReLU, with BN": replace(_RELU, norms=BATCH_NORM),
-            "ReLU, without BN": _RELU,
-        },
-        plan=_at_shared,
-        contrasts=tuple(
-            Contrast(f"{kind}, with BN", f"{kind}, without BN", SHARED_LR, outcome)
-            for kind in ("ReLU", "sigmoid")
-            for outcome in ON_THE_WAY
-        ),
-        measure=landscape.measure,
-    ),
-    Experiment(
-        name="sharpness",
-        chapter=10,
-        question="Do larger learning rates end in flatter places, and do these generalize better?",
-        arms={
-            "ReLU, with BN": replace(_RELU, norms=BATCH_NORM),
-            "ReLU, without BN": _RELU,
-            "sigmoid, with BN": replace(_SIGMOID, norms=BATCH_NORM),
-        },
-        plan=_at_rates,
-        measure=curvature.measure,
-    ),
-    Experiment(
-        name="equal-loss",
-        chapter=10,
-        question="What is different around nets with and without batch norm at the same loss?",
-        arms={
-            "sigmoid, with BN": replace(_UP_TO, norms=BATCH_NORM),
-            "sigmoid, without BN": _UP_TO,
-            "ReLU, with BN": replace(_UP_TO_RELU, norms=BATCH_NORM),
-            "ReLU, without BN": _UP_TO_RELU,
-        },
-        plan=_later,
-        contrasts=tuple(
-            Contrast(f"{kind}, with BN", f"{kind}, without BN", SHARED_LR, outcome)
-            for kind in ("ReLU", "sigmoid")
-            for outcome in AT_EQUAL_LOSS
-        ),
-        measure=equal_loss.measure,
-    ),
-    Experiment(
-        name="noisy-norm",
-        chapter=10,
-        question="Does batch norm still help when noise takes its steady distributions away?",
-        arms=_noisy(_UP_TO, _UP_TO_RELU),
-        plan=_later,
-        contrasts=tuple(
-            Contrast(f"{kind}, {a}", f"{kind}, {b}", SHARED_LR)
-            for kind in ("ReLU", "sigmoid")
-            for a, b in (("noisy BN", "with BN"), ("noisy BN", "without BN"))
-        ),
-    ),
-    Experiment(
-        name="noisy-drift",
-        chapter=10,
-        question="How far do the inputs of activations drift where noise follows batch norm?",
-        arms=_noisy(_SIGMOID, _RELU),
-        plan=_later,
-        contrasts=tuple(
-            Contrast(f"{kind}, noisy BN", f"{kind}, {b}", SHARED_LR, "drift")
-            for kind in ("ReLU", "sigmoid")
-            for b in ("with BN", "without BN")
-        ),
-        measure=landscape.measure,
+LANDSCAPE = Experiment(
+    name="landscape",
+    chapter=10,
+    question="What does batch norm change in a net, and around it, while it trains?",
+    arms=_nets(_SHORT),
+    plan=_first,
+    contrasts=_pairs(WITH, WITHOUT, *ON_THE_WAY),
+    measure=landscape.measure,
+)
+
+SHARPNESS = Experiment(
+    name="sharpness",
+    chapter=10,
+    question="Do larger learning rates end in flatter places, and do these generalize better?",
+    arms={
+        name: _nets(_SHORT)[name]
+        for name in ("ReLU, with BN", "ReLU, without BN", "sigmoid, with BN")
+    },
+    plan=_at_rates,
+    measure=curvature.measure,
+)
+
+EQUAL_LOSS = Experiment(
+    name="equal-loss",
+    chapter=10,
+    question="What is different around nets with and without batch norm at the same loss?",
+    arms=_nets(_LONG),
+    plan=_later,
+    contrasts=_pairs(WITH, WITHOUT, *AT_EQUAL_LOSS),
+    measure=equal_loss.measure,
+)
+
+NOISY_NORM = Experiment(
+    name="noisy-norm",
+    chapter=10,
+    question="Does batch norm still help when noise takes its steady distributions away?",
+    arms=_noisy(_LONG),
+    plan=_later,
+    contrasts=tuple(
+        Contrast(f"{kind}, {NOISY}", f"{kind}, {other}", SHARED_LR)
+        for kind in KINDS
+        for other in (WITH, WITHOUT)
     ),
 )
+
+NOISY_DRIFT = Experiment(
+    name="noisy-drift",
+    chapter=10,
+    question="How far do the inputs of activations drift where noise follows batch norm?",
+    arms=_noisy(_SHORT),
+    plan=_later,
+    contrasts=tuple(
+        Contrast(f"{kind}, {NOISY}", f"{kind}, {other}", SHARED_LR, "drift")
+        for kind in KINDS
+        for other in (WITH, WITHOUT)
+    ),
+    measure=landscape.measure,
+)
+
+EXPERIMENTS = (LANDSCAPE, SHARPNESS, EQUAL_LOSS, NOISY_NORM, NOISY_DRIFT)

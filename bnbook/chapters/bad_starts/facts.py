@@ -1,0 +1,216 @@
+"""What the records say about initial weights of the wrong size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pandas as pd
+
+from bnbook import findings
+from bnbook.chapters.bad_starts.claims import CLAIMS
+from bnbook.chapters.bad_starts.experiments import BAD_STARTS
+from bnbook.findings import Interval, decisions
+
+WITH, WITHOUT = "with BN", "without BN"
+GOOD: Final = "good start, without BN"
+FIRST: Final = "fc1"
+#: The post's text has dropout; in which of its nets, it does not say. Pairs with and without norm.
+READINGS: Final = {
+    "plain": (WITH, WITHOUT),
+    "dropout": (f"{WITH}, dropout", f"{WITHOUT}, dropout"),
+}
+
+
+@dataclass(frozen=True)
+class Map:
+    """How many runs of one optimizer's map train, and at how many scales of the weights.
+
+    A scale counts if half of the seeds train at some rate. `gain`: share of settings that train
+    with batch norm, minus without, over seeds.
+    """
+
+    runs: int  # with batch norm, and as many without
+    normed: int
+    plain: int
+    scales_normed: int
+    scales_plain: int
+    gain: Interval
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Accuracies are shares of test images; arms as in `BAD_STARTS`."""
+
+    seeds: int  # per arm
+    steps: int
+    #: By arm: test accuracy, and how many runs trained.
+    reached: dict[str, Interval]
+    trained: dict[str, int]
+    #: Contrasts of test accuracy by their two arms: rows of `findings.contrasts`.
+    contrasts: dict[tuple[str, str], dict[str, Any]]
+    #: By layer, gradients without batch norm as multiples of those from the good start: before the
+    #: first step, and with dropout after the last.
+    first: dict[str, Interval]
+    last_dropout: dict[str, Interval]
+    #: Mean square after the first ReLU after the last step, without batch norm: with dropout as a
+    #: multiple of that without dropout.
+    silence: float
+    #: The smallest scale of the map, and the first layer's gradient there, as such a multiple.
+    smallest: float
+    faint: Interval
+    maps: dict[str, Map]
+    largest: float  # scale of the map
+    largest_trained: int  # runs that train from it, of both optimizers, with or without
+    source: float  # accuracy that the post has without batch norm
+
+    @property
+    def behind(self) -> Interval:
+        """How far batch norm from the bad start is behind batch norm from the good one."""
+        row = self.contrasts[WITH, f"good start, {WITH}"]
+        return Interval(-row["mean"], -row["high"], -row["low"])
+
+    @property
+    def recovered(self) -> str:
+        """What the test says of batch norm from the bad start against a good start without."""
+        return str(self.contrasts[WITH, GOOD]["finding"])
+
+    @property
+    def gradient(self) -> str:
+        """What the bad start does to the first layer's gradient, as far as a factor of two goes."""
+        found = self.first[FIRST]
+        if found.high < 0.5:
+            return "smaller"
+        if found.low > 2:
+            return "larger"
+        return "same" if found.low > 0.5 and found.high < 2 else ""
+
+    @property
+    def most(self) -> float:
+        """Largest such multiple over layers."""
+        return max(found.mean for found in self.first.values())
+
+    @property
+    def alone(self) -> dict[str, bool]:
+        """By reading, whether all runs with batch norm train and none without."""
+        return {
+            reading: self.trained[normed] == self.seeds and self.trained[plain] == 0
+            for reading, (normed, plain) in READINGS.items()
+        }
+
+    @property
+    def B1(self) -> str:  # noqa: N802
+        """From standard normal weights the net with batch norm learns, the other does not."""
+        if all(self.alone.values()):
+            return decisions.REPRODUCED
+        ahead = {decisions.above(self.contrasts[pair]) for pair in READINGS.values()}
+        if any(self.alone.values()):
+            return decisions.REFINED
+        return decisions.UNDECIDED if decisions.UNDECIDED in ahead else decisions.REFUTED
+
+    @property
+    def B4(self) -> str:  # noqa: N802
+        """Without batch norm, the bad start makes gradients vanish."""
+        ratios = self.first.values()
+        if all(ratio.high < 1 for ratio in ratios):
+            return decisions.REPRODUCED
+        if all(ratio.low > 1 for ratio in ratios):
+            return decisions.REFUTED
+        smaller = any(ratio.high < 1 for ratio in ratios)
+        return decisions.REFINED if smaller else decisions.UNDECIDED
+
+    @property
+    def D5(self) -> str:  # noqa: N802
+        """Batch norm makes training less sensitive to the initialization."""
+        wider = [one.gain.low > 0 for one in self.maps.values()]
+        if all(wider):
+            return decisions.REPRODUCED
+        if any(one.gain.high < 0 for one in self.maps.values()):
+            return decisions.REFUTED
+        return decisions.REFINED if any(wider) else decisions.UNDECIDED
+
+    @property
+    def decision(self) -> str:
+        """Whether batch norm makes up for initial weights of the wrong size."""
+        return {
+            decisions.REPRODUCED: decisions.SUPPORTED,
+            decisions.REFUTED: decisions.REFUTED,
+        }.get(self.D5, decisions.UNDECIDED)
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from "bad-starts" and "start-map"."""
+    posted, starts = records["bad-starts"], records["start-map"]
+    table = findings.summary(posted, outcome="test_accuracy").set_index("arm")
+    rows: Any = findings.contrasts(posted, BAD_STARTS.contrasts).to_dict("records")
+    last = int(posted["epoch"].max())
+    smallest, largest = float(starts["init_scale"].min()), float(starts["init_scale"].max())
+    ends = findings.final(starts)
+    return Facts(
+        seeds=int(table["runs"].max()),
+        steps=int(posted["step"].max()),
+        reached={
+            str(arm): Interval(row["mean"], row["low"], row["high"])
+            for arm, row in table.iterrows()
+        },
+        trained={str(arm): int(n) for arm, n in table["trained"].items()},
+        contrasts={(row["a"], row["b"]): row for row in rows},
+        first=gradient_ratios(posted, WITHOUT, 0),
+        last_dropout=gradient_ratios(posted, f"{WITHOUT}, dropout", last),
+        silence=_silence(posted[posted["epoch"] == last]),
+        smallest=smallest,
+        faint=_faint(posted, starts[starts["init_scale"] == smallest]),
+        maps={name: _map(starts, name) for name in ("Adam", "SGD")},
+        largest=largest,
+        largest_trained=int(ends.loc[ends["init_scale"] == largest, "trained"].sum()),
+        source=CLAIMS[0].figures["without"],
+    )
+
+
+def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Interval]:
+    """Divide the gradients of `arm` by those of the good start, both without batch norm.
+
+    At `epoch`, paired by seed: a geometric mean with its 95 % t interval for each layer.
+    """
+    runs = posted[(posted["epoch"] == epoch) & posted["arm"].isin([arm, GOOD])]
+    each = findings.multiples(findings.gradients(runs), GOOD)
+    rows: Any = findings.estimates(each, "layer", "value", geometric=True).to_dict("records")
+    return {str(row["layer"]): Interval(row["mean"], row["low"], row["high"]) for row in rows}
+
+
+def _silence(ends: pd.DataFrame) -> float:
+    squares = findings.magnitudes(ends)
+    first = squares[(squares["where"] == "after the activation") & (squares["layer"] == FIRST)]
+    each = findings.multiples(first, WITHOUT)
+    return float(np.exp(np.log(each.loc[each["arm"] == f"{WITHOUT}, dropout", "value"]).mean()))
+
+
+def _faint(posted: pd.DataFrame, small: pd.DataFrame) -> Interval:
+    """Gradient in the first layer from small weights, as a multiple of the good start's."""
+    sides = [
+        findings.gradients(runs[(runs["epoch"] == 0) & (runs["lr"] == runs["lr"].min())])
+        for runs in (small[small["arm"] == f"SGD, {WITHOUT}"], posted[posted["arm"] == GOOD])
+    ]
+    faint, good = (
+        side[side["layer"] == FIRST].set_index("seed")["value"].astype(float) for side in sides
+    )
+    mean, low, high = np.exp(findings.interval(np.log((faint / good).dropna())))
+    return Interval(float(mean), float(low), float(high))
+
+
+def _map(starts: pd.DataFrame, optimizer: str) -> Map:
+    sides = [starts[starts["arm"] == f"{optimizer}, {arm}"] for arm in (WITH, WITHOUT)]
+    normed, plain = (findings.final(side) for side in sides)
+    by_seed = [ends.groupby("seed")["trained"].mean() for ends in (normed, plain)]
+    shares = [findings.share_trained(side, ("arm", "lr", "init_scale")) for side in sides]
+    scales = [int(table[table["share"] >= 0.5]["init_scale"].nunique()) for table in shares]
+    return Map(
+        runs=len(normed),
+        normed=int(normed["trained"].sum()),
+        plain=int(plain["trained"].sum()),
+        scales_normed=scales[0],
+        scales_plain=scales[1],
+        gain=findings.interval((by_seed[0] - by_seed[1]).dropna()),
+    )

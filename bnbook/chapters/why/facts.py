@@ -1,0 +1,288 @@
+"""What the records say about why batch norm works."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import pandas as pd
+
+from bnbook import findings
+from bnbook.chapters.why import experiments, measures
+from bnbook.chapters.why.experiments import KINDS, NOISY, WITH, WITHOUT
+from bnbook.chapters.why.measures import Effects, effects
+from bnbook.experiment import Contrast
+from bnbook.findings import Interval, decisions
+from bnbook.findings.landscape import LARGER, LEARNS, SMALLER
+
+#: A sigmoid counts as nearly linear where a line explains so much of its output's variance.
+NEARLY: Final = 0.95
+SCALE_FREE: Final = ("relative_roughness", "relative_sharpness")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Accuracies are shares of test images. Ratios are with batch norm over without."""
+
+    seeds: int
+    #: By kind of net, noisy batch norm against "with BN" and "without BN": differences of test
+    #: accuracy, and ratios of drift.
+    noisy: Effects
+    drift: Effects
+    runs: int  # per net
+    sigmoid_trains: int  # without batch norm
+    noisy_sigmoid_trains: int
+    #: By kind of net and quantity, ratios at equal numbers of steps, at equal loss, and before the
+    #: first step.
+    steps: Effects
+    equal: Effects
+    start: Effects
+    sigmoid_seeds: int  # at equal loss
+    stuck: int  # nets of sigmoids without batch norm that do not learn in "landscape"
+    outputs_first: float  # rms of what enters the activations of the plain net of ReLUs, at the
+    outputs_last: float  # first look and at the last
+    #: Per net with batch norm, for a tenfold rate: factor of relative sharpness, test accuracy, gap
+    #: between training and test accuracy.
+    flatter: dict[str, Interval]
+    better: dict[str, Interval]
+    wider: dict[str, Interval]
+    best_rate: float  # of the net of ReLUs, by test accuracy
+    top_rate: float
+    #: Share of a sigmoid's output that a line explains, per layer: with batch norm at the start,
+    #: change from there to the end, and without batch norm at the start.
+    straight: dict[str, float]
+    bend: dict[str, Interval]
+    straight_plain: dict[str, float]
+
+    @property
+    def drifts_more(self) -> bool:
+        """Whether inputs drift more with noisy batch norm than with none, in every kind of net."""
+        return all(self.drift[kind][WITHOUT].finding == LARGER for kind in KINDS)
+
+    @property
+    def ahead(self) -> list[str]:
+        """Per kind of net, whether noisy batch norm is ahead of none: see `decisions.above`."""
+        return [decisions.above(vars(self.noisy[kind][WITHOUT])) for kind in KINDS]
+
+    @property
+    def loses(self) -> bool:
+        """Whether noise costs batch norm more than the margin, in some kind of net."""
+        found = [self.noisy[kind][WITH] for kind in KINDS]
+        return any(one.finding == findings.DIFFERENT and one.mean < 0 for one in found)
+
+    @property
+    def decision(self) -> str:
+        """Whether batch norm helps because its layers' inputs hold still."""
+        if not self.drifts_more:
+            return decisions.UNDECIDED
+        if set(self.ahead) == {decisions.REFUTED} or self.loses:
+            return decisions.SUPPORTED
+        kept = set(self.ahead) == {decisions.SUPPORTED}
+        return decisions.REFUTED if kept else decisions.UNDECIDED
+
+    @property
+    def left(self) -> str:
+        """What noise leaves of batch norm's lead: "all", "part", "nothing", or "" if open."""
+        if self.decision == decisions.REFUTED:
+            return "all"
+        if self.decision == decisions.SUPPORTED:
+            return "part" if decisions.SUPPORTED in self.ahead else "nothing"
+        return ""
+
+    @property
+    def smoother(self) -> str:
+        """Whether the loss is smoother at equal loss, by both measures that scale cannot move."""
+        return _all_are(SMALLER, self.equal, *SCALE_FREE)
+
+    @property
+    def steadier(self) -> str:
+        """Whether gradients shift less under their layers at equal loss."""
+        return _all_are(SMALLER, self.equal, "shift")
+
+    @property
+    def D8(self) -> str:  # noqa: N802
+        """It works because it counters internal covariate shift and smooths the loss."""
+        halves = (self.smoother, self.steadier)
+        if {*halves, self.decision} == {decisions.SUPPORTED}:
+            return decisions.REPRODUCED
+        if decisions.SUPPORTED in halves:
+            return decisions.REFINED
+        return decisions.REFUTED if decisions.REFUTED in halves else decisions.UNDECIDED
+
+    @property
+    def D7(self) -> str:  # noqa: N802
+        """Gradient magnitudes span across a larger range quite evenly: both halves."""
+        halves = (
+            _all_are(LARGER, self.steps, "breadth"),
+            _all_are(SMALLER, self.steps, "unevenness"),
+        )
+        if set(halves) == {decisions.SUPPORTED}:
+            return decisions.REPRODUCED
+        if decisions.SUPPORTED in halves:
+            return decisions.REFINED
+        return decisions.REFUTED if decisions.REFUTED in halves else decisions.UNDECIDED
+
+    @property
+    def D6(self) -> str:  # noqa: N802
+        """Outputs, gradients and weights stay small, where nets learn with and without it."""
+        found = [self.steps["ReLU"][one].finding for one in ("outputs", "gradients", "weights")]
+        if set(found) == {SMALLER}:
+            return decisions.REPRODUCED
+        if SMALLER in found:
+            return decisions.REFINED
+        return decisions.REFUTED if LARGER in found else decisions.UNDECIDED
+
+    @property
+    def all_flatter(self) -> bool:
+        """Whether larger rates end in flatter places in every net with batch norm."""
+        return all(one.high < 1 for one in self.flatter.values())
+
+    @property
+    def any_closer(self) -> bool:
+        """Whether the gap narrows with the rate in some net."""
+        return any(one.high < 0 for one in self.wider.values())
+
+    @property
+    def C4(self) -> str:  # noqa: N802
+        """Larger rates lead to flatter minima, and these generalize better."""
+        if any(one.low > 1 for one in self.flatter.values()):
+            return decisions.REFUTED
+        if not self.all_flatter:
+            return decisions.UNDECIDED
+        better = all(one.low > 0 for one in self.better.values())
+        closer = all(one.high < 0 for one in self.wider.values())
+        return decisions.REPRODUCED if better and closer else decisions.REFINED
+
+    @property
+    def straightest(self) -> float:
+        """Most of what a line explains of a normalized sigmoid's output, over layers."""
+        return max(self.straight.values())
+
+    @property
+    def least_straight(self) -> float:
+        """And least."""
+        return min(self.straight.values())
+
+    @property
+    def bent(self) -> list[str]:
+        """Layers that training makes less linear."""
+        return [layer for layer, change in self.bend.items() if change.high < 0]
+
+    @property
+    def most_bent(self) -> float:
+        """Largest such change of the share that a line explains, as a positive number."""
+        return max(-change.mean for change in self.bend.values())
+
+    @property
+    def straighter_plain(self) -> int:
+        """Layers that are more linear without batch norm, at the start."""
+        return sum(self.straight_plain[layer] > fit for layer, fit in self.straight.items())
+
+    @property
+    def layers(self) -> int:
+        """How many layers have a sigmoid."""
+        return len(self.straight)
+
+    @property
+    def C11(self) -> str:  # noqa: N802
+        """Normalizing keeps a sigmoid nearly linear; gamma and beta give the bend back."""
+        if self.least_straight < NEARLY:
+            return decisions.REFUTED
+        whole = len(self.bent) == self.layers and not self.straighter_plain
+        return decisions.REPRODUCED if whole else decisions.REFINED
+
+
+def _all_are(wanted: str, found: Effects, *quantities: str) -> str:
+    """Supported where all are as wanted in every net, refuted where one is the reverse."""
+    seen = {found[kind][quantity].finding for kind in KINDS for quantity in quantities}
+    if seen == {wanted}:
+        return decisions.SUPPORTED
+    reverse = LARGER if wanted == SMALLER else SMALLER
+    return decisions.REFUTED if reverse in seen else decisions.UNDECIDED
+
+
+def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
+    """Work out the facts from the five experiments of the chapter."""
+    way, noisy = records[experiments.LANDSCAPE.name], records[experiments.NOISY_NORM.name]
+    trained = findings.summary(noisy).set_index("arm")
+    caught = measures.looks(records[experiments.EQUAL_LOSS.name])
+    runs = measures.at_equal_loss(caught)
+    ends = way[way["val_accuracy"].notna() & (way["arm"] == f"sigmoid, {WITHOUT}")]
+    outputs = _outputs(way)
+    drifts = findings.on_the_way(records[experiments.NOISY_DRIFT.name])
+    return Facts(
+        seeds=int(noisy["seed"].nunique()),
+        noisy=effects(findings.contrasts(noisy, experiments.NOISY_NORM.contrasts), _other),
+        drift=effects(findings.ratios(drifts, experiments.NOISY_DRIFT.contrasts), _other),
+        runs=int(trained["runs"].max()),
+        sigmoid_trains=int(trained["trained"][f"sigmoid, {WITHOUT}"]),
+        noisy_sigmoid_trains=int(trained["trained"][f"sigmoid, {NOISY}"]),
+        steps=_ratios(findings.on_the_way(way), experiments.LANDSCAPE.contrasts),
+        equal=_ratios(runs, experiments.EQUAL_LOSS.contrasts),
+        start=_ratios(measures.at_start(caught), _AT_START),
+        sigmoid_seeds=int((runs["arm"] == f"sigmoid, {WITHOUT}").sum()),
+        stuck=int((ends["val_accuracy"] < LEARNS).sum()),
+        outputs_first=outputs[0],
+        outputs_last=outputs[1],
+        **_rates(records[experiments.SHARPNESS.name]),
+        **_straightness(way),
+    )
+
+
+_AT_START: Final = tuple(
+    Contrast(f"{kind}, {WITH}", f"{kind}, {WITHOUT}", 0.0, measure)
+    for kind in KINDS
+    for measure in SCALE_FREE
+)
+
+
+def _other(row: Mapping[str, Any]) -> str:
+    return str(row["b"]).partition(", ")[2]
+
+
+def _ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> Effects:
+    return effects(findings.ratios(runs, planned), lambda row: str(row["outcome"]))
+
+
+def _outputs(way: pd.DataFrame) -> tuple[float, float]:
+    plain = findings.looks(way).query("arm == @name", local_dict={"name": f"ReLU, {WITHOUT}"})
+    means = plain.groupby("after")["outputs"].mean()
+    return float(means.iloc[0]), float(means.iloc[-1])
+
+
+def _rates(sharpness: pd.DataFrame) -> dict[str, Any]:
+    runs = findings.arrivals(sharpness)
+    normed = {arm.partition(",")[0]: arm for arm in findings.arms(runs) if arm.endswith(WITH)}
+    slopes = {
+        name: {kind: findings.slope(runs, arm, name, log=log) for kind, arm in normed.items()}
+        for name, log in (("relative_sharpness", True), ("test_accuracy", False), ("gap", False))
+    }
+    relu = findings.estimates(runs[runs["arm"] == normed["ReLU"]], "lr", "test_accuracy")
+    factors = {
+        kind: Interval(*(10.0**value for value in slope))
+        for kind, slope in slopes["relative_sharpness"].items()
+    }
+    return {
+        "flatter": factors,
+        "better": slopes["test_accuracy"],
+        "wider": slopes["gap"],
+        "best_rate": float(relu["lr"].iloc[int(relu["mean"].argmax())]),
+        "top_rate": float(relu["lr"].max()),
+    }
+
+
+def _straightness(way: pd.DataFrame) -> dict[str, Any]:
+    table = findings.entering(way)
+    last = table["after"].max()
+
+    def fits(name: str, after: int) -> pd.DataFrame:
+        mine = table[(table["arm"] == f"sigmoid, {name}") & (table["after"] == after)]
+        return mine.pivot(index="seed", columns="layer", values="linear_fit")
+
+    start, end = fits(WITH, 0), fits(WITH, last)
+    return {
+        "straight": {str(layer): float(start[layer].mean()) for layer in start},
+        "bend": {str(layer): findings.interval(end[layer] - start[layer]) for layer in start},
+        "straight_plain": {str(k): float(v.mean()) for k, v in fits(WITHOUT, 0).items()},
+    }
