@@ -5,7 +5,6 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tables import table
 
 from bnbook import findings
 from bnbook.errors import BookError
@@ -77,25 +76,6 @@ def test_short_answer_folds_and_leaves_blank_lines_for_markdown():
 )
 def test_numbers_that_span_decades_have_two_digits(x, said):
     assert findings.two_digits(x) == said
-
-
-def test_contrast_table_shows_failed_runs_only_where_there_are_any():
-    fine = table({"a": [0.95, 0.96], "b": [0.94, 0.96]})
-    failed = table({"a": [0.95, 0.1], "b": [0.94, 0.96]})
-    with_failure, without = (
-        text(findings.contrast_table(findings.compared([findings.paired(f, "a", "b")])))
-        for f in (failed, fine)
-    )
-    assert without.splitlines()[2].endswith("| 2 |")
-    assert with_failure.splitlines()[2].endswith("| 2, failed: 1 and 0 |")
-    assert "a − b" in without
-
-
-def test_a_difference_without_spread_is_not_given_an_interval():
-    pair = findings.paired(table({"a": [0.95, 0.96], "b": [0.95, 0.96]}), "a", "b")
-    assert "| 0.00 points in every seed |" in text(
-        findings.contrast_table(findings.compared([pair]))
-    )
 
 
 def test_rates_are_a_range_only_if_none_between_is_missing():

@@ -154,39 +154,6 @@ def _cell(value: object) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def contrast_table(compared: pd.DataFrame) -> Markdown:
-    """Show `contrasts(...)`: the difference, its interval, Holm-adjusted p-values, the finding."""
-    columns: dict[str, Cell] = {
-        "Comparison": lambda row: f"{row['a']} − {row['b']}",
-    }
-    if "lr" in compared:
-        columns["Learning rate"] = lambda row: row["lr"]
-    columns |= {
-        "Difference": _difference,
-        "p, different": lambda row: p_value(row["holm_difference"]),
-        f"p, within ±{100 * compared['margin'].iloc[0]:g} points": lambda row: p_value(
-            row["holm_equivalence"]
-        ),
-        "Finding": "finding",
-        "Pairs": _pairs,
-    }
-    return table(compared, columns)
-
-
-def _pairs(row: Mapping[str, Any]) -> str:
-    """Count the pairs of a comparison and, of each side, the runs that did not train."""
-    if not row["failed"]:
-        return f"{row['n']}"
-    return f"{row['n']}, failed: {row['failed_a']}{NBSP}and{NBSP}{row['failed_b']}"
-
-
-def _difference(row: Mapping[str, Any]) -> str:
-    """Write a difference; without spread there is no interval to write."""
-    if row["n"] > 1 and abs(row["high"] - row["low"]) < 1e-9:
-        return f"{points(row['mean'])} in every seed"
-    return as_points(row)
-
-
 def list_of(words: Iterable[object]) -> str:
     """Write "a", "a and b", "a, b and c". Raises ValueError for no words at all."""
     *first, final = map(str, words)
