@@ -164,7 +164,7 @@ def transfer_table(rows: pd.DataFrame) -> Markdown:
         rows,
         {
             "Setting": "setting",
-            "Without it": "a",
+            "Variant": "a",
             "Test accuracy, against the full net": _effect,
             "Finding": lambda row: NO_MEAN if row["failed"] else row["finding"],
         },
