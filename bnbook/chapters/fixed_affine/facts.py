@@ -112,6 +112,21 @@ class Facts:
         return set(rows["a"]) == set(FIXED) and set(rows["finding"]) == {findings.EQUIVALENT}
 
     @property
+    def missed_on_clothes(self) -> int:
+        """How many of the fixed nets are behind the full one on Fashion-MNIST."""
+        rows = self.elsewhere[self.elsewhere["setting"].str.contains("Fashion")]
+        return int((rows["high"] < 0).sum())
+
+    @property
+    def clothes_cost(self) -> Interval:
+        """What fixing both costs on Fashion-MNIST."""
+        rows = self.elsewhere[self.elsewhere["setting"].str.contains("Fashion")]
+        mean, high, low = (
+            -float(rows.set_index("a")[name][BOTH]) for name in ("mean", "low", "high")
+        )
+        return Interval(mean, low, high)
+
+    @property
     def wider_at_own(self) -> bool:
         """Whether both fixed is further behind at own rates, on average, after every epoch."""
         pairs = zip(self.at_own.behind.values(), self.at_shared.behind.values(), strict=True)

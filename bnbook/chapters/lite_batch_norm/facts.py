@@ -106,6 +106,12 @@ class Facts:
         return len(rows) > 0 and not rows["failed"].any()
 
     @property
+    def clothes_trained(self) -> dict[str, int]:
+        """How many nets with each half train on Fashion-MNIST, at the shared rate."""
+        rows = self.elsewhere[self.elsewhere["setting"].str.contains("Fashion")]
+        return {str(row["a"]): int(row["n"] - row["failed_a"]) for _, row in rows.iterrows()}
+
+    @property
     def rates_apart(self) -> int:
         """How many times the own rate of mean-only is that of variance-only."""
         return round(self.rates[MEAN] / self.rates[VARIANCE])

@@ -123,6 +123,12 @@ class Facts:
         return tuple(equal.index[equal])
 
     @property
+    def plain_fails(self) -> tuple[str, ...]:
+        """Name the settings where no net without any norm trains."""
+        plain = self.elsewhere[self.elsewhere["a"] == "none"]
+        return tuple(plain.loc[plain["failed_a"] == plain["n"], "setting"])
+
+    @property
     def missed_elsewhere(self) -> int:
         """How many removals of one norm cost anything detectable, over all other settings."""
         one = self.elsewhere[self.elsewhere["a"] != "none"]
