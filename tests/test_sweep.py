@@ -285,8 +285,9 @@ def test_a_chapter_speaks_of_records_by_name_or_through_a_constant():
 def test_the_books_records_are_complete_where_a_chapter_speaks_of_them(name):
     experiment = chapters.EXPERIMENTS[name]
     known = store.recorded(name)
-    if not known and sweep.lacking(experiment):
-        pytest.skip(f"{name} was never run: its data do not come with the book")
+    if not known:
+        # Facts that ask for it know that it is not there: see test_chapters.py.
+        pytest.skip(f"{name} was never run")
     if missing := sweep._missing(experiment, known):
         assert not spoken_of(experiment), f"{len(missing)} runs are missing"
         pytest.skip(f"{len(missing)} runs of {name} are not recorded yet")
