@@ -23,28 +23,24 @@ def blocks(rows: Sequence[Sequence[str]], marked: Collection[str] = ()) -> Figur
     figure, (ax,) = canvas(0.4 + 0.85 * len(rows))
     longest = max(map(len, rows))
     for y, row in enumerate(rows):
+        before = None
         for x, text in enumerate(row):
             chosen = text in marked
-            ax.annotate(
+            color = PALETTE[0] if chosen else INK
+            shape = {"boxstyle": "round,pad=0.5", "facecolor": "none", "edgecolor": color}
+            box = ax.annotate(
                 text,
                 (x, -y),
                 ha="center",
                 va="center",
-                color=PALETTE[0] if chosen else INK,
-                bbox={
-                    "boxstyle": "round,pad=0.5",
-                    "facecolor": "none",
-                    "edgecolor": PALETTE[0] if chosen else INK,
-                    "linewidth": 2 if chosen else 1,
-                },
-            )
-            if x:
-                ax.annotate(
-                    "",
-                    (x - 0.36, -y),
-                    (x - 0.64, -y),
-                    arrowprops={"arrowstyle": "->", "color": INK},
-                )
+                color=color,
+                bbox=shape | {"linewidth": 2 if chosen else 1},
+            ).get_bbox_patch()
+            if before:  # the arrow ends at the boxes, however wide they are
+                ends = {"patchA": before, "patchB": box}
+                line = {"arrowstyle": "->", "color": INK, "shrinkA": 3, "shrinkB": 3}
+                ax.annotate("", (x, -y), (x - 1, -y), arrowprops=line | ends)
+            before = box
     ax.set(xlim=(-0.5, longest - 0.5), ylim=(0.5 - len(rows), 0.5))
     ax.axis("off")
     return figure
