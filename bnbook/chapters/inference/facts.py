@@ -109,11 +109,6 @@ class Facts:
         return self.off["sigmoid"][LAST_MOVING]
 
     @property
-    def sigmoid_worst(self) -> float:
-        """Its largest difference at a single look."""
-        return self.worst["sigmoid"]
-
-    @property
     def sigmoid_last_still(self) -> Interval:
         """And with those of one batch if no step has come between."""
         return self.off["sigmoid"][LAST_STILL]

@@ -22,7 +22,6 @@ from bnbook.chapters.learning_rates.limits import (
     every_rate,
     limits,
 )
-from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions
 from bnbook.run import Run
 
@@ -125,11 +124,6 @@ class Facts:
     def padding_matters(self) -> bool:
         """Whether padding changes the accuracy detectably at any rate."""
         return bool((self.padding["finding"] == findings.DIFFERENT).any())
-
-    @property
-    def small_enough(self) -> bool:
-        """Whether small batches cost no more than the margin."""
-        return self.small_gap.low > -MARGIN
 
     @property
     def C2(self) -> str:  # noqa: N802

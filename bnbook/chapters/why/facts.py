@@ -155,11 +155,6 @@ class Facts:
         return decisions.REPRODUCED if better and closer else decisions.REFINED
 
     @property
-    def straightest(self) -> float:
-        """Most of what a line explains of a normalized sigmoid's output, over layers."""
-        return max(self.straight.values())
-
-    @property
     def least_straight(self) -> float:
         """And least."""
         return min(self.straight.values())
