@@ -112,3 +112,30 @@ interface Look {
   dash: string;
   marker: string;
 }
+
+/** A number that is asked for. `key` and `rough` are hashes of it, `near` replies by hashes. */
+interface Field {
+  label: string;
+  /** Significant digits; null: it is exact. */
+  digits: number | null;
+  key: string;
+  rough: string;
+  near: Record<string, string>;
+}
+
+type Task =
+  | { kind: "numbers"; fields: Field[] }
+  | { kind: "choice"; options_html: string[]; replies: string[]; key: string }
+  | { kind: "line"; code: string; options: string[]; replies: string[]; key: string };
+
+/** An exercise; `answer` is the veiled HTML of its explanation. */
+interface Exercise {
+  chapter: string;
+  id: string;
+  number: number;
+  title_html: string;
+  text_html: string;
+  hints_html: string[];
+  answer: string;
+  task: Task;
+}
