@@ -15,7 +15,7 @@ from tables import arranged, run_rows
 
 from bnbook import chapters, data, findings
 from bnbook.lab import digits, presets
-from bnbook.lab.browser import SCRIPTS, SHARE, bands, browser, net_code
+from bnbook.lab.settings import SCRIPTS, SHARE, bands, browser, net_code
 from bnbook.lab.page import joined
 from bnbook.run import Run
 

@@ -7,7 +7,7 @@ import pytest
 
 from bnbook import models, streams
 from bnbook.lab import presets
-from bnbook.lab.browser import net_code
+from bnbook.lab.settings import net_code
 from bnbook.lab.page import joined
 from bnbook.run import Run
 

@@ -62,12 +62,74 @@ interface Setting {
   changes: Change[];
 }
 
+/** What Python says of a lab: bnbook/lab/settings.py. */
+interface LabSettings {
+  preset: string;
+  title: string;
+  ask: string;
+  start: { lr: number; batch: number; epochs: number };
+  nets: { label: string; code: string }[];
+  controls: string[];
+  watch: "" | "bias gradients" | "gamma and beta" | "time";
+  lrs: number[];
+  batch_sizes: number[];
+  epochs: number[];
+  every: Record<string, string>;
+  max_seed: number;
+  /** The layers that a norm can follow. */
+  layers: string[];
+  words: Words;
+  checksum: number;
+  train_count: number;
+  range: number;
+  looks: Look[];
+  kept_colours: string[];
+  accuracy_ticks: number[];
+  loss_ticks: number[];
+  top: number;
+  perfect: number;
+  /** In Jupyter; a page loads them. */
+  bands?: Bands;
+  /** In Jupyter: where to train, "browser" or a device of the kernel, with words for each. */
+  trainers?: Record<string, string>;
+  /** In Jupyter: numbers of training images for the kernel, with words for each. */
+  train_sizes?: Record<string, string>;
+}
+
+/** What can be chosen, with its words. */
+interface Words {
+  norms: Record<NormName, string>;
+  phrases: Record<NormName, string>;
+  letters: Record<NormName, string>;
+  affine: Record<string, string>;
+  biases: Record<string, string>;
+  activation: Record<string, string>;
+  trained: Record<string, string>;
+}
+
+/** Recorded runs by net, batch size and learning rate: bnbook/lab/bands.py. */
+interface Bands {
+  seeds: number;
+  cells: Record<string, Record<string, Record<string, (number | null)[][]>>>;
+}
+
+/** A recorded cell: lists over epochs from 0, null where there is nothing to show. */
+interface Band {
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  loss: (number | null)[];
+}
+
 /** What goes on inside a net, by slot or layer. */
 interface Probe {
-  before: number[][];
-  after: number[][];
-  gamma: (number[] | null)[];
-  beta: (number[] | null)[];
+  before: ArrayLike<number>[];
+  after: ArrayLike<number>[];
+  squareBefore: number[];
+  squareNormed: number[];
+  squareActivated: number[];
+  gamma: (ArrayLike<number> | null)[];
+  beta: (ArrayLike<number> | null)[];
   gradientNorm: number[];
   biasGradientNorm: number[];
 }

@@ -1,8 +1,10 @@
 // Which function builds an element of which kind.
+import { mountLab } from "./lab.js";
 import { mountPredict, mountRevisit } from "./predict.js";
 
 /** @type {Record<string, Mount<any>>} */
 const KINDS = {
+  lab: mountLab,
   predict: mountPredict,
   revisit: mountRevisit,
 };

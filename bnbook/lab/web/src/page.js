@@ -1,5 +1,6 @@
 // On a page: a classic script, deferred, that finds the page's elements and builds them.
 import "./base.css";
+import "./lab.css";
 import "./predict.css";
 import { mount } from "./mount.js";
 
