@@ -4,8 +4,6 @@ import re
 
 import pytest
 from lab_pages import (
-    LEARNING_RATE,
-    PAGE,
     PRESETS,
     SHORT,
     opened,
@@ -14,28 +12,25 @@ from lab_pages import (
     status,
     step,
     train,
+    training_lab,
     wait_for,
     wait_for_no_worker,
     wait_for_step,
+    write_page,
 )
-
-from bnbook.lab.settings import browser
 
 pytestmark = pytest.mark.browser
 
 
 def test_twenty_labs_started_and_closed_leave_no_worker(page, lab_site):
-    text = "".join(browser(LEARNING_RATE).html for _ in range(20))
-    (lab_site / "chapters/twenty.html").write_text(PAGE.format(text), encoding="utf-8")
+    write_page(lab_site / "chapters/twenty.html", *[training_lab()] * 20, root="../")
     page.goto((lab_site / "chapters/twenty.html").as_uri())
     page.wait_for_selector("[data-ready]")
     click = "name => document.querySelectorAll(name).forEach((button) => button.click())"
     page.evaluate(click, "button[name=train]")
     page.wait_for_function("document.querySelectorAll('[data-state=training]').length > 9")
-    page.evaluate(click, ".bn-lab:nth-child(-n + 15) button[name=reset]")
-    page.wait_for_function("document.querySelectorAll('[data-state=idle]').length > 0")
     assert page.workers
-    page.evaluate("document.querySelector('main').remove()")
+    page.evaluate(click, "button[name=reset]")
     wait_for_no_worker(page)
 
 
@@ -136,9 +131,7 @@ def test_a_phone_needs_no_sideways_scrolling(page, lab_site, preset):
 @pytest.mark.parametrize("width", [320, 420, 560, 640, 900])
 def test_settings_stand_beside_their_names_however_wide_the_lab_is(lab, width):
     lab.locator(".more > summary").click()
-    lab.evaluate(
-        "width => { document.querySelector('.bn-lab').style.width = `${width}px` }", width
-    )
+    lab.evaluate("width => { document.querySelector('.bn-lab').style.width = `${width}px` }", width)
     crowded = lab.evaluate(
         """() => [...document.querySelectorAll(".net .field")].filter((field) => {
           const [name, choice] = [...field.children].map((box) => box.getBoundingClientRect());

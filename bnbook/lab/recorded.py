@@ -13,8 +13,8 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.errors import BookError
-from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
 from bnbook.lab.element import Html, Widget, element
+from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
 
 Cell: TypeAlias = dict[str, Any]
 
