@@ -1,10 +1,14 @@
 // Which function builds an element of which kind.
 import { mountPredict, mountRevisit } from "./predict.js";
+import { mountRecorded } from "./recorded.js";
+import { mountSigmoid } from "./sigmoid.js";
 
 /** @type {Record<string, Mount<any>>} */
 const KINDS = {
   predict: mountPredict,
   revisit: mountRevisit,
+  recorded: mountRecorded,
+  sigmoid: mountSigmoid,
 };
 
 /**
