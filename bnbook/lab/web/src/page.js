@@ -2,6 +2,8 @@
 import "./base.css";
 import "./lab.css";
 import "./predict.css";
+import "./recorded.css";
+import "./sigmoid.css";
 import { mount } from "./mount.js";
 
 const own = /** @type {HTMLScriptElement} */ (document.currentScript).src;
