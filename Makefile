@@ -24,6 +24,7 @@ help:
 	@echo 'make bench   measure training and rendering against the usual way'
 	@echo 'make lock    renew requirements.lock from pyproject.toml'
 	@echo 'make engine  compile the engine of the lab on the page, where a C compiler can'
+	@echo 'make front   bundle the front end of the labs, where Node is at hand'
 	@echo 'make install put the pinned packages into .venv, as the others do where they have to'
 	@echo 'make clean   remove what was built; keeps .venv and data/'
 
@@ -115,6 +116,16 @@ engine:
 	done; \
 	echo 'make: no compiler for WebAssembly found; install clang with lld (Debian: apt install clang lld)' >&2; \
 	echo '      or the Python package ziglang: $(BIN)/python -m pip install ziglang' >&2; exit 2
+
+# The bundle is committed, so that readers need no Node.
+WEB := bnbook/lab/web
+$(WEB)/node_modules: $(WEB)/package-lock.json
+	@command -v npm >/dev/null || { echo 'make: npm not found; install Node 20 or newer' >&2; exit 2; }
+	@cd $(WEB) && npm ci --silent --no-audit --no-fund && touch node_modules
+
+front: $(WEB)/node_modules
+	@cd $(WEB) && npm run --silent check && npm test --silent && npm run --silent build
+	@echo 'Front end: bundled into bnbook/lab/built/'
 
 clean:
 	@rm -rf _work _site .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -17,7 +17,7 @@ from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
 from bnbook.findings.claims import Claim
 from bnbook.findings.sentences import Sentence
-from bnbook.lab.page import Html
+from bnbook.lab.element import Html, Widget
 from bnbook.lab.presets import Preset
 
 EXERCISES: Final = "The exercises"
@@ -125,12 +125,12 @@ class Chapter:
         """Fold the answer in one line away."""
         return findings.short_answer(self.say("answer"))
 
-    def predict(self) -> Html:
+    def predict(self) -> Html | Widget:
         """Ask the reader for a prediction."""
         question, choices, _ = self._sentence("predict").choices(self.facts)
         return lab.predict(self.id, question, choices)
 
-    def revisit(self) -> Html:
+    def revisit(self) -> Html | Widget:
         """Set the reader's prediction beside the choice that is true, if one is."""
         _, _, true = self._sentence("predict").choices(self.facts)
         answer = true[0] if true else "Our records cannot tell."

@@ -8,13 +8,14 @@ from IPython.display import display
 from bnbook import findings
 from bnbook.lab.bands import PAGE
 from bnbook.lab.check import check
+from bnbook.lab.element import element, rendering
 from bnbook.lab.grade import grade_batch_norm
-from bnbook.lab.kernel import TrainingLab
-from bnbook.lab.page import rendering
 from bnbook.lab.predict import predict, revisit
 from bnbook.lab.presets import Preset
 from bnbook.lab.recorded import recorded
+from bnbook.lab.settings import fallback, settings
 from bnbook.lab.sigmoid import sigmoid_sliders
+from bnbook.lab.training_lab import TrainingLab
 
 __all__ = [
     "TrainingLab",
@@ -40,18 +41,17 @@ def lab(
 ) -> None:
     """Display a chapter's lab: nets to train oneself and, beneath, the recorded runs of `frame`.
 
-    They train in the reader's browser on a rendered page, in the kernel elsewhere. Without a
-    `frame` they stand alone. `arms`, `lr` and `batch_size` are as in `recorded`; `training` goes to
-    `TrainingLab`. Raises BookError as these do.
+    They train in the reader's browser on a rendered page, there or in the kernel elsewhere.
+    Without a `frame` they stand alone. `arms`, `lr` and `batch_size` are as in `recorded`;
+    `training` goes to `TrainingLab`. Raises BookError as these do.
     """
-    parts = _browser(preset) if rendering() else [TrainingLab(preset, **training)]
-    below = [] if frame is None else [recorded(frame, arms=arms, lr=lr, batch_size=batch_size)]
-    for part in (*parts, *below):
+    parts: list[object]
+    if rendering():
+        own = element("lab", settings(preset), fallback(preset))
+        parts = [own, findings.provenance(PAGE)]  # where the runs beside the reader's come from
+    else:
+        parts = [TrainingLab(preset, **training)]
+    if frame is not None:
+        parts.append(recorded(frame, arms=arms, lr=lr, batch_size=batch_size))
+    for part in parts:
         display(part)  # type: ignore[no-untyped-call]
-
-
-def _browser(preset: Preset) -> list[object]:
-    """Make the lab on the page; under it, where the runs beside the reader's come from."""
-    from bnbook.lab.browser import browser  # a live kernel needs none of it
-
-    return [browser(preset, findings.load(PAGE)), findings.provenance(PAGE)]

@@ -1,12 +1,23 @@
 """Runs beside those that readers train on the page: its own few digits, in seconds."""
 
+import json
+import math
 from dataclasses import replace
+from typing import Any
 
 import pandas as pd
 
-from bnbook import data
+from bnbook import data, findings
 from bnbook.experiment import BATCH_NORM, Experiment, grid, subsets
+from bnbook.lab.settings import net_code
 from bnbook.run import Run
+
+#: The site keeps the summary of these runs here, for all labs.
+ADDRESS = "data/bands.js"
+#: Bands hold accuracies as whole numbers of so many parts: three bytes less for each.
+SHARE = 10_000
+#: What tells one net from another.
+NET_FIELDS = ["norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"]
 
 PAGE_SEEDS = (0, 1, 2, 3, 4)
 PAGE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -61,3 +72,43 @@ PAGE = Experiment(
     },
     plan=_page,
 )
+
+
+def script() -> str:
+    """Write the bands as a script: a page that is opened from disk may load nothing else."""
+    summary = bands(findings.load(PAGE))
+    return f"globalThis.bnBands = {json.dumps(summary, separators=(',', ':'))};\n"
+
+
+def bands(frame: pd.DataFrame) -> dict[str, Any]:
+    """Summarize recorded runs by net, batch size and learning rate, JSON-able.
+
+    Each cell has four lists over epochs from 0: mean, lower and upper limit of the validation
+    accuracy (in parts of `SHARE`), and mean training loss; None where there is nothing to show.
+    """
+    cells: dict[str, dict[str, dict[str, list[list[float | None]]]]] = {}
+    seeds = set()
+    for _, runs in findings.filled(frame).groupby([*NET_FIELDS, "batch_size", "lr"], observed=True):
+        net = {name: runs[name].iloc[0] for name in NET_FIELDS}
+        biases = {name: bool(net[name]) for name in ("conv_bias", "linear_bias")}
+        code = net_code(Run(**{**net, **biases, "norms": net["norms"].split(",")}))
+        rates = cells.setdefault(code, {}).setdefault(f"{runs['batch_size'].iloc[0]}", {})
+        rates[f"{runs['lr'].iloc[0]:g}"] = _band(runs)
+        seeds.add(runs["seed"].nunique())
+    return {"seeds": min(seeds), "cells": cells}
+
+
+def _band(runs: pd.DataFrame) -> list[list[float | None]]:
+    by_epoch = runs.groupby("epoch")
+    spans = [findings.interval(values) for _, values in by_epoch["val_accuracy"]]
+    losses = by_epoch["train_loss"].mean()
+    return [
+        [_parts(span.mean) for span in spans],
+        [_parts(max(span.low, 0.0)) for span in spans],
+        [_parts(min(span.high, 1.0)) for span in spans],
+        [float(f"{loss:.3g}") if math.isfinite(loss) else None for loss in losses],
+    ]
+
+
+def _parts(share: float) -> int | None:
+    return round(share * SHARE) if math.isfinite(share) else None

@@ -2,15 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from html import escape
 
 from bnbook.errors import BookError
-from bnbook.lab.page import Html, assemble, markdown
+from bnbook.lab.element import Html, Widget, element, markdown
 
 
 def predict(
     question_id: str, question: str, choices: Sequence[str], answer: str | None = None
-) -> Html:
+) -> Html | Widget:
     """Ask `question` with radio buttons and remember the pick where the browser allows it.
 
     `question` and `choices` are Markdown. With `answer`, one of the choices, the pick is answered
@@ -22,21 +21,15 @@ def predict(
         raise BookError(f"the question {question_id!r} needs two or more different choices")
     if answer is not None and answer not in choices:
         raise BookError(f"the answer {answer!r} to {question_id!r} is none of its choices")
-    options = "\n".join(
-        f'<label><input type="radio" name="ROOT_ID-pick" value="{escape(choice)}"> '
-        f"<span>{markdown(choice)}</span></label>"
-        for choice in choices
-    )
-    body = f"""
-<fieldset id="predict-{question_id}">
-<legend><span class="kicker">Predict</span> {markdown(question)}</legend>
-{options}
-</fieldset>
-<p class="reply" role="status" aria-live="polite"></p>"""
-    return assemble("predict", body, {"kind": "predict", "id": question_id, "answer": answer})
+    asked = markdown(question)
+    options = [{"value": choice, "html": markdown(choice)} for choice in choices]
+    listed = "".join(f"<li>{one['html']}</li>" for one in options)
+    fallback = f'<p id="predict-{question_id}"><strong>Predict</strong> {asked}</p><ul>{listed}</ul>'
+    data = {"id": question_id, "question_html": asked, "choices": options, "answer": answer}
+    return element("predict", data, fallback)
 
 
-def revisit(question_id: str, answer: str, explanation: str = "") -> Html:
+def revisit(question_id: str, answer: str, explanation: str = "") -> Html | Widget:
     """Set the reader's prediction for `question_id` beside the evidence.
 
     `answer` is the choice that the evidence supports, `explanation` why; both are Markdown and
@@ -44,14 +37,17 @@ def revisit(question_id: str, answer: str, explanation: str = "") -> Html:
     Raises BookError for an id that cannot be a page's anchor.
     """
     _check_id(question_id)
-    body = f"""
-<p class="reply"><span class="kicker">Your prediction</span> <span class="text" role="status"
-aria-live="polite">What did you expect? <a href="#predict-{question_id}">Predict
-first</a>, then open the evidence.</span></p>
-<details><summary>The evidence says</summary>
-<div><p><strong>{markdown(answer)}</strong></p>
-<div>{markdown(explanation)}</div></div></details>"""
-    return assemble("predict", body, {"kind": "revisit", "id": question_id, "answer": answer})
+    data = {
+        "id": question_id,
+        "answer": answer,
+        "answer_html": markdown(answer),
+        "why_html": markdown(explanation),
+    }
+    fallback = (
+        f"<details><summary>The evidence says</summary><div><p><strong>{data['answer_html']}"
+        f"</strong></p><div>{data['why_html']}</div></div></details>"
+    )
+    return element("revisit", data, fallback)
 
 
 def _check_id(question_id: str) -> None:

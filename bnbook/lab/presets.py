@@ -25,6 +25,8 @@ NORMS = {
     "variance": "Variance only",
     "none": "None",
 }
+#: What a norm is called in a link.
+NORM_LETTERS = {"batch": "b", "mean": "m", "variance": "v", "none": "n"}
 AFFINE = {
     "both": "Both learned",
     "gamma": "Beta fixed",
@@ -91,36 +93,3 @@ WITH_OR_WITHOUT = Preset(
     ask="Move the learning rate up and down while the nets train. "
     "Between which rates does each of them learn?",
 )
-
-
-def describe(run: Run) -> str:
-    """Say in a few words which net `run` trains; what is as usual goes without saying."""
-    parts = [_norms(run.norms)]
-    if run.affine != "both" and run.normed and run.trainable == "all":
-        parts.append("gamma and beta fixed" if run.affine == "none" else AFFINE[run.affine].lower())
-    biases = (run.conv_bias, run.linear_bias)
-    if not all(biases):
-        where = {(False, True): " in convolutions", (True, False): " in linear layers"}
-        parts.append("no biases" + where.get(biases, ""))
-    if run.activation == "relu":
-        parts.append("ReLU")
-    if run.trainable != "all":
-        parts.append(_trained(run))
-    text = ", ".join(parts)
-    return text[0].upper() + text[1:]
-
-
-def _norms(kinds: tuple[str, ...]) -> str:
-    words = {"batch": "batch norm", "mean": "mean-only norm", "variance": "variance-only norm"}
-    if len(set(kinds)) == 1:
-        return words.get(kinds[0], "no norm")
-    layers = dict(zip(models.LENET_LAYERS, kinds, strict=False))
-    held = {kind: [x for x in layers if layers[x] == kind] for kind in kinds if kind in words}
-    return "; ".join(f"{words[kind]} after {', '.join(where)}" for kind, where in held.items())
-
-
-def _trained(run: Run) -> str:
-    norm, head = "norm" in run.trainable, "head" in run.trainable
-    learned = (*(norm and on for on in models.AFFINE[run.affine]), head)
-    *first, last = itertools.compress(("gamma", "beta", "the last layer"), learned)
-    return f"only {', '.join(first)}{' and ' if first else ''}{last} trained"

@@ -13,8 +13,8 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.errors import BookError
-from bnbook.lab.chart import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
-from bnbook.lab.page import Html, assemble, slider
+from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
+from bnbook.lab.element import Html, Widget, element
 
 Cell: TypeAlias = dict[str, Any]
 
@@ -34,7 +34,7 @@ def recorded(
     arms: Mapping[str, str] | None = None,
     lr: float = 0.1,
     batch_size: int = 128,
-) -> Html:
+) -> Html | Widget:
     """Build a page's lab from recorded runs, e.g. `findings.load("learning-rate")`.
 
     `arms` maps what a curve is called to an arm of the experiment; by default all runs without
@@ -44,8 +44,7 @@ def recorded(
     """
     data = grid(frame, arms)
     start = (_nearest(data["lrs"], lr), _nearest(data["batch_sizes"], batch_size))
-    body = _controls(data, *start) + _charts() + _tables(data)
-    return assemble("recorded", body, data, scripts=("svg",))
+    return element("recorded", {**data, "start": start}, _table(data))
 
 
 def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -191,47 +190,8 @@ def _nearest(values: list[float], wanted: float) -> int:
     return min(range(len(values)), key=lambda i: abs(math.log(values[i] / wanted)))
 
 
-def _controls(data: dict[str, Any], lr: int, batch: int) -> str:
-    boxes = "\n".join(
-        f'<label class="arm"><input type="checkbox" name="arm" value="{i}" checked> '
-        f'<svg class="swatch" width="40" height="16" aria-hidden="true"></svg>'
-        f"<span>{escape(arm['label'])}</span></label>"
-        for i, arm in enumerate(data["arms"])
-    )
-    return f"""
-<p class="title">Recorded runs</p>
-<div class="controls" role="group" aria-label="Settings of the recorded runs">
-{_slider("lr", "Learning rate", [f"{rate:g}" for rate in data["lrs"]], lr)}
-{_slider("batch", "Batch size", [str(size) for size in data["batch_sizes"]], batch)}
-<fieldset><legend>Curves</legend><div class="arms">{boxes}</div></fieldset>
-</div>"""
-
-
-def _slider(name: str, label: str, values: list[str], start: int) -> str:
-    """Write a slider; with one value there is nothing to slide, and the control is hidden."""
-    stride = -(-len(values) // MOST_TICKS)
-    ticks = "".join(
-        f"<span>{value if i % stride == 0 else ''}</span>" for i, value in enumerate(values)
-    )
-    return slider(name, label, values, start, ticks, " hidden" if len(values) == 1 else "")
-
-
-def _charts() -> str:
-    return """
-<div class="summary"></div>
-<div class="charts">
-<figure class="accuracy"><figcaption>Validation accuracy</figcaption><svg role="img"></svg></figure>
-<figure class="loss"><figcaption>Training loss</figcaption><svg role="img"></svg></figure>
-</div>
-<p class="announcer" role="status" aria-live="polite"></p>
-<p class="fallback">The sliders need JavaScript; every setting is in the table below.</p>"""
-
-
-def _tables(data: dict[str, Any]) -> str:
-    """Write the text equivalents: this setting by epoch, and how every setting ended.
-
-    The script fills the first; the second is plain HTML and stands without it.
-    """
+def _table(data: dict[str, Any]) -> str:
+    """Write how the runs ended at every setting: what is left of the lab without scripts."""
     arms = [escape(arm["label"]) for arm in data["arms"]]
     heads = "".join(f'<th scope="colgroup" colspan="2">{arm}</th>' for arm in arms)
     subheads = '<th scope="col">seeds trained</th><th scope="col">accuracy</th>' * len(arms)
@@ -247,9 +207,6 @@ def _tables(data: dict[str, Any]) -> str:
                 rows.append(f'<tr><th scope="row">{rate:g}</th><td>{size}</td>{values}</tr>')
     body = "\n".join(rows)
     return f"""
-<details class="current"><summary>These curves as a table</summary>
-<div class="scroll" tabindex="0" role="region" aria-label="The recorded curves as a table"></div>
-</details>
 <details class="all"><summary>All recorded settings</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="All recorded settings">
 <table><thead>

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from bnbook.findings.writing import MINUS
-from bnbook.lab.page import Html, assemble, slider
+from bnbook.lab.element import Html, Widget, element
 
 GAMMAS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 BETAS = tuple(np.arange(-4, 4.5, 0.5).tolist())
@@ -38,25 +38,20 @@ def straight(gamma: float, beta: float) -> dict[str, float]:
     }
 
 
-def sigmoid_sliders() -> Html:
+def sigmoid_sliders() -> Html | Widget:
     """Show a sigmoid, its inputs' distribution and the best line, with sliders for gamma and beta.
 
     Without a script the picture at gamma 1 and beta 0 stays.
     """
-    start = GAMMAS.index(1.0), BETAS.index(0.0)
     cells = [[list(straight(gamma, beta).values()) for beta in BETAS] for gamma in GAMMAS]
-    data: dict[str, Any] = {"gammas": GAMMAS, "betas": BETAS, "cells": cells, "reach": REACH}
-    body = f"""
-<p class="title">What batch norm hands to a sigmoid</p>
-<div class="controls">
-{slider("gamma", "gamma", [f"{g:g}" for g in GAMMAS], start[0], _ticks(GAMMAS, 5))}
-{slider("beta", "beta", [f"{b:g}" for b in BETAS], start[1], _ticks(BETAS, 4))}
-</div>
-{_picture(1.0, 0.0)}
-<p class="legend"><span class="curve">sigmoid</span> <span class="line">best straight line</span>
-<span class="inputs">its inputs</span></p>
-<p class="said" role="status" aria-live="polite">{said(1.0, 0.0)}</p>"""
-    return assemble("sigmoid", body, data)
+    data: dict[str, Any] = {
+        "gammas": GAMMAS,
+        "betas": BETAS,
+        "start": [GAMMAS.index(1.0), BETAS.index(0.0)],
+        "cells": cells,
+        "reach": REACH,
+    }
+    return element("sigmoid", data, f"{_picture(1.0, 0.0)}<p>{said(1.0, 0.0)}</p>")
 
 
 def said(gamma: float, beta: float) -> str:
@@ -66,11 +61,6 @@ def said(gamma: float, beta: float) -> str:
         f"A straight line explains {100 * found['fit']:.1f} % of the variance of the output; "
         f"{100 * found['inside']:.0f} % of the inputs lie between −1 and 1."
     )
-
-
-def _ticks(values: tuple[float, ...], every: int) -> str:
-    shown = (_plain(v) if i % every == 0 else "" for i, v in enumerate(values))
-    return "".join(f"<span>{text}</span>" for text in shown)
 
 
 def _plain(value: float) -> str:

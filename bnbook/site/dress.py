@@ -3,6 +3,7 @@
 import html
 from collections.abc import Iterable, Iterator, Sequence
 
+from bnbook.lab.element import SCRIPT, STYLE
 from bnbook.site.pages import Edit, Tag, edit, tags, text_of
 
 ICON = "favicon.svg"
@@ -85,7 +86,7 @@ def _nested(headings: Iterable[Heading]) -> str:
 
 
 def _head(page: str, found: Sequence[Tag], to_root: str) -> Iterator[Edit]:
-    """Yield description, Open Graph and icon; no addresses, as they are not known here."""
+    """Yield description, Open Graph, icon and front end; no addresses, which are not known here."""
     title = next((tag for tag in found if tag.name == "title"), None)
     if title is None or title.close < 0:
         return
@@ -106,6 +107,9 @@ def _head(page: str, found: Sequence[Tag], to_root: str) -> Iterator[Edit]:
     )
     if not any("icon" in tag.attrs.get("rel", "").lower().split() for tag in found):
         added += f'<link rel="icon" href="{to_root}{ICON}" type="image/svg+xml">'
+    if any("data-bn" in tag.attrs for tag in found):
+        added += f'<link rel="stylesheet" href="{to_root}{STYLE}">'
+        added += f'<script defer src="{to_root}{SCRIPT}"></script>'
     end = title.close + len("</title>")
     yield end, end, added
 

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
 from bnbook.errors import BookError
+from bnbook.lab import bands, element
 from bnbook.site import accessible, css, disk, dress, mathml, scripts
 from bnbook.site.pages import Edit, Tag, edit, is_elsewhere, line_of, tags
 
@@ -61,8 +62,17 @@ def mend(site: Path, whole: bool = True) -> list[str]:
         path.write_text(css.without_web_fonts(path.read_text("utf-8")), encoding="utf-8")
     if any('rel="icon"' in page for page in pages.values()):
         shutil.copyfile(Path(__file__).with_name(dress.ICON), site / dress.ICON)
+    _add_front_end(site)
     _check(site, pages, whole)
     return warnings
+
+
+def _add_front_end(site: Path) -> None:
+    """Put there what all labs share: the front end, and the recorded runs beside the reader's."""
+    (site / bands.ADDRESS).parent.mkdir(exist_ok=True)
+    texts = {name: element.built(name) for name in (element.SCRIPT, element.STYLE)}
+    for name, text in {**texts, bands.ADDRESS: bands.script()}.items():
+        (site / name).write_text(text, encoding="utf-8")
 
 
 def _write(pages: dict[Path, str], fresh: set[Path]) -> list[str]:

@@ -1,0 +1,37 @@
+"""Looks and axes that the labs share with each other, and with the figures."""
+
+import math
+from collections.abc import Sequence
+
+from bnbook.theme import PALETTE
+
+#: What tells curves apart: the figures' colours, an SVG dash pattern, a marker.
+LOOKS = tuple(
+    zip(
+        PALETTE,
+        ("none", "7 4", "2 3", "9 3 2 3"),
+        ("circle", "square", "triangle", "diamond"),
+        strict=False,
+    )
+)
+#: The accuracy axis is logarithmic in the error: 98 % and 99 % stay apart.
+ACCURACY_TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
+#: It ends here, or at the best accuracy there is, short of 1: there its scale is infinite.
+TOP_ACCURACY, PERFECT = 0.992, 0.9995
+#: The loss axis ends at 10: what diverges further is drawn at its edge.
+LOSS_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
+
+
+def top_accuracy(accuracies: Sequence[float]) -> float:
+    """Choose where the accuracy axis ends."""
+    return max(TOP_ACCURACY, min(PERFECT, max(accuracies, default=0.0)))
+
+
+def loss_ticks(losses: Sequence[float]) -> list[float]:
+    """Choose ticks that enclose the finite losses, as far as the axis goes."""
+    finite = [min(max(y, LOSS_TICKS[0]), LOSS_TICKS[-1]) for y in losses if math.isfinite(y)]
+    if not finite:
+        return [tick for tick in LOSS_TICKS if 0.03 <= tick <= 3]
+    low = max(tick for tick in LOSS_TICKS[:-1] if tick <= min(finite))
+    high = min(tick for tick in LOSS_TICKS[1:] if tick >= max(finite))
+    return [tick for tick in LOSS_TICKS if low <= tick <= max(high, 3 * low)]

@@ -1,0 +1,77 @@
+"""A chapter's lab as the front end wants it: what it starts with, and the words of its controls."""
+
+from typing import Any
+
+from bnbook import data, models, streams
+from bnbook.lab import digits, presets
+from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
+from bnbook.lab.presets import Preset
+from bnbook.run import Run
+from bnbook.theme import PALETTE
+
+#: Histograms of the layers span so much to both sides of 0, as both trainers make them.
+RANGE = 8
+#: How often the nets are evaluated: after so many steps, or after each epoch.
+EVERY = {"epoch": "after each epoch", "5": "every 5 steps"}
+
+
+def settings(preset: Preset) -> dict[str, Any]:
+    """Describe the lab of `preset`, JSON-able; `Settings` in `web/types.d.ts` names the parts."""
+    return {
+        "preset": preset.name,
+        "title": preset.title,
+        "ask": preset.ask,
+        "start": {"lr": preset.lr, "batch": preset.batch_size, "epochs": preset.epochs},
+        "nets": [{"label": net.label, "code": net_code(net.run)} for net in preset.nets],
+        "controls": preset.controls,
+        "watch": preset.watch,
+        "lrs": presets.LRS,
+        "batch_sizes": presets.BATCH_SIZES,
+        "epochs": presets.EPOCHS,
+        "every": EVERY,
+        "max_seed": streams.MAX_SEED,
+        "layers": models.LENET_LAYERS,
+        "words": {
+            "norms": presets.NORMS,
+            "affine": presets.AFFINE,
+            "biases": {_biases(*where): text for where, text in presets.BIASES.items()},
+            "activation": presets.ACTIVATIONS,
+            "trained": presets.TRAINED,
+        },
+        "checksum": digits.CHECKSUM,
+        "train_count": data.DIGITS_SIZES[0],
+        "range": RANGE,
+        "looks": [{"colour": c, "dash": d, "marker": m} for c, d, m in LOOKS[:2]],
+        "kept_colours": [*PALETTE[2:], PALETTE[0]],
+        "accuracy_ticks": ACCURACY_TICKS,
+        "loss_ticks": LOSS_TICKS,
+        "top": TOP_ACCURACY,
+        "perfect": PERFECT,
+    }
+
+
+def fallback(preset: Preset) -> str:
+    """Say what stands there where no script runs, as HTML."""
+    return (
+        f"<p><strong>{preset.title}.</strong> {preset.ask}</p>"
+        "<p>This lab trains two small nets in your browser. It needs JavaScript.</p>"
+    )
+
+
+def net_code(run: Run) -> str:
+    """Name the net of `run` as the page's links do.
+
+    "bbbb-gb-cl-s" is batch norm everywhere; a fifth word says what is trained, if not everything:
+    gamma and beta ("n"), the last layer ("h"), or both ("nh").
+    """
+    learned = "".join(
+        letter for letter, on in zip("gb", models.AFFINE[run.affine], strict=True) if on
+    )
+    norms = "".join(presets.NORM_LETTERS[norm] for norm in run.norms)
+    code = f"{norms}-{learned}-{_biases(run.conv_bias, run.linear_bias)}-{run.activation[0]}"
+    trained = "".join(part[0] for part in run.trainable.split("+"))
+    return code if run.trainable == "all" else f"{code}-{trained}"
+
+
+def _biases(conv: bool, linear: bool) -> str:
+    return "c" * conv + "l" * linear

@@ -1,0 +1,50 @@
+// Bundles the front end into ../built: lab.js and lab.css for pages, widget.js for Jupyter.
+// "node build.mjs FOLDER" writes to another folder, for the test that compares.
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+const here = (path) => fileURLToPath(new URL(path, import.meta.url));
+const out = process.argv[2] ?? here("../built");
+
+// A worker is a text in the page's script, as a page that was opened from disk can load no module:
+// import text from "worker:./worker.js".
+const workers = {
+  name: "workers",
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^worker:/ }, ({ path, resolveDir }) => ({
+      path: fileURLToPath(new URL(path.slice("worker:".length), `file://${resolveDir}/`)),
+      namespace: "worker",
+    }));
+    onLoad({ filter: /./, namespace: "worker" }, async ({ path }) => {
+      const { outputFiles } = await build({ ...shared, entryPoints: [path], write: false });
+      return { contents: outputFiles[0].text, loader: "text" };
+    });
+  },
+};
+
+/** @type {import("esbuild").BuildOptions} */
+const shared = {
+  bundle: true,
+  minify: true,
+  format: "iife",
+  target: "es2022",
+  charset: "utf8",
+  legalComments: "none",
+  logLevel: "warning",
+  loader: { ".wasm": "base64" },
+};
+
+await build({
+  ...shared,
+  plugins: [workers],
+  entryPoints: { lab: here("src/page.js") },
+  outdir: out,
+});
+await build({
+  ...shared,
+  plugins: [workers],
+  entryPoints: { widget: here("src/widget.js") },
+  format: "esm",
+  loader: { ...shared.loader, ".css": "empty" }, // Jupyter is handed lab.css
+  outdir: out,
+});

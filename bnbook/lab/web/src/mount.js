@@ -1,0 +1,23 @@
+// Which function builds an element of which kind.
+import { mountPredict, mountRevisit } from "./predict.js";
+
+/** @type {Record<string, Mount<any>>} */
+const KINDS = {
+  predict: mountPredict,
+  revisit: mountRevisit,
+};
+
+/**
+ * Build the element in `root`, which may hold a fallback; returns what takes it down.
+ * @param {HTMLElement} root
+ * @param {string} kind
+ * @param {unknown} data
+ * @param {Host} host
+ */
+export function mount(root, kind, data, host) {
+  root.replaceChildren();
+  root.classList.add("bn", `bn-${kind}`);
+  const unmount = KINDS[kind](root, data, host);
+  root.dataset.ready = "";
+  return unmount;
+}

@@ -1,0 +1,15 @@
+// On a page: a classic script, deferred, that finds the page's elements and builds them.
+import "./base.css";
+import "./predict.css";
+import { mount } from "./mount.js";
+
+const own = /** @type {HTMLScriptElement} */ (document.currentScript).src;
+/** @type {Host} */
+const host = { model: null, site: new URL(".", own).href };
+
+for (const root of /** @type {NodeListOf<HTMLElement>} */ (
+  document.querySelectorAll("[data-bn]:not([data-ready])")
+)) {
+  const data = root.querySelector("script[type='application/json']")?.textContent ?? "";
+  mount(root, root.dataset.bn ?? "", JSON.parse(data), host);
+}

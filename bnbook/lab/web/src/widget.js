@@ -1,0 +1,13 @@
+// In Jupyter: anywidget hands over a model and an element, for each view of an output.
+import { mount } from "./mount.js";
+
+/** @param {{ model: Model, el: HTMLElement }} context */
+function render({ model, el }) {
+  const root = document.createElement("div");
+  el.append(root);
+  // JupyterLab would take the keys that move a slider or tick a box for its own.
+  root.addEventListener("keydown", (event) => event.stopPropagation());
+  return mount(root, model.get("kind"), model.get("data"), { model, site: null });
+}
+
+export default { render };
