@@ -107,8 +107,8 @@ def repair(net, images):
             "copy.deepcopy(net).eval()": "Nothing has looked at the images.",
             "copy.deepcopy(net).train()": """In training mode an answer depends on the batch that it
                 is asked in, and the statistics are still spoiled.""",
-            "norms.reestimate(net, images[:1], batch_size=500)": """One image has no variance
-                between images. Use all thousand.""",
+            "norms.reestimate(net, images[:8], batch_size=8)": """The right idea, but a variance
+                taken from eight images is far off. Use all thousand.""",
         },
         hints=(
             "Statistics need no labels.",

@@ -2,7 +2,7 @@
 import { read } from "./calculator.js";
 import { sha256 } from "./sha256.js";
 
-/** @typedef {{ state: "right" | "near" | "wrong" | "open", words: string }} Verdict */
+/** @typedef {{ state: "right" | "near" | "wrong" | "open", html: string }} Verdict */
 
 /** Whole and other exact numbers are compared to so many digits; the rest is rounding. */
 const EXACT = 9;
@@ -64,22 +64,23 @@ function slips(v, { digits }) {
  * @returns {Verdict}
  */
 export function judgeNumber(field, text, salt) {
-  if (!text.trim()) return { state: "open", words: "Type your answer first." };
+  if (!text.trim()) return { state: "open", html: "Type your answer first." };
   const value = read(text);
   if (value === null) {
-    const words = `“${text.trim()}” is not a number that I can read. Write 0.0032, 3.2e-3, 1/312 or 12 %.`;
-    return { state: "open", words };
+    const typed = text.trim().replace(/[<&]/g, (sign) => (sign === "<" ? "&lt;" : "&amp;"));
+    const html = `“${typed}” is not a number that I can read. Write 0.0032, 3.2e-3, 1/312 or 12 %.`;
+    return { state: "open", html };
   }
   const key = (/** @type {number} */ v) => fingerprint(salt, rounded(v, field.digits));
-  if (key(value) === field.key) return { state: "right", words: "Right." };
+  if (key(value) === field.key) return { state: "right", html: "Right." };
   const known = field.near[key(value)];
-  if (known) return { state: "near", words: unveil(known) };
+  if (known) return { state: "near", html: unveil(known) };
   const slip = slips(value, field).find(([undone]) => key(undone) === field.key);
-  if (slip) return { state: "near", words: slip[1] };
+  if (slip) return { state: "near", html: slip[1] };
   if (field.digits && fingerprint(salt, rounded(value, field.digits - 1)) === field.rough) {
-    return { state: "near", words: `Right so far. Give ${field.digits} significant digits.` };
+    return { state: "near", html: `Right so far. Give ${field.digits} significant digits.` };
   }
-  return { state: "wrong", words: "Not yet." };
+  return { state: "wrong", html: "Not yet." };
 }
 
 /**
@@ -96,13 +97,13 @@ export function judgeNumbers(fields, texts, salt) {
   if (verdicts.every(({ state }) => state === "right")) return verdicts[0];
   const turned = fields.map((field, i) => judgeNumber(field, texts.at(-1 - i) ?? "", salts[i]));
   if (turned.every(({ state }) => state === "right")) {
-    return { state: "near", words: "The right numbers, in the wrong order." };
+    return { state: "near", html: "The right numbers, in the wrong order." };
   }
-  const told = verdicts.map(({ words }, i) => `${fields[i].label}: ${words}`).join(" ");
+  const told = verdicts.map(({ html }, i) => `${fields[i].label}: ${html}`).join(" ");
   const states = verdicts.map(({ state }) => state);
-  if (states.includes("open")) return { state: "open", words: told };
+  if (states.includes("open")) return { state: "open", html: told };
   const near = states.includes("near") || states.includes("right");
-  return { state: near ? "near" : "wrong", words: told };
+  return { state: near ? "near" : "wrong", html: told };
 }
 
 /**
@@ -114,7 +115,7 @@ export function judgeNumbers(fields, texts, salt) {
  * @returns {Verdict}
  */
 export function judgeChoice(key, replies, picked, salt) {
-  if (picked < 0) return { state: "open", words: "Choose one first." };
-  if (fingerprint(salt, picked) === key) return { state: "right", words: "Right." };
-  return { state: "wrong", words: unveil(replies[picked]) || "Not yet." };
+  if (picked < 0) return { state: "open", html: "Choose one first." };
+  if (fingerprint(salt, picked) === key) return { state: "right", html: "Right." };
+  return { state: "wrong", html: unveil(replies[picked]) || "Not yet." };
 }

@@ -124,7 +124,7 @@ function createAnswer(veiled) {
     button.setAttribute("aria-expanded", String(shown));
     button.textContent = shown ? "Hide the answer" : "Show the answer";
   }
-  button.onclick = () => show(text.hidden);
+  button.onclick = () => show(text.hidden === true);
   show(false);
   return { text, button, show };
 }
@@ -141,7 +141,8 @@ export function mountExercise(root, data, host) {
   const form = h(
     "form",
     { novalidate: true },
-    ...(asked ? [...asked.nodes, h("div", { class: "acts" }, check, hints.button, answer.button)]
+    ...(asked
+      ? [...asked.nodes, h("div", { class: "acts" }, check, hints.button, answer.button)]
       : [where, h("div", { class: "acts" }, hints.button, answer.button)]),
   );
   const body = [title, rich("div", data.text_html), form, reply, hints.list, answer.text];
@@ -150,9 +151,9 @@ export function mountExercise(root, data, host) {
   root.append(h("section", { "aria-labelledby": title.id }, ...body));
 
   /** @param {import("./answers.js").Verdict} verdict */
-  function say({ state, words }) {
+  function say({ state, html }) {
     root.dataset.state = state;
-    reply.innerHTML = words; // ours, or made from our Markdown; what the reader typed is escaped
+    reply.replaceChildren(rich("span", html));
   }
 
   form.onsubmit = (event) => {
@@ -173,13 +174,13 @@ export function mountExercise(root, data, host) {
     if (answered || !asked) return;
     asked.write([]);
     answer.show(false);
-    say({ state: "open", words: "" });
+    say({ state: "open", html: "" });
   }
 
   const before = recall(data.id);
   if (before && asked) {
     asked.write(before.answer);
-    if (before.solved) say({ state: "right", words: "Solved." });
+    if (before.solved) say({ state: "right", html: "Solved." });
   }
   restore();
   const stop = listen(restore);

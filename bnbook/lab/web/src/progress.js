@@ -36,7 +36,11 @@ export const counted = (solved, total) => `${solved} of ${total} solved`;
 export function exported(ids, now) {
   const found = ids.map((id) => [id, recall(id)]).filter(([, answered]) => answered);
   return JSON.stringify(
-    { book: "Batch Norm Exercise Book", saved: now.toISOString(), exercises: Object.fromEntries(found) },
+    {
+      book: "Batch Norm Exercise Book",
+      saved: now.toISOString(),
+      exercises: Object.fromEntries(found),
+    },
     null,
     2,
   );

@@ -57,7 +57,7 @@ export function mountProgress(root, { chapters }) {
   );
   const counts = chapters.flatMap(({ page, exercises }) => {
     const link = document.querySelector(`.book-map li a[href*="${page}."]`);
-    const count = h("span", { class: "bn bn-count" });
+    const count = h("span", { class: "bn-count" });
     link?.after(" ", count);
     return link ? [{ count, exercises }] : [];
   });

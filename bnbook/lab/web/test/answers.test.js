@@ -116,16 +116,16 @@ test("near misses are told apart", () => {
   };
   for (const [text, words] of Object.entries(told)) {
     const verdict = judgeNumber(field(1 / Math.sqrt(37), 3), text, SALT);
-    assert.match(verdict.words, words, text);
+    assert.match(verdict.html, words, text);
     assert.notEqual(verdict.state, "right");
   }
-  assert.equal(judgeNumber(field(226), "227", SALT).words, "One too many.");
-  assert.equal(judgeNumber(field(226), "225", SALT).words, "One too few.");
+  assert.equal(judgeNumber(field(226), "227", SALT).html, "One too many.");
+  assert.equal(judgeNumber(field(226), "225", SALT).html, "One too few.");
 });
 
 test("the exercise's own diagnosis comes first", () => {
   const own = field(10, null, { 1: "One factor of ten is missing." });
-  assert.equal(judgeNumber(own, "1", SALT).words, "One factor of ten is missing.");
+  assert.equal(judgeNumber(own, "1", SALT).html, "One factor of ten is missing.");
 });
 
 test("what is no number costs nothing", () => {
@@ -134,12 +134,16 @@ test("what is no number costs nothing", () => {
   }
 });
 
+test("what the reader types is no markup", () => {
+  assert.match(judgeNumber(field(10), "<img src=x>&", SALT).html, /&lt;img src=x>&amp;/);
+});
+
 test("of several numbers it is told which are right", () => {
   const fields = [10, 100].map((value, i) => field(value, null, {}, `${SALT}/${i}`));
   assert.equal(judgeNumbers(fields, ["10", "100"], SALT).state, "right");
-  assert.match(judgeNumbers(fields, ["100", "10"], SALT).words, /order/);
+  assert.match(judgeNumbers(fields, ["100", "10"], SALT).html, /order/);
   const half = judgeNumbers(fields, ["10", "7"], SALT);
-  assert.deepEqual([half.state, half.words], ["near", "Answer: Right. Answer: Not yet."]);
+  assert.deepEqual([half.state, half.html], ["near", "Answer: Right. Answer: Not yet."]);
   assert.equal(judgeNumbers(fields, ["10", ""], SALT).state, "open");
 });
 
@@ -147,7 +151,7 @@ test("a choice has a reply of its own", () => {
   const key = fingerprint(SALT, 1);
   const replies = ["Only a part of it — σ stays.", ""].map(veil);
   assert.equal(judgeChoice(key, replies, 1, SALT).state, "right");
-  assert.equal(judgeChoice(key, replies, 0, SALT).words, "Only a part of it — σ stays.");
+  assert.equal(judgeChoice(key, replies, 0, SALT).html, "Only a part of it — σ stays.");
   assert.equal(judgeChoice(key, replies, -1, SALT).state, "open");
 });
 
