@@ -6,6 +6,7 @@ veiled, and of what is right no more than a hash, so that nobody reads it by acc
 
 import base64
 import hashlib
+import html
 import inspect
 import math
 import re
@@ -176,6 +177,12 @@ class Line(Exercise):
         return check.complaint(value, self.run(self.right), self.tol)
 
 
+def code_html(code: str) -> str:
+    """Write code without a blank or indented line, which Markdown would take for its own."""
+    lines = html.escape(code).replace("  ", "&nbsp;&nbsp;").split("\n")
+    return f"<pre><code>{'<br>'.join(lines)}</code></pre>"
+
+
 def put(code: str, line: str) -> str:
     """Put `line` in the place of the `...` in `code`; further lines of it are indented alike."""
     before, _, after = code.partition("...")
@@ -191,6 +198,7 @@ def shown(exercise: Exercise, chapter: str, siblings: list[str]) -> Html | Widge
     folded = "".join(
         f"<details><summary>Hint</summary><div>{hint}</div></details>" for hint in hints
     )
+    code = code_html(exercise.code) if isinstance(exercise, Line) else ""
     data = {
         "chapter": chapter,
         "id": exercise.id,
@@ -203,7 +211,7 @@ def shown(exercise: Exercise, chapter: str, siblings: list[str]) -> Html | Widge
         "task": exercise.task(),
     }
     fallback = (
-        f"<h3>{number}. {title}</h3><div>{text}</div>{folded}"
+        f"<h3>{number}. {title}</h3><div>{text}</div>{code}{folded}"
         "<p><em>To check an answer, switch JavaScript on, or run the notebook.</em></p>"
     )
     return element("exercise", data, fallback)
@@ -249,5 +257,6 @@ def _judged(salt: str, options: list[str], right: str, said: Mapping[str, str]) 
 
 def _html(text: str) -> str:
     """Turn Markdown into HTML; on a page its links lead to pages, as the renderers' own do."""
-    html = markdown(inspect.cleandoc(text))
-    return re.sub(r'(href="[^":]+)\.(?:qmd|ipynb)(?=["#])', r"\1.html", html) if rendering() else html
+    found = markdown(inspect.cleandoc(text))
+    page = r'(href="[^":]+)\.(?:qmd|ipynb)(?=["#])'
+    return re.sub(page, r"\1.html", found) if rendering() else found

@@ -54,6 +54,18 @@ type Task =
       key: string;
     };
 
+/** A listing with a mistake; `after` is the veiled HTML of what it did and what catches it. */
+interface Bug {
+  id: string;
+  code: string;
+  /** Hashes of the wrong lines; any of them will do. */
+  keys: string[];
+  hint: string;
+  after: string;
+  /** Mean training losses by epoch: of this code, and of the correct one; empty: not recorded. */
+  losses: number[][];
+}
+
 /** An exercise; `answer` is the veiled HTML of its explanation. */
 interface Exercise {
   chapter: string;

@@ -1,4 +1,5 @@
 // Which function builds an element of which kind.
+import { mountBug } from "./bug.js";
 import { mountExercise } from "./exercise.js";
 import { mountLab } from "./lab.js";
 import { mountPredict, mountRevisit } from "./predict.js";
@@ -8,6 +9,7 @@ import { mountProgress } from "./tally.js";
 
 /** @type {Record<string, Mount<any>>} */
 const KINDS = {
+  bug: mountBug,
   exercise: mountExercise,
   lab: mountLab,
   predict: mountPredict,
