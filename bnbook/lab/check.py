@@ -6,10 +6,10 @@ import numpy as np
 
 
 def unanswered(value: object) -> bool:
-    """Whether `value` is still `...`, or holds one."""
+    """Whether `value` is still `...`, or None from a function whose body is; or holds one."""
     if isinstance(value, (tuple, list)):
         return any(unanswered(item) for item in value)
-    return value is ...
+    return value is ... or value is None
 
 
 def complaint(value: Any, expected: Any, tol: float = 1e-6) -> str:

@@ -72,7 +72,7 @@ folded_bias = ...  # from norm.bias, s and norm.running_mean
                 _hidden_biases,
                 near={
                     236: "The output layer is not followed by a norm: its ten biases stay.",
-                    22: "Those are the convolutions. Norms follow the two hidden linear layers, too.",
+                    22: "Those are the convolutions. Norms follow two linear layers, too.",
                     204: "Those are the linear layers. Norms follow the convolutions, too.",
                 },
             ),

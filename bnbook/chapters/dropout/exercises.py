@@ -14,7 +14,9 @@ def _is_dropout(dropped: Tensor) -> str:
     if not math.isclose(zeros := float((dropped == 0).float().mean()), _P, abs_tol=0.02):
         return f"a share of {zeros:.2f} of the values is 0; it should be {_P:g}"
     mean = float(dropped.float().mean())
-    return "" if math.isclose(mean, 1, abs_tol=0.02) else f"the mean should stay 1, and is {mean:.2f}"
+    return (
+        "" if math.isclose(mean, 1, abs_tol=0.02) else f"the mean should stay 1, and is {mean:.2f}"
+    )
 
 
 EXERCISES = (

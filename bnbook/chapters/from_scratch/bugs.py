@@ -148,7 +148,9 @@ BUGS = (
         "wrong order",
         GRADIENTS,
         {
-            "    dz1 = (du2 @ W2) * (h1 > 0)\n": "    dz1, dgamma1, dbeta1 = backward(du2 @ W2, cache1)\n",
+            "    dz1 = (du2 @ W2) * (h1 > 0)\n": (
+                "    dz1, dgamma1, dbeta1 = backward(du2 @ W2, cache1)\n"
+            ),
             "    du1, dgamma1, dbeta1 = backward(dz1, cache1)": "    du1 = dz1 * (h1 > 0)",
         },
         GRADIENT,
@@ -243,7 +245,9 @@ BUGS = (
         FROZEN,
         {
             "    freeze_all_but_norms(net)\n": "",
-            "        optimizer.step()": "        optimizer.step()\n        freeze_all_but_norms(net)",
+            "        optimizer.step()": (
+                "        optimizer.step()\n        freeze_all_but_norms(net)"
+            ),
         },
         AROUND,
         """By then every weight has moved once. Freeze before the optimizer is made, and hand it
@@ -283,7 +287,7 @@ def hunt(facts: Facts, frame: pd.DataFrame) -> Html | Widget:
         f"<details><summary>Listing {n}</summary>{code_html(bug.code)}</details>"
         for n, bug in enumerate(BUGS, 1)
     )
-    return element("bug", {"bugs": bugs}, f"<h3>Find the bug</h3>{folded}")
+    return element("bug", {"bugs": bugs}, folded)
 
 
 def _losses(runs: pd.DataFrame, code: str) -> list[float]:

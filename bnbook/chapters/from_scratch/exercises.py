@@ -214,19 +214,21 @@ class C(nn.BatchNorm2d):
         return (x - mean) / torch.sqrt(var + self.eps)
 
 
+x = torch.randn(3, 4, 5, 2)
+
+
 def my_test(layer):
-    x = torch.randn(3, 4, 5, 2)
-    return ...
+    ...
 """.strip(),
         value="[my_test(kind(4)) for kind in (A, B, C)]",
-        right="torch.allclose(layer(x), nn.BatchNorm2d(4)(x), atol=1e-4)",
+        right="return torch.allclose(layer(x), nn.BatchNorm2d(4)(x), atol=1e-4)",
         wrong={
-            "torch.allclose(layer(x).mean((0, 2, 3)), torch.zeros(4), atol=1e-4)": """All three
-                layers center every channel, so all three pass.""",
-            "torch.allclose(layer(x).std((0, 2, 3)), torch.ones(4), atol=1e-1)": """In all three
-                layers every channel has variance 1, so all three pass.""",
-            "torch.allclose(layer(x), nn.BatchNorm2d(4).eval()(x), atol=1e-4)": """In evaluation
-                mode PyTorch's new layer returns what it gets. All three fail.""",
+            "return torch.allclose(layer(x).mean((0, 2, 3)), torch.zeros(4), atol=1e-4)": """
+                All three layers center every channel, so all three pass.""",
+            "return torch.allclose(layer(x).std((0, 2, 3)), torch.ones(4), atol=1e-1)": """
+                In all three layers every channel has variance 1, so all three pass.""",
+            "return torch.allclose(layer(x), nn.BatchNorm2d(4).eval()(x), atol=1e-4)": """
+                In evaluation mode PyTorch's new layer returns what it gets. All three fail.""",
         },
         judge=lambda value: check.complaint(value, [False, True, False]),
         hints=(

@@ -98,17 +98,17 @@ EXERCISES = (
         code='''
 def repair(net, images):
     """Return a net in eval mode: weights of `net`, statistics of `images`."""
-    return ...
+    ...
 '''.strip(),
         value="works(repair)",
         given=lambda: {"works": _works, "norms": norms, "copy": copy},
-        right="norms.reestimate(net, images, batch_size=500)",
+        right="return norms.reestimate(net, images, batch_size=500)",
         wrong={
-            "copy.deepcopy(net).eval()": "Nothing has looked at the images.",
-            "copy.deepcopy(net).train()": """In training mode an answer depends on the batch that it
-                is asked in, and the statistics are still spoiled.""",
-            "norms.reestimate(net, images[:8], batch_size=8)": """The right idea, but a variance
-                taken from eight images is far off. Use all thousand.""",
+            "return copy.deepcopy(net).eval()": "Nothing has looked at the images.",
+            "return copy.deepcopy(net).train()": """In training mode an answer depends on the batch
+                that it is asked in, and the statistics are still spoiled.""",
+            "return norms.reestimate(net, images[:8], batch_size=8)": """The right idea, but a
+                variance taken from eight images is far off. Use all thousand.""",
         },
         hints=(
             "Statistics need no labels.",

@@ -36,7 +36,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            "Only one layer sees the channels. Each of its 6 filters has 5 by 5 weights per channel.",
+            """Only one layer sees the channels. Each of its 6 filters has 5 by 5 weights per
+            channel.""",
             "Count the weights of conv1 with 1 and with 3 channels.",
         ),
         answer=r"""

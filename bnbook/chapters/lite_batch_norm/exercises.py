@@ -53,7 +53,7 @@ EXERCISES = (
                 1 / math.sqrt(1 + 6**2),
                 digits=3,
                 near={
-                    1 / 6: "The mean square is more than the squared mean: the variance adds to it.",
+                    1 / 6: "The mean square is the squared mean plus the variance.",
                     1: "It would be 1 after dividing by the standard deviation. This is larger.",
                     6 / math.sqrt(37): "That is the mean after the division.",
                 },

@@ -64,7 +64,9 @@ EXERCISES = (
                 digits=3,
                 near={
                     0: "B adds nothing when it comes first. But in some orders it does not.",
-                    math.log(3): "That much B adds to others. But in two of the six orders it comes first.",
+                    math.log(
+                        3
+                    ): "That is what B adds to others. In two of the six orders it comes first.",
                     math.log(3) / 2: """You averaged over three places. B comes first in two of the
                         six orders, not in three.""",
                     math.log(3) / 3: """In two of the six orders B adds nothing. In the other four

@@ -95,7 +95,7 @@ export function mountBug(root, { bugs }) {
   const after = h("div", { class: "answer" });
   const holder = h("div");
   const acts = h("div", { class: "acts" }, hint, give, previous, next);
-  root.append(h("h3", {}, "Find the bug"), tally.root, count, holder, acts, reply, after);
+  root.append(tally.root, count, holder, acts, reply, after);
   let at = Math.max(
     0,
     bugs.findIndex(({ id }) => !recall(id)?.solved),
