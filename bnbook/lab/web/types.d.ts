@@ -174,3 +174,56 @@ interface Look {
   dash: string;
   marker: string;
 }
+
+/** A sigmoid under inputs of mean beta and standard deviation gamma; Python computes the fits. */
+interface SigmoidData {
+  gammas: number[];
+  betas: number[];
+  /** Where the sliders start, by index. */
+  start: [number, number];
+  /** By gamma and beta: slope and intercept of the line, percent explained, percent in -1..1. */
+  fits: [number, number, number, number][][];
+  /** The drawn part of the axis, to both sides of 0. */
+  reach: number;
+  /** What is said of a fit, with {fit} and {inside} for its percentages. */
+  said: string;
+}
+
+/** Lists over the epochs that were evaluated; null where there is nothing to show. */
+type Course = (number | null)[];
+
+/** The recorded runs of one arm at one setting. */
+interface RecordedCell {
+  mean: Course;
+  low: Course;
+  high: Course;
+  loss: Course;
+  /** Accuracies and losses of each seed. */
+  seeds: Course[];
+  losses: Course[];
+  /** "4 of 5" */
+  trained: string;
+  /** Final accuracy with its interval. */
+  final: string;
+  /** How the runs ended. */
+  text: string;
+}
+
+interface RecordedData {
+  lrs: number[];
+  batch_sizes: number[];
+  /** Where the sliders start, by index: learning rate, batch size. */
+  start: [number, number];
+  arms: (Look & { label: string })[];
+  /** The epochs that were evaluated. */
+  at: number[];
+  /** Where the accuracy axis ends. */
+  best: number;
+  accuracy_ticks: number[];
+  loss_ticks: number[];
+  /** The smallest and the largest. */
+  losses: [number, number];
+  /** By arm, batch size and learning rate. */
+  cells: (RecordedCell | null)[][][];
+  about: string;
+}
