@@ -13,21 +13,53 @@ const PROBE_SIZE = 256;
 const MAX_BATCH = 512;
 const MAX_SEED = 429495;
 
-/** Make an engine from the bytes of engine.wasm: a memory of its own, no data yet. */
+/**
+ * What engine.c exports: functions of numbers, and the memory that some of these are places in.
+ * @typedef {{ memory: WebAssembly.Memory, hash: (net: number) => bigint } &
+ *   Record<Exported, (...numbers: (number | boolean)[]) => number>} Exports
+ * @typedef {"capacity" | "pixels" | "labels" | "answers" | "setData" | "create" | "destroy" |
+ *   "step" | "steps" | "evaluate" | "probe" | "parameters" | "gradients" | "order" | "count" |
+ *   "gammaAt" | "betaAt" | "exp" | "log"} Exported
+ */
+
+/**
+ * @typedef {object} NetSettings
+ * @property {string[]} norms four of "none", "batch", "mean", "variance"
+ * @property {{ hidden: boolean, head: boolean, gamma: boolean, beta: boolean }} learned hidden and
+ *   head: the weights and biases of the hidden layers and of the last one
+ * @property {boolean} convBias
+ * @property {boolean} linearBias
+ * @property {string} activation "sigmoid" or "relu"
+ * @property {number} batchSize 2 to 512
+ * @property {number} [momentum] of SGD, 0 to below 1
+ * @property {number} [decay] of the weights, from 0
+ */
+
+/**
+ * Make an engine from the bytes of engine.wasm: a memory of its own, no data yet.
+ * @param {BufferSource} bytes
+ */
 export async function createEngine(bytes) {
   const { instance } = await WebAssembly.instantiate(bytes);
-  const wasm = instance.exports;
+  const wasm = /** @type {Exports} */ (/** @type {unknown} */ (instance.exports));
   let images = 0;
   let train = 0; // images to train on, the first ones
   const living = new Set();
 
   // The memory never grows, so that a view stays valid; what leaves the engine is a copy.
+  /**
+   * @template View
+   * @param {new (buffer: ArrayBuffer, at: number, length: number) => View} type
+   * @param {number} at
+   * @param {number} length
+   */
   const view = (type, at, length) => new type(wasm.memory.buffer, at, length);
-  const copied = (type, at, length) => view(type, at, length).slice();
 
   /**
-   * Hand over the images: pixels Uint8Array (images * 784) of values 0..15, labels
-   * Uint8Array of values 0..9. The first trainCount are for training, the others for validation.
+   * Hand over the images, the first trainCount for training, the others for validation.
+   * @param {Uint8Array} pixels (images * 784) of values 0..15
+   * @param {Uint8Array} labels of values 0..9
+   * @param {number} trainCount
    */
   function setData(pixels, labels, trainCount) {
     const count = labels.length;
@@ -44,18 +76,19 @@ export async function createEngine(bytes) {
     train = trainCount;
   }
 
-  /** The 784 pixels, 0..15, of a validation image, index from 0 among these. */
+  /**
+   * The 784 pixels, 0..15, of a validation image.
+   * @param {number} index from 0 among these
+   */
   function image(index) {
     if (!(index >= 0 && index < images - train)) throw new RangeError("no image " + index);
-    return copied(Uint8Array, wasm.pixels() + (train + index) * PIXELS, PIXELS);
+    return view(Uint8Array, wasm.pixels() + (train + index) * PIXELS, PIXELS).slice();
   }
 
   /**
-   * Make a net with the initial weights and the batch order of seed. settings: norms (four
-   * of "none", "batch", "mean", "variance"), learned ({ hidden, head, gamma, beta }, each true
-   * or false; hidden and head: the weights and biases of the hidden layers and of the last one),
-   * convBias, linearBias, activation ("sigmoid" or "relu"), batchSize (2..512), and of SGD
-   * momentum (0 to below 1) and decay (of weights, from 0), 0 if left out.
+   * Make a net with the initial weights and the batch order of seed.
+   * @param {NetSettings} settings
+   * @param {number} seed
    */
   function createNet(settings, seed) {
     const kinds = settings.norms.map((norm) => NORMS.indexOf(norm));
@@ -80,6 +113,7 @@ export async function createEngine(bytes) {
     living.add(net);
     const count = wasm.count(net);
     const parameters = () => view(Float32Array, wasm.parameters(net), count);
+    /** @param {(net: number, slot: number) => number} at */
     const perSlot = (at) =>
       FEATURES.map((features, slot) => {
         const start = at(net, slot);
@@ -96,7 +130,10 @@ export async function createEngine(bytes) {
         return this.steps % this.stepsPerEpoch;
       },
 
-      /** Train on the next batch; return the loss before the step. */
+      /**
+       * Train on the next batch; return the loss before the step.
+       * @param {number} lr
+       */
       step: (lr) => wasm.step(net, lr),
 
       /**
@@ -112,7 +149,8 @@ export async function createEngine(bytes) {
 
       /**
        * The first `most` validation images that the net, with re-estimated statistics, takes for
-       * something else: [{ index, label, answer }], index from 0 among these images.
+       * something else, index from 0 among these images.
+       * @param {number} most
        */
       mistakes(most) {
         wasm.evaluate(net);
@@ -137,15 +175,18 @@ export async function createEngine(bytes) {
       probe() {
         const at = wasm.probe(net);
         const squares = view(Float64Array, at, 12);
+        /** @param {number} place */
         const perLayer = (place) => [...view(Float64Array, at + 96 + 40 * place, 5)];
         const bins = view(Uint32Array, at + 216, 12 * (BINS + 1));
         const count = Math.min(PROBE_SIZE, train);
+        /** @param {number} place */
         const shares = (place) =>
           FEATURES.map((features, slot) => {
             const start = (3 * slot + place) * (BINS + 1);
             const values = count * features * AREAS[slot];
             return Float32Array.from(bins.subarray(start, start + BINS), (n) => n / values);
           });
+        /** @param {number} place */
         const square = (place) => FEATURES.map((_, slot) => squares[3 * slot + place]);
         return {
           before: shares(0),
@@ -164,14 +205,15 @@ export async function createEngine(bytes) {
 
       /** All parameters, in the order of PyTorch's named_parameters(). */
       parameters: () => parameters().slice(),
+      /** @param {ArrayLike<number>} values */
       loadParameters(values) {
         if (values.length !== count) throw new RangeError("this net has " + count + " parameters");
         parameters().set(values);
       },
       /** The gradients of the last step, in the same order; 0 where a parameter is fixed. */
-      gradients: () => copied(Float32Array, wasm.gradients(net), count),
+      gradients: () => view(Float32Array, wasm.gradients(net), count).slice(),
       /** The order of the training images in the present epoch. */
-      order: () => copied(Uint32Array, wasm.order(net), train),
+      order: () => view(Uint32Array, wasm.order(net), train).slice(),
       /** Sixteen hexadecimal digits that stand for the bits of all parameters. */
       hash: () => BigInt.asUintN(64, wasm.hash(net)).toString(16).padStart(16, "0"),
 
