@@ -49,10 +49,16 @@ def script() -> str:
     return f'globalThis.bnDigits = "{text}";\n'
 
 
-def checksum(script: str) -> int:
-    """Return the Adler-32 of the text in a `script`."""
+def text(script: str) -> str:
+    """Return the text in a `script`: base64 of what `pack` made, gzipped."""
     found = re.search('"(.*)"', script)
-    return zlib.adler32(found[1].encode()) if found else 0
+    return found[1] if found else ""
+
+
+def checksum(script: str) -> int:
+    """Return the Adler-32 of the text in a `script`; 0 without one."""
+    found = text(script)
+    return zlib.adler32(found.encode()) if found else 0
 
 
 if __name__ == "__main__":
