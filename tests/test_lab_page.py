@@ -3,16 +3,13 @@
 import gzip
 import itertools
 import json
-import re
-from base64 import b64decode
 from html import unescape
 
-import numpy as np
 import pytest
 from lab_pages import PRESETS, training_lab
 from tables import arranged, run_rows
 
-from bnbook import chapters, data, findings
+from bnbook import chapters, findings
 from bnbook.lab import presets
 from bnbook.lab.bands import SHARE, bands
 from bnbook.lab.settings import net_code, settings

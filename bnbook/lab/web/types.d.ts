@@ -158,8 +158,6 @@ interface Probe {
   biasGradientNorm: number[];
   /** Which share of the mean square tells images apart, after each activation and at the output. */
   imageShare: number[];
-  /** Which share of the mean square, after the activation or at the output, tells images apart. */
-  imageShare: number[];
 }
 
 interface Evaluation {
