@@ -3,9 +3,11 @@
 One description for both fronts: the lab on the page and the one in Jupyter.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bnbook import data
+from bnbook.errors import BookError
 from bnbook.experiment import BATCH_NORM
 from bnbook.run import Run
 
@@ -53,10 +55,16 @@ TRAINED = {
     "head": "The last layer",
 }
 
+#: What the page's engine trains by; a live kernel trains by all of `Run`.
+ENGINE_FIELDS = {
+    *("norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"),
+    *("lr", "batch_size", "epochs", "seed", "train_size", "eval_epochs", "record_fit"),
+}
+
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
 #: Panels beside the curves and the layers' distributions, which every lab has.
-WATCHED = ("", "bias gradients", "gamma and beta", "time")
+WATCHED = ("", "bias gradients", "gamma and beta", "time", "contrast", "running statistics")
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,29 @@ class Net:
 
     label: str
     run: Run
+
+    def __post_init__(self) -> None:
+        """Refuse a net that the lab's controls would show as another one."""
+        _check_control("model", self.run.model, ["lenet"])
+        for norm in self.run.norms:
+            _check_control("norm", norm, NORMS)
+        for name, known in (
+            ("affine", AFFINE),
+            ("activation", ACTIVATIONS),
+            ("trainable", TRAINED),
+        ):
+            _check_control(name, getattr(self.run, name), known)
+
+    @property
+    def only_in_kernel(self) -> list[str]:
+        """Name the fields of its run that the page's engine knows nothing of."""
+        changed = set(self.run.changes()) - ENGINE_FIELDS
+        return sorted(changed - {"dataset"} if self.run.dataset == "digits" else changed)
+
+
+def _check_control(name: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise BookError(f"the lab has no control for {name} {value!r}; it has {', '.join(known)}")
 
 
 @dataclass(frozen=True)
@@ -84,8 +115,17 @@ class Preset:
     batch_size: int = 128  # of BATCH_SIZES
     epochs: int = 10  # of EPOCHS
 
+    def check_engine(self) -> None:
+        """Raise BookError for nets that the page's engine would train otherwise than they say."""
+        for net in self.nets:
+            if net.only_in_kernel:
+                raise BookError(
+                    f"{net.label} sets {', '.join(net.only_in_kernel)}, of which the page's engine "
+                    "knows nothing; train it in a live kernel, or leave that out"
+                )
 
-_PLAIN = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+
+_PLAIN = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
 _NORMED = replace(_PLAIN, norms=BATCH_NORM)
 #: Chapter 2's, and what a lab begins with that nobody gives a preset.
 WITH_OR_WITHOUT = Preset(
