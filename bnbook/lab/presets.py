@@ -26,7 +26,13 @@ NORMS = {
     "variance": "Variance only",
     "none": "None",
 }
-#: What a norm is called in a link.
+#: The same in the middle of a sentence, and in a link.
+NORM_PHRASES = {
+    "batch": "batch norm",
+    "mean": "mean-only norm",
+    "variance": "variance-only norm",
+    "none": "no norm",
+}
 NORM_LETTERS = {"batch": "b", "mean": "m", "variance": "v", "none": "n"}
 AFFINE = {
     "both": "Both learned",
@@ -58,7 +64,7 @@ ENGINE_FIELDS = {
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
 #: Panels beside the curves and the layers' distributions, which every lab has.
-WATCHED = ("", "bias gradients", "gamma and beta", "time")
+WATCHED = ("", "bias gradients", "gamma and beta", "time", "contrast", "running statistics")
 
 
 @dataclass(frozen=True)

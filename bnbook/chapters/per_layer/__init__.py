@@ -25,7 +25,7 @@ CHAPTER = Chapter(
         title="Take norms away, layer by layer",
         nets=(Net("All four norms", _ARMS["1234"]), Net("Without fc2's norm", _ARMS["123"])),
         controls=("toggles",),
-        watch="",
+        watch="contrast",
         lr=0.1,
         ask="Which one norm does the net miss most? Does a larger learning rate make up for it?",
     ),
