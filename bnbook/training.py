@@ -275,6 +275,26 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
     }
 
 
+@torch.no_grad()
+def image_shares(net: nn.Module, images: Tensor) -> list[float]:
+    """Measure how different `images` still look to each layer, in one train-mode pass.
+
+    After each activation (`models.activations`), before any pooling, and at the output: the
+    variance over the images, averaged over all places, as a share of the mean square. Nearly 0
+    where all images look alike, NaN where all values are 0.
+    """
+    net = copy.deepcopy(net).train()
+    shares: list[float] = []
+
+    def record(_module: nn.Module, _entering: object, x: Tensor) -> None:
+        shares.append(float(x.var(0).mean() / x.square().mean()))
+
+    for module in (*models.activations(net).values(), net):
+        module.register_forward_hook(record)
+    net(images)
+    return shares
+
+
 def probed_copy(net: nn.Module) -> nn.Module:
     """Return a copy of `net` in training mode, with dropout and noise off."""
     net = copy.deepcopy(net).train()

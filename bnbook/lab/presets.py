@@ -125,7 +125,7 @@ class Preset:
                 )
 
 
-_PLAIN = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+_PLAIN = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
 _NORMED = replace(_PLAIN, norms=BATCH_NORM)
 #: Chapter 2's, and what a lab begins with that nobody gives a preset.
 WITH_OR_WITHOUT = Preset(

@@ -1,9 +1,10 @@
 """A chapter's lab as the front end wants it: what it starts with, and the words of its controls."""
 
+from dataclasses import asdict
 from typing import Any
 
 from bnbook import data, models, streams
-from bnbook.lab import digits, presets
+from bnbook.lab import images, presets
 from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
 from bnbook.lab.presets import Preset
 from bnbook.run import Run
@@ -40,8 +41,8 @@ def settings(preset: Preset) -> dict[str, Any]:
             "activation": presets.ACTIVATIONS,
             "trained": presets.TRAINED,
         },
-        "checksum": digits.CHECKSUM,
-        "train_count": data.DIGITS_SIZES[0],
+        "data": {name: asdict(file) for name, file in images.FILES.items()},
+        "train_count": data.EXCERPT_SIZES[0],
         "range": RANGE,
         "looks": [{"colour": c, "dash": d, "marker": m} for c, d, m in LOOKS[:2]],
         "kept_colours": [*PALETTE[2:], PALETTE[0]],

@@ -11,7 +11,7 @@ from traitlets import TraitError
 
 from bnbook import data, findings, models, streams
 from bnbook.errors import BookError
-from bnbook.lab import bands, digits, presets
+from bnbook.lab import bands, images, presets
 from bnbook.lab.element import Widget, rendering, running_cell
 from bnbook.lab.kernel_trainer import KernelTrainer, check_device, devices
 from bnbook.lab.last_state import ELSEWHERE, last_state
@@ -20,7 +20,7 @@ from bnbook.lab.settings import settings
 from bnbook.lab.training_log import Message, TrainingLog
 from bnbook.run import Run
 
-TRAIN_SIZES = (data.DIGITS_SIZES[0], 10_000, 50_000)
+TRAIN_SIZES = (data.EXCERPT_SIZES[0], 10_000, 50_000)
 #: What the front end calls the fields of a net's run that it has controls for.
 NET_FIELDS = {
     "norms": "norms",
@@ -63,7 +63,7 @@ class TrainingLab(Widget):
         self,
         preset: Preset = WITH_OR_WITHOUT,
         *,
-        train_size: int = data.DIGITS_SIZES[0],
+        train_size: int = data.EXCERPT_SIZES[0],
         epochs: int | None = None,
         seed: int = 0,
         device: str | None = None,
@@ -327,7 +327,7 @@ def _check(preset: Preset, train_size: int, epochs: int, seed: int, device: str)
 
 def _dataset(name: str, train_size: int) -> str:
     """Name the data set that so many training images are taken from: the page's, if they do."""
-    return "mnist" if name == "digits" and train_size > data.DIGITS_SIZES[0] else name
+    return "mnist" if name == "digits" and train_size > data.EXCERPT_SIZES[0] else name
 
 
 def _described(run: Run) -> Message:
