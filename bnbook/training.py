@@ -383,6 +383,20 @@ def validate(net: nn.Module, tensors: Tensors) -> tuple[int, int, float]:
     return _evaluate(net, _reestimated(net, tensors), tensors.validation)
 
 
+def mistakes(net: nn.Module, tensors: Tensors, most: int) -> list[tuple[int, int, int]]:
+    """List the first `most` validation images that `net` gets wrong: place, label and answer.
+
+    With re-estimated statistics; the net is put into eval mode and left in it.
+    """
+    images, labels = tensors.validation
+    precise = _reestimated(net, tensors).eval()
+    with torch.no_grad():
+        batches = images.split(EVALUATION_BATCH)
+        answers = torch.cat([precise(batch).argmax(dim=1) for batch in batches])
+    wrong = (answers != labels).nonzero().flatten()[:most]
+    return [(int(i), int(labels[i]), int(answers[i])) for i in wrong]
+
+
 def _reestimated(net: nn.Module, tensors: Tensors) -> nn.Module:
     """Return `net` with re-estimated statistics: a copy, or itself where there are none."""
     if not any(isinstance(m, norms.RunningNorm) for m in net.modules()):

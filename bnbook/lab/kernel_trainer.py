@@ -20,6 +20,7 @@ from bnbook.session import Session
 #: the bins at the edges. As in the engine.
 BINS, RANGE = 64, 8.0
 REPORT_AFTER = 0.1  # seconds between two reports without an evaluation
+MOST_MISTAKES = 20  # validation images that are shown of each net
 #: Nets side by side have to agree on what they see, and when.
 SHARED = (
     *("dataset", "train_size", "input_transform", "augmentation"),
@@ -99,7 +100,13 @@ class KernelTrainer:
                 due = time.monotonic() - self._reported > REPORT_AFTER
                 if due or self._evaluations or self._over:
                     self._report()
-            self._say({"type": "done", "hashes": [one.hash() for one in self._nets]})
+            self._say(
+                {
+                    "type": "done",
+                    "hashes": [one.hash() for one in self._nets],
+                    "mistakes": [one.mistakes() for one in self._nets],
+                }
+            )
         except _StopError:
             pass
         except Exception as error:  # whatever it is, the reader must see it
@@ -217,6 +224,19 @@ class _Net:
     def new_losses(self) -> list[float | None]:
         losses, self._losses = self._losses, []
         return [_number(loss) for loss in losses]
+
+    def mistakes(self) -> list[Message]:
+        """Show validation images that the net gets wrong; pixels from 0 to 15, row by row."""
+        found = training.mistakes(self.session.net, self._tensors, MOST_MISTAKES)
+        images = self._tensors.validation[0]
+        return [
+            {
+                "label": label,
+                "answer": answer,
+                "pixels": (15 * images[place, 0]).round().int().flatten().tolist(),
+            }
+            for place, label, answer in found
+        ]
 
     def hash(self) -> str:
         """Return sixteen hexadecimal digits that stand for the bits of all parameters."""

@@ -87,9 +87,11 @@ class TrainingLab(Widget):
             "trainer": ("browser", "kernel") if plain else ("kernel",),
             "device": tuple(devices()),
         }
+        described = settings(preset) | self._settings()
+        start = described["start"]
         super().__init__(
             "lab",
-            settings(preset) | self._settings(),
+            described,
             last_state(preset),
             lr=preset.lr,
             batch_size=preset.batch_size,
@@ -99,7 +101,11 @@ class TrainingLab(Widget):
             train_size=train_size,
             trainer="kernel",
             device=device,
-            setting={"nets": [_described(net.run) for net in preset.nets], "every": "epoch"},
+            setting={
+                "nets": [_described(net.run) for net in preset.nets],
+                "every": "epoch",
+                **{name: start[name] for name in ("momentum", "decay", "data")},
+            },
         )
         self.on_msg(self._hear)
         self._succeed()
@@ -202,11 +208,12 @@ class TrainingLab(Widget):
         setting = setting or self._setting()
         shared = {name: setting[name] for name in ("lr", "epochs", "seed")}
         shared |= {"batch_size": setting["batch"], "train_size": self.train_size}
+        shared |= {"momentum": setting["momentum"], "weight_decay": setting["decay"]}
+        shared["dataset"] = _dataset(setting["data"], self.train_size)
         runs = []
         for net, described in zip(self.preset.nets, setting["nets"], strict=False):
             fields = {field: described[name] for name, field in NET_FIELDS.items()}
-            dataset = _dataset(net.run.dataset, self.train_size)
-            runs.append(replace(net.run, dataset=dataset, eval_epochs=(), **shared, **fields))
+            runs.append(replace(net.run, eval_epochs=(), **shared, **fields))
         return runs
 
     def _setting(self) -> Message:
@@ -221,20 +228,20 @@ class TrainingLab(Widget):
             "batch": self.batch_size,
             "seed": self.seed,
             "epochs": self.epochs,
-            "every": self.setting["every"],
             "changes": [],
+            **{name: self.setting[name] for name in ("every", "momentum", "decay", "data")},
         }
 
     # Messages
 
     def _hand_over(self, name: str) -> None:
         """Send the images of a data set of the page's, to a front end that trains by itself."""
-        self.send({"type": "digits", "text": images.read_text(name)})
+        self.send({"type": "images", "text": images.read_text(name)})
 
     def _hear(self, _widget: object, message: Message, _buffers: object) -> None:
         """Do what the front end asks for."""
         act = {
-            "digits": lambda: self._hand_over(message.get("name", "digits")),
+            "images": lambda: self._hand_over(message["name"]),
             "attach": self._replay,
             "start": lambda: self.train(message["setting"]),
             "pause": lambda: self._pause(message["on"]),
@@ -331,7 +338,8 @@ def _check(preset: Preset, train_size: int, epochs: int, seed: int, device: str)
 
 def _dataset(name: str, train_size: int) -> str:
     """Name the data set that so many training images are taken from: the page's, if they do."""
-    return "mnist" if name == "digits" and train_size > data.EXCERPT_SIZES[0] else name
+    small = train_size <= data.EXCERPT_SIZES[0]
+    return name if small else data.EXCERPTS.get(name, name)
 
 
 def _described(run: Run) -> Message:

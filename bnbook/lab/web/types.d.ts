@@ -89,7 +89,7 @@ interface LabSettings {
   preset: string;
   title: string;
   ask: string;
-  start: { lr: number; batch: number; epochs: number };
+  start: Partial<Setting>;
   nets: { label: string; code: string }[];
   controls: string[];
   watch: "" | "bias gradients" | "gamma and beta" | "time" | "contrast" | "running statistics";
@@ -115,13 +115,21 @@ interface LabSettings {
   /** In Jupyter; a page loads them. */
   bands?: Bands;
   /** In Jupyter: where to train, "browser" or a device of the kernel, with words for each. */
-  trainers?: Record<string, string>;
+  trainers?: { trainer: string; device: string; text: string }[];
   /** In Jupyter: numbers of training images for the kernel, with words for each. */
-  train_sizes?: Record<string, string>;
+  train_sizes?: { size: number; text: string }[];
+}
+
+/** Where a lab in Jupyter trains, and on how many images. */
+interface Place {
+  trainer: string;
+  device: string;
+  trainSize: number;
 }
 
 /** What can be chosen, with its words. */
 interface Words {
+  data: Record<string, string>;
   norms: Record<NormName, string>;
   phrases: Record<NormName, string>;
   letters: Record<NormName, string>;

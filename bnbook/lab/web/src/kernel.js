@@ -67,9 +67,9 @@ export class KernelTrainer {
     this.model.send({ type: "attach" });
   }
 
-  /** @param {Message | { type: "digits" }} message */
+  /** @param {Message | { type: "images" }} message */
   hear(message) {
-    if (message.type === "digits") return;
+    if (message.type === "images") return;
     this.listen(message.type === "progress" ? reviveProgress(message) : message);
   }
 
@@ -100,19 +100,21 @@ export class KernelTrainer {
 }
 
 /**
- * The page's images, which a kernel has beside it: for training in the browser.
+ * The images of one of the page's data sets, which a kernel has beside it: for training in the
+ * browser.
  * @param {Model} model
+ * @param {DataName} name
  * @returns {Promise<string>}
  */
-export function askForDigits(model) {
+export function askForImages(model, name) {
   return new Promise((resolve) => {
     /** @param {{ type: string, text?: string }} message */
     function hear({ type, text }) {
-      if (type !== "digits") return;
+      if (type !== "images") return;
       model.off("msg:custom", hear);
       resolve(text ?? "");
     }
     model.on("msg:custom", hear);
-    model.send({ type: "digits" });
+    model.send({ type: "images", name });
   });
 }

@@ -3,9 +3,9 @@
 /**
  * What is linked, in the lab's words.
  * @typedef {{ lr: number, batch: number, seed: number, epochs: number, norms: NormName[][],
- *   trainer: string, trainSize: number }} Linked
+ *   trainer: string, device: string, trainSize: number }} Linked
  */
-/** @typedef {Setting & { trainer: string, trainSize: number }} Controlled */
+/** @typedef {Setting & Place} Controlled */
 /**
  * What a lab offers to its link: to read and write its controls, where a change of the rate
  * reaches what trains; and to start, pause or resume a training in this browser.
@@ -21,6 +21,7 @@ const TRAITS = /** @type {const} */ ({
   epochs: "epochs",
   norms: "norms",
   trainer: "trainer",
+  device: "device",
   trainSize: "train_size",
 });
 const NAMES = /** @type {(keyof Linked)[]} */ (Object.keys(TRAITS));
@@ -58,7 +59,9 @@ export class TraitLink {
   get controls() {
     const { nets, every, changes, ...rest } = this.lab.read();
     const norms = this.traits.norms.map((kept, i) => nets[i]?.norms ?? kept);
-    return /** @type {Linked} */ ({ ...rest, norms });
+    // A browser has no device: the kernel's stays as it is.
+    const device = rest.device || this.traits.device;
+    return /** @type {Linked} */ ({ ...rest, norms, device });
   }
 
   /** Bring the controls in line with the traits. What they say already is not written again. */
@@ -67,7 +70,8 @@ export class TraitLink {
     const [traits, controls] = [this.traits, this.controls];
     const changed = NAMES.filter((name) => !same(traits[name], controls[name]));
     if (!changed.length) return;
-    const { norms, ...rest } = Object.fromEntries(changed.map((name) => [name, traits[name]]));
+    const entries = changed.map((name) => [name, traits[name]]);
+    const { norms, ...rest } = /** @type {Partial<Linked>} */ (Object.fromEntries(entries));
     const nets = norms && this.lab.read().nets.map((net, i) => ({ ...net, norms: norms[i] }));
     this.lab.write(nets ? { ...rest, nets } : rest);
   }
@@ -75,12 +79,13 @@ export class TraitLink {
   /** Bring the traits in line with the controls, after each change by the reader. */
   push() {
     const [traits, controls] = [this.traits, this.controls];
-    const { nets, every } = this.lab.read();
+    const { nets, every, momentum, decay, data } = this.lab.read();
+    const setting = { nets, every, momentum, decay, data };
     this.pushing = true; // each trait is told of at once, while others still lag behind
     for (const name of NAMES) {
       if (!same(traits[name], controls[name])) this.model.set(TRAITS[name], controls[name]);
     }
-    if (!same(this.model.get("setting"), { nets, every })) this.model.set("setting", { nets, every });
+    if (!same(this.model.get("setting"), setting)) this.model.set("setting", setting);
     this.pushing = false;
     this.model.save_changes();
   }
