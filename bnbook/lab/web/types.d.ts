@@ -40,6 +40,54 @@ interface Model {
 /** Builds an element in `root` from its data; returns what takes it down again. */
 type Mount<Data> = (root: HTMLElement, data: Data, host: Host) => () => void;
 
+/** A number that is asked for. `key` and `rough` are hashes of it, `near` replies by hashes. */
+interface Field {
+  label: string;
+  /** Significant digits; null: it is exact. */
+  digits: number | null;
+  key: string;
+  rough: string;
+  near: Record<string, string>;
+}
+
+type Task =
+  | { kind: "numbers"; fields: Field[] }
+  | { kind: "choice"; options_html: string[]; replies: string[]; key: string }
+  | {
+      kind: "line";
+      code: string;
+      options: string[];
+      where_html: string;
+      replies: string[];
+      key: string;
+    };
+
+/** A listing with a mistake; `after` is the veiled HTML of what it did and what catches it. */
+interface Bug {
+  id: string;
+  code: string;
+  /** Hashes of the wrong lines; any of them will do. */
+  keys: string[];
+  hint: string;
+  after: string;
+  /** Mean training losses by epoch: of this code, and of the correct one; empty: not recorded. */
+  losses: number[][];
+}
+
+/** An exercise; `answer` is the veiled HTML of its explanation. */
+interface Exercise {
+  chapter: string;
+  id: string;
+  number: number;
+  /** Ids of all exercises of the chapter. */
+  siblings: string[];
+  title_html: string;
+  text_html: string;
+  hints_html: string[];
+  answer: string;
+  task: Task;
+}
+
 type NormName = "batch" | "mean" | "variance" | "none";
 
 /** A net of the lab: LeNet with these settings. */
