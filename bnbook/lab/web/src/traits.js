@@ -80,7 +80,8 @@ export class TraitLink {
     for (const name of NAMES) {
       if (!same(traits[name], controls[name])) this.model.set(TRAITS[name], controls[name]);
     }
-    if (!same(this.model.get("setting"), { nets, every })) this.model.set("setting", { nets, every });
+    if (!same(this.model.get("setting"), { nets, every }))
+      this.model.set("setting", { nets, every });
     this.pushing = false;
     this.model.save_changes();
   }
