@@ -67,7 +67,8 @@ export class TraitLink {
     const [traits, controls] = [this.traits, this.controls];
     const changed = NAMES.filter((name) => !same(traits[name], controls[name]));
     if (!changed.length) return;
-    const { norms, ...rest } = Object.fromEntries(changed.map((name) => [name, traits[name]]));
+    const entries = changed.map((name) => [name, traits[name]]);
+    const { norms, ...rest } = /** @type {Partial<Linked>} */ (Object.fromEntries(entries));
     const nets = norms && this.lab.read().nets.map((net, i) => ({ ...net, norms: norms[i] }));
     this.lab.write(nets ? { ...rest, nets } : rest);
   }
