@@ -168,7 +168,6 @@ class TrainingLab(Widget):
         `setting` is a `Setting` of the front end; by default it is what the traits say. Raises
         BookError for what cannot be trained.
         """
-        self.stop()
         setting = setting or self._setting()
         every = setting["every"]
         training = KernelTrainer(
@@ -178,6 +177,7 @@ class TrainingLab(Widget):
             changes=[(change["step"], change["lr"]) for change in setting["changes"]],
             device=self.trainer,
         )
+        self.stop()
         self._trained, self._where = setting, self.trainer
         self._training, self._paused, self.error = training, False, None
         training.start()
