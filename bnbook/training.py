@@ -350,7 +350,7 @@ def _observe(
     session: Session, tensors: Tensors, epoch: int, losses: list[float], seconds: float
 ) -> Row:
     net = session.net
-    precise = _reestimated(net, tensors)
+    precise = reestimated(net, tensors)
     correct, running, loss = _evaluate(net, precise, tensors.validation)
     images, labels = tensors.train
     row = {
@@ -380,24 +380,10 @@ def validate(net: nn.Module, tensors: Tensors) -> tuple[int, int, float]:
     With re-estimated statistics, and with running ones; then the mean loss with the former. The
     net is put into eval mode and left in it.
     """
-    return _evaluate(net, _reestimated(net, tensors), tensors.validation)
+    return _evaluate(net, reestimated(net, tensors), tensors.validation)
 
 
-def mistakes(net: nn.Module, tensors: Tensors, most: int) -> list[tuple[int, int, int]]:
-    """List the first `most` validation images that `net` gets wrong: place, label and answer.
-
-    With re-estimated statistics; the net is put into eval mode and left in it.
-    """
-    images, labels = tensors.validation
-    precise = _reestimated(net, tensors).eval()
-    with torch.no_grad():
-        batches = images.split(EVALUATION_BATCH)
-        answers = torch.cat([precise(batch).argmax(dim=1) for batch in batches])
-    wrong = (answers != labels).nonzero().flatten()[:most]
-    return [(int(i), int(labels[i]), int(answers[i])) for i in wrong]
-
-
-def _reestimated(net: nn.Module, tensors: Tensors) -> nn.Module:
+def reestimated(net: nn.Module, tensors: Tensors) -> nn.Module:
     """Return `net` with re-estimated statistics: a copy, or itself where there are none."""
     if not any(isinstance(m, norms.RunningNorm) for m in net.modules()):
         return net
@@ -414,7 +400,7 @@ def _evaluate(
 
 
 def _test(net: nn.Module, tensors: Tensors) -> Row:
-    correct, running, _ = _evaluate(net, _reestimated(net, tensors), tensors.test)
+    correct, running, _ = _evaluate(net, reestimated(net, tensors), tensors.test)
     return {
         "test_correct": correct,
         "test_correct_running": running,

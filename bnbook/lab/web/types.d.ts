@@ -163,15 +163,14 @@ interface LabSettings {
   /** In Jupyter; a page loads them. */
   bands?: Bands;
   /** In Jupyter: where to train, "browser" or a device of the kernel, with words for each. */
-  trainers?: { trainer: string; device: string; text: string }[];
+  trainers?: Record<string, string>;
   /** In Jupyter: numbers of training images for the kernel, with words for each. */
-  train_sizes?: { size: number; text: string }[];
+  train_sizes?: Record<string, string>;
 }
 
 /** Where a lab in Jupyter trains, and on how many images. */
 interface Place {
   trainer: string;
-  device: string;
   trainSize: number;
 }
 

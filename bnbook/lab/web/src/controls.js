@@ -214,14 +214,8 @@ export class Controls {
       menu("Weight decay", "decay", plainly(decays)),
       menu("Evaluate", "every", every),
     ];
-    if (trainers) {
-      const places = trainers.map(({ trainer, device, text }) => [`${trainer} ${device}`, text]);
-      menus.push(menu("Train in", "place", Object.fromEntries(places)));
-    }
-    if (train_sizes) {
-      const sizes = train_sizes.map(({ size, text }) => [String(size), text]);
-      menus.push(menu("Training images", "train_size", Object.fromEntries(sizes)));
-    }
+    if (trainers) menus.push(menu("Train in", "trainer", trainers));
+    if (train_sizes) menus.push(menu("Training images", "train_size", train_sizes));
     return menus;
   }
 
@@ -256,16 +250,14 @@ export class Controls {
 
   /** Where to train, in Jupyter. @returns {Place} */
   readPlace() {
-    const [trainer = "browser", device = ""] = this.valueOf("place").split(" ");
-    return { trainer, device, trainSize: Number(this.valueOf("train_size")) };
+    const trainer = this.valueOf("trainer") || "browser";
+    return { trainer, trainSize: Number(this.valueOf("train_size")) };
   }
 
   /** @param {Partial<Place>} place */
-  writePlace(place) {
-    const { trainer, device, trainSize } = { ...this.readPlace(), ...place };
-    const value = `${trainer} ${trainer === "browser" ? "" : device}`;
-    if (this.data.trainers) this.input("place").value = value;
-    if (this.data.train_sizes) this.input("train_size").value = String(trainSize);
+  writePlace({ trainer, trainSize }) {
+    if (trainer !== undefined) this.input("trainer").value = trainer;
+    if (trainSize !== undefined) this.input("train_size").value = String(trainSize);
   }
 
   /** @param {Partial<Setting>} setting */

@@ -22,7 +22,7 @@ export class InJupyter {
 
   /** The trainer that the reader has chosen. */
   get trainer() {
-    return this.lab.controls.readPlace().trainer === "kernel" ? this.kernel : this.lab.worker;
+    return this.lab.controls.readPlace().trainer === "browser" ? this.lab.worker : this.kernel;
   }
 
   /** @param {Partial<Setting & Place>} changes */

@@ -67,9 +67,9 @@ export class KernelTrainer {
     this.model.send({ type: "attach" });
   }
 
-  /** @param {Message | { type: "images" }} message */
+  /** @param {Message | { type: "digits" }} message */
   hear(message) {
-    if (message.type === "images") return;
+    if (message.type === "digits") return;
     this.listen(message.type === "progress" ? reviveProgress(message) : message);
   }
 
@@ -100,21 +100,20 @@ export class KernelTrainer {
 }
 
 /**
- * The images of one of the page's data sets, which a kernel has beside it: for training in the
- * browser.
+ * Images of the page's, which the kernel has beside it: for training in the browser.
  * @param {Model} model
  * @param {DataName} name
  * @returns {Promise<string>}
  */
 export function askForImages(model, name) {
   return new Promise((resolve) => {
-    /** @param {{ type: string, text?: string }} message */
-    function hear({ type, text }) {
-      if (type !== "images") return;
+    /** @param {{ type: string, name?: string, text?: string }} message */
+    function hear(message) {
+      if (message.type !== "digits" || message.name !== name) return;
       model.off("msg:custom", hear);
-      resolve(text ?? "");
+      resolve(message.text ?? "");
     }
     model.on("msg:custom", hear);
-    model.send({ type: "images", name });
+    model.send({ type: "digits", name });
   });
 }

@@ -3,9 +3,9 @@
 /**
  * What is linked, in the lab's words.
  * @typedef {{ lr: number, batch: number, seed: number, epochs: number, norms: NormName[][],
- *   trainer: string, device: string, trainSize: number }} Linked
+ *   trainer: string, trainSize: number }} Linked
  */
-/** @typedef {Setting & Place} Controlled */
+/** @typedef {Setting & { trainer: string, trainSize: number }} Controlled */
 /**
  * What a lab offers to its link: to read and write its controls, where a change of the rate
  * reaches what trains; and to start, pause or resume a training in this browser.
@@ -21,7 +21,6 @@ const TRAITS = /** @type {const} */ ({
   epochs: "epochs",
   norms: "norms",
   trainer: "trainer",
-  device: "device",
   trainSize: "train_size",
 });
 const NAMES = /** @type {(keyof Linked)[]} */ (Object.keys(TRAITS));
@@ -59,9 +58,7 @@ export class TraitLink {
   get controls() {
     const { nets, every, changes, ...rest } = this.lab.read();
     const norms = this.traits.norms.map((kept, i) => nets[i]?.norms ?? kept);
-    // A browser has no device: the kernel's stays as it is.
-    const device = rest.device || this.traits.device;
-    return /** @type {Linked} */ ({ ...rest, norms, device });
+    return /** @type {Linked} */ ({ ...rest, norms });
   }
 
   /** Bring the controls in line with the traits. What they say already is not written again. */
