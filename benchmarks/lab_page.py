@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from playwright.sync_api import Page, sync_playwright
 
 from bnbook import site
-from bnbook.lab import digits
+from bnbook.lab.images import FILES
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/02-learning-rates.html"
@@ -77,7 +77,7 @@ def measure() -> Lab:
     return Lab(
         len(gzip.compress(document)),
         sum(len(gzip.compress(content)) for content in before.values()),
-        len(gzip.compress((ROOT / "_site" / digits.ADDRESS).read_bytes())),
+        len(gzip.compress((ROOT / "_site" / FILES["digits"].address).read_bytes())),
         slider,
         longest,
     )

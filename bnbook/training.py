@@ -283,7 +283,7 @@ def image_shares(net: nn.Module, images: Tensor) -> list[float]:
     variance over the images, averaged over all places, as a share of the mean square. Nearly 0
     where all images look alike, NaN where all values are 0.
     """
-    net = copy.deepcopy(net).train()
+    net = probed_copy(net)
     shares: list[float] = []
 
     def record(_module: nn.Module, _entering: object, x: Tensor) -> None:

@@ -1,5 +1,6 @@
 """The images that the page trains on: its files, and that they are the book's own."""
 
+import dataclasses
 import gzip
 import re
 
@@ -11,6 +12,8 @@ from hypothesis.extra.numpy import arrays
 
 from bnbook import data
 from bnbook.lab import images
+from bnbook.lab.presets import WITH_OR_WITHOUT
+from bnbook.lab.settings import settings
 
 #: Bytes of a file, gzipped, that a slow line may be asked for.
 LIGHT = {"digits": 500_000, "clothes": 1_000_000}
@@ -67,6 +70,7 @@ def test_a_page_knows_the_images_that_it_trains_on(name):
     script = file.path.read_text()
     assert images.checksum(script) == file.checksum
     assert images.checksum(script.replace("A", "B", 1)) != file.checksum
+    assert settings(WITH_OR_WITHOUT)["data"][name] == dataclasses.asdict(file)
 
 
 def test_the_images_are_light_enough_to_be_fetched_over_a_slow_line(name):

@@ -78,7 +78,12 @@ def script(name: str) -> str:
 
 def read(name: str) -> tuple[Bytes, Bytes]:
     """Return grey levels `(n, 28, 28)` in 0..15 and labels `(n,)` from the file of `name`."""
-    return unpack(gzip.decompress(b64decode(text_in(FILES[name].path.read_text("utf-8")))))
+    return unpack(gzip.decompress(b64decode(read_text(name))))
+
+
+def read_text(name: str) -> str:
+    """Return what the file of the data set `name` sets its global name to."""
+    return text_in(FILES[name].path.read_text("utf-8"))
 
 
 def text_in(script: str) -> str:

@@ -256,8 +256,10 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Message:
 
     As the engine's probe: per norm slot the shares of the values in `BINS` bins `before` and
     `after` it, mean squares there and after the activation, gamma and beta (None without a norm).
-    Per layer with weights: l2 norms of the gradients of weights and biases, of frozen ones too.
+    Per layer with weights: l2 norms of the gradients of weights and biases, of frozen ones too,
+    and which share of the mean square tells images apart (see `training.image_shares`).
     """
+    shares = training.image_shares(net, images)
     net = training.probed_copy(net)
     layers = [layer.requires_grad_() for layer in models.weighted(net).values()]
     slots = list(models.norm_slots(net).values())
@@ -271,6 +273,7 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Message:
         "squareActivated": [seen[activation][1][1] for activation in activations],
         "gradientNorm": [_gradient(layer.weight) for layer in layers],
         "biasGradientNorm": [_gradient(layer.bias) for layer in layers],
+        "imageShare": [_number(share) for share in shares],
         "gamma": [_numbers(getattr(slot, "weight", None)) for slot in slots],
         "beta": [_numbers(getattr(slot, "bias", None)) for slot in slots],
     }

@@ -13,11 +13,15 @@ from bnbook.run import Run
 
 #: Ten preferred numbers to the decade (ISO 3, R10, rounded).
 _R10 = (1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8)
-_DECADES = [float(f"{step}e{power}") for power in range(-3, 2) for step in _R10]
-#: Learning rates on the slider, 0.001 to 30.
-LRS = (*(rate for rate in _DECADES if rate < 30), 30.0)
+_DECADES = [float(f"{step}e{power}") for power in range(-3, 3) for step in _R10]
+#: Learning rates on the slider, 0.001 to 200. Links name them, so none may go: 30, which was the
+#: last one, stands for 32.
+LRS = tuple(30.0 if rate == 32 else rate for rate in _DECADES if rate <= 200)
 BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 EPOCHS = (5, 10, 20, 50)
+#: Of SGD: the share of the last step that is kept, and the share of the weights in their gradients.
+MOMENTA = (0.0, 0.5, 0.9, 0.95, 0.99)
+DECAYS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 1e-2)
 
 #: What a reader may choose, under the names that `Run` knows: one word list for both fronts.
 NORMS = {

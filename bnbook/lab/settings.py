@@ -30,6 +30,8 @@ def settings(preset: Preset) -> dict[str, Any]:
         "batch_sizes": presets.BATCH_SIZES,
         "epochs": presets.EPOCHS,
         "every": EVERY,
+        "momenta": presets.MOMENTA,
+        "decays": presets.DECAYS,
         "max_seed": streams.MAX_SEED,
         "layers": models.LENET_LAYERS[:-1],
         "words": {

@@ -227,10 +227,14 @@ class TrainingLab(Widget):
 
     # Messages
 
+    def _hand_over(self, name: str) -> None:
+        """Send the images of a data set of the page's, to a front end that trains by itself."""
+        self.send({"type": "digits", "text": images.read_text(name)})
+
     def _hear(self, _widget: object, message: Message, _buffers: object) -> None:
         """Do what the front end asks for."""
         act = {
-            "digits": lambda: self.send({"type": "digits", "text": _digits()}),
+            "digits": lambda: self._hand_over(message.get("name", "digits")),
             "attach": self._replay,
             "start": lambda: self.train(message["setting"]),
             "pause": lambda: self._pause(message["on"]),
@@ -343,8 +347,3 @@ def _bands() -> dict[str, Any] | None:
         return bands.bands(findings.load(bands.PAGE))
     except BookError:
         return None
-
-
-@cache
-def _digits() -> str:
-    return digits.text(digits.path().read_text(encoding="utf-8"))

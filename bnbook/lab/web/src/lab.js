@@ -1,5 +1,5 @@
 // The lab that trains two nets: its settings, its run, and the buttons.
-import { loadDigits, loadScript } from "./assets.js";
+import { loadImages, loadScript } from "./assets.js";
 import { RecordedBands } from "./bands.js";
 import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
@@ -46,8 +46,9 @@ export class Lab {
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
-    const digits = () => loadDigits(host.site ?? "", data.checksum);
-    this.trainer = new WorkerTrainer(host.engine, digits, data.train_count, (message) =>
+    /** @param {DataName} name */
+    const images = (name) => loadImages(host.site ?? "", data.data[name]);
+    this.trainer = new WorkerTrainer(host.engine, images, data.train_count, (message) =>
       this.hear(message),
     );
     this.view = new View(this);
