@@ -106,6 +106,28 @@ interface Trainer {
   stop(): void;
 }
 
+/** One look at a run of the reader's experiment, and the whole run when it has ended. */
+interface Row {
+  step: number;
+  correct: number;
+  loss: number;
+  /** Mean of the losses since the row before; NaN in the first. */
+  trainLoss: number;
+}
+interface Ended {
+  rows: Row[];
+  images: number;
+  alive: boolean;
+  hash: string;
+}
+
+/** What a pool says: `done` in progress is the share of all its jobs' steps. */
+type PoolMessage =
+  | { type: "progress"; done: number }
+  | { type: "result"; index: number; ended: Ended }
+  | { type: "error"; text: string }
+  | { type: "done" | "hidden" | "shown" };
+
 /** How a series is drawn. */
 interface Look {
   colour: string;
