@@ -12,15 +12,17 @@ from tables import arranged, run_rows
 
 from bnbook import chapters
 from bnbook import lab as labs
-from bnbook.lab import digits
-from bnbook.lab.browser import browser
+from bnbook.lab import bands as recorded_bands
+from bnbook.lab import digits, element
+from bnbook.lab.settings import fallback, settings
 from bnbook.run import Run
 
 PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><title>Lab</title><link rel="icon" href="data:,">
 <meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="{0}lab.css"><script defer src="{0}lab.js"></script>
 <style>:root {{ color-scheme: light dark }} body {{ font-family: sans-serif; margin: 1rem }}</style>
-<main>{}</main></html>"""
+<main>{1}</main></html>"""
 #: Every chapter's, by its name.
 PRESETS = {one.preset.name: one.preset for one in chapters.CHAPTERS if one.preset}
 LEARNING_RATE = PRESETS["learning-rate"]
@@ -43,16 +45,31 @@ def recorded():
     return arranged(rows, ["batch", "none"])
 
 
+def write_page(path, *elements, root=""):
+    """A page with these elements and, in the folder that `root` leads to, the front end."""
+    pieces = (element.Html(one.kind, one.data, one.fallback) for one in elements)
+    text = "".join(one._repr_html_() for one in pieces)
+    path.write_text(PAGE.format(root, text), encoding="utf-8")
+    for name in (element.SCRIPT, element.STYLE):
+        (path.parent / root / name).write_text(element.built(name), encoding="utf-8")
+
+
+def training_lab(preset=LEARNING_RATE):
+    """A preset's lab as a page has it."""
+    return element.Html("lab", settings(preset), fallback(preset))
+
+
 def write_site(root):
-    """A site in small: a chapter for every preset, beside the folder with the digits."""
+    """A site in small: a chapter for every preset, beside the folder with the data."""
     for name in ("chapters", "data"):
         (root / name).mkdir()
     shutil.copy(digits.path(), root / digits.ADDRESS)
+    text = recorded_bands.script(recorded())
+    (root / recorded_bands.ADDRESS).write_text(text, encoding="utf-8")
     for preset in PRESETS.values():
-        text = PAGE.format(browser(preset, recorded()).html)
-        (root / f"chapters/{preset.name}.html").write_text(text, encoding="utf-8")
-    both = browser(LEARNING_RATE, recorded()).html + labs.recorded(recorded()).html
-    (root / "chapters/both.html").write_text(PAGE.format(both), encoding="utf-8")
+        write_page(root / f"chapters/{preset.name}.html", training_lab(preset), root="../")
+    both = training_lab(), labs.recorded(recorded())
+    write_page(root / "chapters/both.html", *both, root="../")
 
 
 @contextlib.contextmanager
@@ -86,7 +103,7 @@ def press(page, name):
 
 
 def wait_for(page, state):
-    page.wait_for_selector(f".bn-browser[data-state={state}]")
+    page.wait_for_selector(f".bn-lab[data-state={state}]")
 
 
 def train(page):
@@ -147,7 +164,7 @@ def slide(page, name, *keys):
 
 def prints(page):
     """What is shown to compare two machines by: last losses and the bits of all weights."""
-    details = page.locator(".bn-browser details.current")
+    details = page.locator(".bn-lab details.current")
     if not details.get_attribute("open"):
         details.locator("summary").click()
     return page.locator(".prints").inner_text()

@@ -1,4 +1,4 @@
-"""The lab's outputs, without a browser: summaries, predictions, checks, one call for all."""
+"""The elements without a browser: their data, what is seen without scripts, one call for all."""
 
 import json
 import math
@@ -13,8 +13,9 @@ from tables import arranged, run_rows
 from bnbook import chapters, findings
 from bnbook import lab as labs
 from bnbook.errors import BookError
-from bnbook.lab.page import assemble, markdown
+from bnbook.lab.element import Html, markdown
 from bnbook.lab.recorded import grid
+from bnbook.lab.sigmoid import straight
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
@@ -134,55 +135,88 @@ def test_the_lab_of_chapter_two_covers_the_grid_that_the_book_promises():
 
 
 def test_sliders_start_at_the_nearest_recorded_setting():
-    html = labs.recorded(small_frame(), lr=0.7, batch_size=500).html
-    assert re.search(r'name="lr" min="0" max="1" step="1"\nvalue="1" aria-valuetext="1"', html)
-    assert re.search(r'name="batch" min="0" max="1" step="1"\nvalue="1" aria-valuetext="128"', html)
-
-
-def test_a_slider_with_nothing_to_slide_is_hidden():
-    frame = small_frame()
-    html = labs.recorded(frame[frame["batch_size"] == 128]).html
-    controls = re.findall(r'<div class="control"( hidden)?>', html)
-    assert controls == ["", " hidden"]  # the learning rate, and the one batch size
+    assert labs.recorded(small_frame(), lr=0.7, batch_size=500).data["start"] == (1, 1)
 
 
 def test_without_scripts_the_table_holds_every_recorded_setting():
-    html = labs.recorded(small_frame()).html
-    table = html[html.index("<tbody>") : html.index("</tbody>")]
+    fallback = labs.recorded(small_frame()).fallback
+    table = fallback[fallback.index("<tbody>") : fallback.index("</tbody>")]
     assert table.count("<tr>") == 3  # batch 32 has runs at one learning rate only
     assert "96.0\xa0% [93.5,\xa098.5]" in table
+    assert "96.0\xa0%" not in fallback[fallback.index("</tbody>") :]
+
+
+def test_the_loss_axis_spans_the_finite_losses():
+    frame = small_frame()
+    low, high = grid(frame)["losses"]
+    finite = frame["train_loss"][np.isfinite(frame["train_loss"])]
+    assert (low, high) == pytest.approx((finite.min(), finite.max()), rel=1e-3)
+
+
+# The sigmoid
+
+
+def test_every_place_of_the_sliders_has_its_line():
+    data = labs.sigmoid_sliders().data
+    gamma, beta = (data[name].index(value) for name, value in (("gammas", 2.0), ("betas", -1.5)))
+    found = straight(2.0, -1.5)
+    expected = [found["slope"], found["intercept"], 100 * found["fit"], 100 * found["inside"]]
+    for written, exact, step in zip(
+        data["fits"][gamma][beta], expected, (1e-4, 1e-4, 0.1, 1), strict=True
+    ):
+        assert written == pytest.approx(exact, abs=step / 2)
+
+
+def test_without_scripts_the_sigmoid_is_a_table():
+    fallback = labs.sigmoid_sliders().fallback
+    assert "98.4 % of the variance of the output; 68 % of the inputs" in fallback
+    assert re.search(
+        r'<th scope="row">1</th><td>68.0 %</td><td>86.3 %</td><td>98.4 %</td>', fallback
+    )
 
 
 # What every output keeps to
 
 
-def test_an_output_has_nothing_that_markdown_would_take_for_its_own():
-    outputs = (
+def html(one):
+    """What a page has of an element, whether or not it is a widget here."""
+    return Html(one.kind, one.data, one.fallback)._repr_html_()
+
+
+def outputs():
+    return (
         labs.recorded(small_frame()),
+        labs.sigmoid_sliders(),
         labs.predict("a-b", "Is $x$ `y`?\n\nThink.", ["yes", "no"]),
         labs.revisit("a-b", "no", "First.\n\nSecond: $x^2$."),
     )
-    for output in outputs:
-        lines = output.html.splitlines()
-        assert all(line and not line.startswith(" ") for line in lines)
-        assert "$" not in output.html
-        assert "`" not in output.html
-        assert not re.search(r"(src|href)=.?(https?:)?//", output.html)
+
+
+def test_an_output_has_nothing_that_markdown_would_take_for_its_own():
+    for output in outputs():
+        text = html(output)
+        assert all(line and not line.startswith(" ") for line in text.splitlines())
+        assert "$" not in text
+        assert "`" not in text
+        assert not re.search(r"(src|href)=.?(https?:)?//", text)
+
+
+def test_a_page_carries_an_elements_data_and_no_script_of_its_own():
+    for output in outputs():
+        text = html(output)
+        assert re.findall("<script[^>]*>", text) == ['<script type="application/json">']
+        assert "<style" not in text
+        assert json.loads(re.search(">({.*})</script>", text)[1]) == json.loads(
+            json.dumps(output.data)
+        )
 
 
 def test_data_cannot_break_out_of_its_script():
-    nasty = {"text": "</script><b>&$x$"}
-    html = assemble("predict", "", nasty).html
-    embedded = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', html)
-    assert embedded
-    assert "<" not in embedded[1]
-    assert "$" not in embedded[1]
-    assert json.loads(embedded[1]) == nasty
-
-
-def test_two_outputs_of_the_same_content_have_ids_of_their_own():
-    ids = [re.search('id="([^"]+)"', labs.recorded(small_frame()).html)[1] for _ in range(2)]
-    assert ids[0] != ids[1]
+    nasty = {"text": "</script><b>&$x$`"}
+    text = Html("predict", nasty, "")._repr_html_()
+    embedded = re.search(r'<script type="application/json">(.*?)</script>', text)[1]
+    assert not set("<>&$`") & set(embedded)
+    assert json.loads(embedded) == nasty
 
 
 def test_markdown_becomes_html_with_mathml():
@@ -235,24 +269,18 @@ def test_a_published_page_gets_both_labs_and_where_the_bands_come_from(displayed
     assert displayed() == [{"text/html"}, {"text/markdown"}, {"text/html"}]
 
 
-def test_a_live_notebook_gets_a_widget_to_train_with_and_the_recorded_lab(displayed):
+def test_a_live_notebook_gets_both_labs_as_widgets_and_keeps_their_fallbacks(displayed):
     widget = "application/vnd.jupyter.widget-view+json"
-    assert displayed(train_size=200, epochs=1) == [{widget, "text/html"}, {"text/html"}]
-
-
-def test_a_training_lab_on_a_published_page_says_where_it_lives(monkeypatch):
-    monkeypatch.setenv("BNBOOK_RENDER", "1")
-    assert set(labs.TrainingLab()._repr_mimebundle_()) == {"text/html"}
+    assert displayed() == [{widget, "text/html"}] * 2
 
 
 # Predictions
 
 
-def test_choices_are_radio_buttons_in_a_labelled_group():
-    html = labs.predict("bias", "What changes?", ["Nothing", "A <lot>"]).html
-    assert html.count('type="radio"') == 2
-    assert 'value="A &lt;lot&gt;"' in html
-    assert "<legend>" in html
+def test_the_question_and_its_choices_can_be_read_without_scripts():
+    fallback = labs.predict("bias", "What does $x$ change?", ["Nothing", "Not *all*"]).fallback
+    assert "<math" in fallback
+    assert fallback.index("Nothing") < fallback.index("Not <em>all</em>")
 
 
 @pytest.mark.parametrize(
@@ -270,10 +298,9 @@ def test_a_question_that_cannot_be_asked_is_refused(arguments, message):
 
 
 def test_the_evidence_can_be_read_without_scripts():
-    html = labs.revisit("bias", "Nothing", "Because *why*.").html
-    assert "<strong>Nothing</strong>" in html
-    assert "Because <em>why</em>." in html
-    assert 'href="#predict-bias"' in html
+    fallback = labs.revisit("bias", "Nothing", "Because *why*.").fallback
+    assert "<strong>Nothing</strong>" in fallback
+    assert "Because <em>why</em>." in fallback
 
 
 # Self-checks

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from lab_pages import PAGE, serving
+from lab_pages import serving, write_page
 from tables import arranged, run_rows
 
 from bnbook import lab as labs
@@ -36,14 +36,14 @@ def frame():
 def opened(page, tmp_path):
     """The recorded lab in a bare file, opened from disk."""
     path = tmp_path / "lab.html"
-    path.write_text(PAGE.format(labs.recorded(frame(), lr=0.1).html), encoding="utf-8")
+    write_page(path, labs.recorded(frame(), lr=0.1))
     page.goto(path.as_uri())
     page.wait_for_selector("[data-ready]")
     return page
 
 
 def curve(page, chart="accuracy", arm="With batch norm"):
-    return page.locator(f".{chart} g[data-arm='{arm}'] .mean").get_attribute("d")
+    return page.locator(f".{chart} g[data-curve='{arm}'] path").first.get_attribute("d")
 
 
 def announced(page):
@@ -60,7 +60,9 @@ def test_an_arrow_key_moves_the_slider_the_curve_and_the_announcement(opened):
     assert slider.get_attribute("aria-valuetext") == "1"
     assert curve(opened) != before
     opened.wait_for_function("document.querySelector('.announcer').textContent")
-    assert announced(opened).startswith("Learning rate 1, batch size 128. With batch norm: 3 of 3")
+    assert announced(opened).startswith(
+        "Learning rate 1 and batch size 128. With batch norm: 3 of 3"
+    )
     first = announced(opened)
     opened.keyboard.press("ArrowRight")
     opened.wait_for_function(
@@ -81,7 +83,7 @@ def test_a_dragged_slider_announces_only_where_it_rests(opened):
     opened.wait_for_timeout(900)
     said = opened.evaluate("window.said")
     assert len(said) == 1
-    assert said[0].startswith("Learning rate 1,")
+    assert said[0].startswith("Learning rate 1 and")
 
 
 def test_a_setting_without_runs_shows_the_nearest_and_says_so(opened):
@@ -96,10 +98,10 @@ def test_a_setting_without_runs_shows_the_nearest_and_says_so(opened):
 def test_each_curve_can_be_hidden(opened):
     opened.get_by_role("checkbox", name="Without").focus()
     opened.keyboard.press("Space")
-    assert opened.locator(".accuracy g[data-arm]").count() == 1
-    assert opened.locator(".loss g[data-arm]").count() == 1
+    assert opened.locator(".accuracy g[data-curve]").count() == 1
+    assert opened.locator(".loss g[data-curve]").count() == 1
     opened.get_by_role("checkbox", name="With batch norm").click()
-    assert opened.locator(".accuracy g[data-arm]").count() == 0
+    assert opened.locator(".accuracy g[data-curve]").count() == 0
     assert "Tick a box" in opened.locator(".summary").inner_text()
 
 
@@ -113,7 +115,7 @@ def test_the_table_says_in_numbers_what_the_curves_show(opened):
 
 
 def test_curves_differ_by_more_than_colour(opened):
-    dashes = opened.locator(".accuracy .mean").evaluate_all(
+    dashes = opened.locator(".accuracy g[data-curve] path:first-child").evaluate_all(
         "nodes => nodes.map((n) => n.getAttribute('stroke-dasharray'))"
     )
     assert len(set(dashes)) == 2
@@ -144,49 +146,91 @@ def test_a_phone_needs_no_sideways_scrolling(opened):
 
 def test_two_labs_on_a_page_do_not_disturb_each_other(page, tmp_path):
     path = tmp_path / "two.html"
-    both = labs.recorded(frame()).html + labs.recorded(frame()).html
-    path.write_text(PAGE.format(both), encoding="utf-8")
+    write_page(path, labs.recorded(frame()), labs.recorded(frame()))
     page.goto(path.as_uri())
     second = page.locator(".bn-recorded").nth(1)
-    untouched = page.locator(".bn-recorded .accuracy .mean").first.get_attribute("d")
+    curves = page.locator(".bn-recorded .accuracy g[data-curve] path")
+    untouched = curves.first.get_attribute("d")
     second.get_by_role("slider", name="Learning rate").focus()
     page.keyboard.press("End")
-    assert page.locator(".bn-recorded .accuracy .mean").first.get_attribute("d") == untouched
+    assert curves.first.get_attribute("d") == untouched
     assert second.locator("output").first.inner_text() == "4"
 
 
 def test_without_scripts_the_numbers_are_still_there(browser, tmp_path):
     path = tmp_path / "lab.html"
-    path.write_text(PAGE.format(labs.recorded(frame()).html), encoding="utf-8")
+    write_page(path, labs.recorded(frame()))
     with contextlib.closing(browser.new_context(java_script_enabled=False)) as context:
         page = context.new_page()
         page.goto(path.as_uri())
         assert page.get_by_text("The sliders need JavaScript").is_visible()
-        assert not page.locator(".controls").is_visible()
+        assert not page.get_by_role("slider").count()
         page.locator("summary", has_text="All recorded settings").click()
         assert page.locator(".all tbody tr").first.is_visible()
+
+
+def test_a_slider_with_nothing_to_slide_is_hidden(page, tmp_path):
+    one = frame()
+    write_page(tmp_path / "lab.html", labs.recorded(one[one["batch_size"] == 128]))
+    page.goto((tmp_path / "lab.html").as_uri())
+    assert page.get_by_role("slider", name="Learning rate").is_visible()
+    assert not page.get_by_role("slider", name="Batch size").count()
+
+
+def test_the_single_seeds_and_their_interval_lie_beneath_the_mean(opened):
+    for arm in ("With batch norm", "Without"):
+        band = opened.locator(f".accuracy g[data-band='{arm}']")
+        assert band.locator(".seed").count() == 3
+        assert band.locator("path:not(.seed)").count() == 1
+        assert opened.locator(f".loss g[data-band='{arm}'] .seed").count() == 3
+
+
+# The sigmoid
+
+
+@pytest.fixture
+def sigmoid(page, tmp_path):
+    write_page(tmp_path / "sigmoid.html", labs.sigmoid_sliders())
+    page.goto((tmp_path / "sigmoid.html").as_uri())
+    return page
+
+
+def test_the_sigmoids_sliders_move_its_inputs_its_line_and_its_words(sigmoid):
+    said, line, inputs = (sigmoid.locator(one) for one in (".said", "path.line", "path.inputs"))
+    assert said.inner_text().startswith("A straight line explains 98.4 % of the variance")
+    before = line.get_attribute("d"), inputs.get_attribute("d")
+    sigmoid.get_by_role("slider", name="gamma").press("End")
+    assert said.inner_text().startswith("A straight line explains 75.2 % of the variance")
+    assert line.get_attribute("d") != before[0]
+    assert inputs.get_attribute("d") != before[1]
+    beta = sigmoid.get_by_role("slider", name="beta")
+    beta.press("Home")
+    assert beta.get_attribute("aria-valuetext") == "\N{MINUS SIGN}4"
+
+
+def test_what_the_sigmoids_sliders_start_at_is_marked(sigmoid):
+    marks = sigmoid.locator(".ticks span").all_inner_texts()
+    assert marks == ["0.25", "1", "8", "−4", "−2", "0", "2", "4"]
+    assert sigmoid.get_by_role("slider", name="gamma").get_attribute("aria-valuetext") == "1"
 
 
 # Predict and revisit
 
 
-def chapter(answer="Nothing: $x$ stays"):
-    choices = ["Nothing: $x$ stays", "Accuracy falls"]
-    question = labs.predict("bias", "What does removing a bias change?", choices)
-    return PAGE.format(question.html + labs.revisit("bias", answer, "The *same* function.").html)
-
-
 @pytest.fixture
 def served(tmp_path):
     """The address of a chapter with a question, over http."""
-    (tmp_path / "chapter.html").write_text(chapter(), encoding="utf-8")
+    choices = ["Nothing: $x$ stays", "Accuracy falls"]
+    question = labs.predict("bias", "What does removing a bias change?", choices)
+    answer = labs.revisit("bias", choices[0], "The *same* function.")
+    write_page(tmp_path / "chapter.html", question, answer)
     with serving(tmp_path) as address:
         yield f"{address}/chapter.html"
 
 
 def test_a_prediction_outlives_a_reload_and_meets_the_evidence(page, served):
     page.goto(served)
-    revisit = page.locator(".bn-predict").nth(1)
+    revisit = page.locator(".bn-revisit")
     assert "What did you expect?" in revisit.inner_text()
     page.get_by_role("radio", name="Accuracy falls").focus()
     page.keyboard.press("Space")
@@ -207,13 +251,13 @@ def test_a_prediction_works_where_storage_is_forbidden(page, served):
     )
     page.goto(served)
     page.get_by_role("radio", name="Accuracy falls").check()
-    assert "You predicted: Accuracy falls." in page.locator(".bn-predict").nth(1).inner_text()
+    assert "You predicted: Accuracy falls." in page.locator(".bn-revisit").inner_text()
 
 
 def test_a_question_with_its_answer_replies_at_once(page, tmp_path):
     path = tmp_path / "quick.html"
     asked = labs.predict("quick", "Is it one?", ["One", "Two"], answer="One")
-    path.write_text(PAGE.format(asked.html), encoding="utf-8")
+    write_page(path, asked)
     page.goto(path.as_uri())
     page.get_by_role("radio", name="Two").check()
     assert page.locator(".reply").inner_text() == "The evidence says otherwise: One"

@@ -4,8 +4,6 @@ import re
 
 import pytest
 from lab_pages import (
-    LEARNING_RATE,
-    PAGE,
     PRESETS,
     SHORT,
     opened,
@@ -14,28 +12,25 @@ from lab_pages import (
     status,
     step,
     train,
+    training_lab,
     wait_for,
     wait_for_no_worker,
     wait_for_step,
+    write_page,
 )
-
-from bnbook.lab.browser import browser
 
 pytestmark = pytest.mark.browser
 
 
 def test_twenty_labs_started_and_closed_leave_no_worker(page, lab_site):
-    text = "".join(browser(LEARNING_RATE).html for _ in range(20))
-    (lab_site / "chapters/twenty.html").write_text(PAGE.format(text), encoding="utf-8")
+    write_page(lab_site / "chapters/twenty.html", *[training_lab()] * 20, root="../")
     page.goto((lab_site / "chapters/twenty.html").as_uri())
     page.wait_for_selector("[data-ready]")
     click = "name => document.querySelectorAll(name).forEach((button) => button.click())"
     page.evaluate(click, "button[name=train]")
     page.wait_for_function("document.querySelectorAll('[data-state=training]').length > 9")
-    page.evaluate(click, ".bn-browser:nth-child(-n + 15) button[name=reset]")
-    page.wait_for_function("document.querySelectorAll('[data-state=idle]').length > 0")
     assert page.workers
-    page.evaluate("document.querySelector('main').remove()")
+    page.evaluate(click, "button[name=reset]")
     wait_for_no_worker(page)
 
 
@@ -75,7 +70,7 @@ def test_without_simd_the_lab_says_so_and_the_recorded_lab_stays(page, lab_site)
     page.add_init_script("WebAssembly.validate = () => false")
     lab = opened(page, lab_site, "both")
     assert lab.get_by_text("This browser cannot train here").is_visible()
-    assert lab.locator(".bn-browser input, .bn-browser select").first.is_disabled()
+    assert lab.locator(".bn-lab input, .bn-lab select").first.is_disabled()
     assert not lab.get_by_role("button", name="Train here").is_visible()
     slider = lab.locator(".bn-recorded").get_by_role("slider", name="Learning rate")
     slider.press("ArrowRight")
@@ -127,7 +122,7 @@ def test_a_phone_needs_no_sideways_scrolling(page, lab_site, preset):
       return a.left >= b.left - 1 && a.right <= b.right + 1; })"""
     assert lab.locator("figure svg text").evaluate_all(inside)
     controls = "input[type=range], select, button, .name:has(input), .toggles label"
-    heights = lab.locator(f".bn-browser :is({controls})").evaluate_all(
+    heights = lab.locator(f".bn-lab :is({controls})").evaluate_all(
         "nodes => nodes.filter((n) => n.offsetParent).map((n) => n.getBoundingClientRect().height)"
     )
     assert min(heights) >= 24  # WCAG 2.2, target size
@@ -136,9 +131,7 @@ def test_a_phone_needs_no_sideways_scrolling(page, lab_site, preset):
 @pytest.mark.parametrize("width", [320, 420, 560, 640, 900])
 def test_settings_stand_beside_their_names_however_wide_the_lab_is(lab, width):
     lab.locator(".more > summary").click()
-    lab.evaluate(
-        "width => { document.querySelector('.bn-browser').style.width = `${width}px` }", width
-    )
+    lab.evaluate("width => { document.querySelector('.bn-lab').style.width = `${width}px` }", width)
     crowded = lab.evaluate(
         """() => [...document.querySelectorAll(".net .field")].filter((field) => {
           const [name, choice] = [...field.children].map((box) => box.getBoundingClientRect());
@@ -215,7 +208,7 @@ def test_what_was_recorded_for_longer_ends_at_the_axis(page, lab_site):
 
 
 def test_everything_can_be_reached_by_keyboard(lab):
-    wanted = lab.locator(".bn-browser :is(input, select, button, summary, a)").evaluate_all(
+    wanted = lab.locator(".bn-lab :is(input, select, button, summary, a)").evaluate_all(
         """nodes => nodes.filter((n) => !n.disabled && n.offsetParent && n.checkVisibility())
         .map((n) => n.name || n.textContent)"""
     )

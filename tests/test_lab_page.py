@@ -5,27 +5,21 @@ import itertools
 import json
 import re
 from base64 import b64decode
-from collections import Counter
-from html.parser import HTMLParser
+from html import unescape
 
 import numpy as np
 import pytest
-from lab_pages import PRESETS
+from lab_pages import PRESETS, training_lab
 from tables import arranged, run_rows
 
 from bnbook import chapters, data, findings
 from bnbook.lab import digits, presets
-from bnbook.lab.browser import SCRIPTS, SHARE, bands, browser, net_code
-from bnbook.lab.page import joined
+from bnbook.lab.bands import SHARE, bands
+from bnbook.lab.settings import net_code, settings
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
 each = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
-
-
-def page_data(page):
-    text = re.search(r'<script type="application/json"[^>]*>(.*?)</script>', page.html, re.DOTALL)
-    return json.loads(text[1])
 
 
 # Digits
@@ -47,7 +41,7 @@ def test_a_page_knows_the_digits_that_it_trains_on():
     script = digits.path().read_text()
     assert digits.checksum(script) == digits.CHECKSUM
     assert digits.checksum(script.replace("A", "B", 1)) != digits.CHECKSUM
-    assert page_data(browser(PRESETS["learning-rate"]))["checksum"] == digits.CHECKSUM
+    assert settings(PRESETS["learning-rate"])["checksum"] == digits.CHECKSUM
 
 
 def test_the_digits_are_light_enough_to_be_fetched_over_a_slow_line():
@@ -134,75 +128,25 @@ def test_all_bands_together_stay_small(all_bands):
 # Markup
 
 
-class Reader(HTMLParser):
-    """Ids, controls without a label, and what is chosen."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.ids, self.unlabelled, self.chosen, self.values = [], [], {}, {}
-        self.labels, self.in_label, self.select = set(), 0, None
-        self.feed(text)
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        if "id" in found:
-            self.ids.append(found["id"])
-        if tag == "label":
-            self.in_label += 1
-            self.labels.add(found.get("for"))
-        if tag in ("input", "select"):
-            labelled = self.in_label or found.get("id") in self.labels or "aria-label" in found
-            if not labelled:
-                self.unlabelled.append(found)
-            self.select = found["name"]
-            self.values[found["name"]] = found.get("value")
-        if tag == "option" and "selected" in found:
-            self.chosen.setdefault(self.select, []).append(found["value"])
-
-    def handle_endtag(self, tag):
-        self.in_label -= tag == "label"
-
-
 @each
 def test_a_lab_starts_with_the_settings_of_its_preset(preset):
-    page = browser(preset)
-    read, content = Reader(page.html), page_data(page)
-    assert content["lrs"][int(read.values["lr"])] == preset.lr
-    assert content["batch_sizes"][int(read.values["batch"])] == preset.batch_size
-    assert read.chosen["epochs"] == [str(preset.epochs)]
-    assert [net["code"] for net in content["nets"]] == [net_code(net.run) for net in preset.nets]
-    for slot in range(4):
-        assert read.chosen[f"slot{slot}"] == [net.run.norms[slot] for net in preset.nets]
-
-
-@each
-def test_every_setting_of_both_nets_has_a_labelled_control(preset):
-    read = Reader(browser(preset).html)
-    assert read.unlabelled == []
-    for name in ("biases", "affine", "activation", "trained"):
-        assert len(read.chosen[name]) == 2
-
-
-def test_two_labs_on_a_page_share_no_id():
-    preset = PRESETS["lite"]
-    read = Reader(browser(preset).html + browser(preset).html)
-    assert Counter(read.ids).most_common(1)[0][1] == 1
+    found = settings(preset)
+    assert found["start"] == {
+        "lr": preset.lr,
+        "batch": preset.batch_size,
+        "epochs": preset.epochs,
+    }
+    assert [net["code"] for net in found["nets"]] == [net_code(net.run) for net in preset.nets]
 
 
 @each
 def test_nothing_in_a_lab_ends_its_html_or_opens_a_formula(preset):
-    html = browser(preset).html
+    html = training_lab(preset)._repr_html_()
     assert all(line and line == line.strip() for line in html.split("\n"))
     assert not set("$`") & set(html)
+    assert preset.ask in unescape(html)  # for those who read without scripts
 
 
-def test_the_modules_of_a_lab_are_one_script_without_imports():
-    script = joined(*SCRIPTS, "browser")
-    names = re.findall(r"^(?:async )?(?:function|const|let) (\w+)", script, re.MULTILINE)
-    assert not re.search(r"^(import|export)\b", script, re.MULTILINE)
-    assert [name for name, n in Counter(names).items() if n > 1] == []
-
-
-def test_a_lab_without_records_has_no_bands():
-    assert page_data(browser(PRESETS["affine"]))["bands"] is None
-    assert page_data(browser(PRESETS["affine"], recorded()))["bands"]["seeds"] == 3
+@each
+def test_what_a_lab_adds_to_its_page_is_light(preset):
+    assert len(gzip.compress(training_lab(preset)._repr_html_().encode())) <= 3_000

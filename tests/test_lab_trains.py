@@ -25,7 +25,7 @@ from lab_pages import (
 
 from bnbook import data, norms, streams, training
 from bnbook.lab import digits
-from bnbook.lab.browser import net_code
+from bnbook.lab.settings import net_code
 from bnbook.run import Run
 
 pytestmark = pytest.mark.browser

@@ -6,6 +6,7 @@ import time
 
 import ipywidgets
 import pytest
+from bnbook.lab.slider import Slider
 from lab_pages import PRESETS
 from live import PATIENCE, tiny
 from traitlets import TraitError
@@ -15,7 +16,6 @@ from bnbook import training
 from bnbook.errors import BookError
 from bnbook.lab import kernel, presets
 from bnbook.lab.session import Training
-from bnbook.lab.slider import Slider
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 

@@ -25,18 +25,18 @@ def address(request, built):
 
 
 FOCUSED = "document.activeElement.name"
-STATE = "document.querySelector('.bn-browser').dataset.state"
-RATE = "document.querySelector('.bn-browser [name=lr]').getAttribute('aria-valuetext')"
+STATE = "document.querySelector('.bn-lab').dataset.state"
+RATE = "document.querySelector('.bn-lab [name=lr]').getAttribute('aria-valuetext')"
 
 
 @pytest.mark.parametrize("name", ["firefox", "webkit"])
 def test_a_lab_trains_by_keyboard_to_the_same_bits(request, name, in_chromium, address):
     one = request.getfixturevalue(name)
     one.open(f"{address}/{LABS}{SHORT}")
-    one.wait("document.querySelector('.bn-browser[data-ready]') !== null")
+    one.wait("document.querySelector('.bn-lab[data-ready]') !== null")
     assert one.ask(RATE) == "1"
 
-    one.ask("document.querySelector('.bn-browser [name=lr]').focus()")
+    one.ask("document.querySelector('.bn-lab [name=lr]').focus()")
     one.press("ArrowRight")
     assert one.wait(f"{RATE} !== '1' && {RATE}") == "1.25"
     one.press("ArrowLeft")
@@ -46,7 +46,7 @@ def test_a_lab_trains_by_keyboard_to_the_same_bits(request, name, in_chromium, a
     one.press("Space")
     assert one.wait(f"['done', 'failed'].includes({STATE}) && {STATE}") == "done"
     assert one.ask(FOCUSED) == "train"
-    one.ask("document.querySelector('.bn-browser .current').open = true")
+    one.ask("document.querySelector('.bn-lab .current').open = true")
     assert one.wait("document.querySelector('.prints')?.textContent") == in_chromium
 
 

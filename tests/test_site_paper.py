@@ -83,7 +83,7 @@ def test_the_tables_of_the_labs_are_printed_in_full(browser, built, pdftotext, t
     with Visit(browser, built, LABS) as visit:
         rows = visit.page.locator(".bn-recorded .all tbody tr").count()
         visit.page.pdf(path=tmp_path / "page.pdf", format="A4", prefer_css_page_size=True)
-        tables = visit.page.locator(".bn-browser .current tbody tr").count()
+        tables = visit.page.locator(".bn-lab .current tbody tr").count()
         visit.page.emulate_media(media="print")
         shown = visit.page.locator(".bn-recorded .all tbody tr").last.is_visible()
     assert rows > 20

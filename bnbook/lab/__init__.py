@@ -6,9 +6,10 @@ import pandas as pd
 from IPython.display import display
 
 from bnbook import findings
+from bnbook.lab import element
 from bnbook.lab.bands import PAGE
 from bnbook.lab.check import check
-from bnbook.lab.element import element, rendering
+from bnbook.lab.element import rendering
 from bnbook.lab.grade import grade_batch_norm
 from bnbook.lab.predict import predict, revisit
 from bnbook.lab.presets import Preset
@@ -47,7 +48,7 @@ def lab(
     """
     parts: list[object]
     if rendering():
-        own = element("lab", settings(preset), fallback(preset))
+        own = element.element("lab", settings(preset), fallback(preset))
         parts = [own, findings.provenance(PAGE)]  # where the runs beside the reader's come from
     else:
         parts = [TrainingLab(preset, **training)]

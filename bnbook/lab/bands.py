@@ -74,9 +74,12 @@ PAGE = Experiment(
 )
 
 
-def script() -> str:
-    """Write the bands as a script: a page that is opened from disk may load nothing else."""
-    summary = bands(findings.load(PAGE))
+def script(frame: pd.DataFrame) -> str:
+    """Write the bands of `frame` as a script: a page that is opened from disk loads nothing else.
+
+    `frame` is `findings.load(PAGE)`, or a part of it.
+    """
+    summary = bands(frame)
     return f"globalThis.bnBands = {json.dumps(summary, separators=(',', ':'))};\n"
 
 

@@ -1,6 +1,5 @@
 """Looks and axes that the labs share with each other, and with the figures."""
 
-import math
 from collections.abc import Sequence
 
 from bnbook.theme import PALETTE
@@ -25,13 +24,3 @@ LOSS_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
 def top_accuracy(accuracies: Sequence[float]) -> float:
     """Choose where the accuracy axis ends."""
     return max(TOP_ACCURACY, min(PERFECT, max(accuracies, default=0.0)))
-
-
-def loss_ticks(losses: Sequence[float]) -> list[float]:
-    """Choose ticks that enclose the finite losses, as far as the axis goes."""
-    finite = [min(max(y, LOSS_TICKS[0]), LOSS_TICKS[-1]) for y in losses if math.isfinite(y)]
-    if not finite:
-        return [tick for tick in LOSS_TICKS if 0.03 <= tick <= 3]
-    low = max(tick for tick in LOSS_TICKS[:-1] if tick <= min(finite))
-    high = min(tick for tick in LOSS_TICKS[1:] if tick >= max(finite))
-    return [tick for tick in LOSS_TICKS if low <= tick <= max(high, 3 * low)]

@@ -24,7 +24,9 @@ def predict(
     asked = markdown(question)
     options = [{"value": choice, "html": markdown(choice)} for choice in choices]
     listed = "".join(f"<li>{one['html']}</li>" for one in options)
-    fallback = f'<p id="predict-{question_id}"><strong>Predict</strong> {asked}</p><ul>{listed}</ul>'
+    fallback = (
+        f'<p id="predict-{question_id}"><strong>Predict</strong> {asked}</p><ul>{listed}</ul>'
+    )
     data = {"id": question_id, "question_html": asked, "choices": options, "answer": answer}
     return element("predict", data, fallback)
 

@@ -3,10 +3,9 @@
 One description for both fronts: the lab on the page and the one in Jupyter.
 """
 
-import itertools
 from dataclasses import dataclass, replace
 
-from bnbook import data, models
+from bnbook import data
 from bnbook.experiment import BATCH_NORM
 from bnbook.run import Run
 
@@ -25,7 +24,13 @@ NORMS = {
     "variance": "Variance only",
     "none": "None",
 }
-#: What a norm is called in a link.
+#: The same in the middle of a sentence, and in a link.
+NORM_PHRASES = {
+    "batch": "batch norm",
+    "mean": "mean-only norm",
+    "variance": "variance-only norm",
+    "none": "no norm",
+}
 NORM_LETTERS = {"batch": "b", "mean": "m", "variance": "v", "none": "n"}
 AFFINE = {
     "both": "Both learned",

@@ -13,13 +13,11 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.errors import BookError
-from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, loss_ticks, top_accuracy
 from bnbook.lab.element import Html, Widget, element
+from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, top_accuracy
 
 Cell: TypeAlias = dict[str, Any]
 
-#: Labels under a slider, at most: more would run into each other on a phone.
-MOST_TICKS = 11
 #: An interval is drawn from so many seeds on.
 FEWEST_SEEDS = 3
 NEEDED = (
@@ -35,7 +33,7 @@ def recorded(
     lr: float = 0.1,
     batch_size: int = 128,
 ) -> Html | Widget:
-    """Build a page's lab from recorded runs, e.g. `findings.load("learning-rate")`.
+    """Build sliders over recorded runs, e.g. `findings.load("learning-rate")`.
 
     `arms` maps what a curve is called to an arm of the experiment; by default all runs without
     padding that have batch norm in every slot, and those that have none. `lr` and `batch_size`
@@ -48,7 +46,7 @@ def recorded(
 
 
 def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str, Any]:
-    """Summarize recorded runs as the page's script wants them, JSON-able.
+    """Summarize recorded runs, JSON-able; `RecordedData` in `web/types.d.ts` names the parts.
 
     `cells[arm][batch size][learning rate]` (indices into the other lists) is None or holds mean
     and 95 % interval of the validation accuracy after each epoch of `at`, the mean training loss,
@@ -62,6 +60,7 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
         raise BookError("no recorded runs with or without batch norm to show; run the sweep first")
     runs = pd.concat(chosen.values())
     at = sorted(findings.filled(runs)["epoch"].unique().tolist())
+    losses = runs["train_loss"][np.isfinite(runs["train_loss"])]
     lrs = sorted(runs["lr"].unique().tolist())
     batch_sizes = sorted(runs["batch_size"].unique().tolist())
     cells = [
@@ -78,7 +77,8 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
         "at": at,
         "best": top_accuracy(runs["val_accuracy"].tolist()),
         "accuracy_ticks": ACCURACY_TICKS,
-        "loss_ticks": loss_ticks(runs["train_loss"].tolist()),
+        "loss_ticks": LOSS_TICKS,
+        "losses": [_rounded(losses.min()), _rounded(losses.max())],
         "cells": cells,
         "about": _about(runs),
     }
@@ -192,28 +192,27 @@ def _nearest(values: list[float], wanted: float) -> int:
 
 def _table(data: dict[str, Any]) -> str:
     """Write how the runs ended at every setting: what is left of the lab without scripts."""
-    arms = [escape(arm["label"]) for arm in data["arms"]]
-    heads = "".join(f'<th scope="colgroup" colspan="2">{arm}</th>' for arm in arms)
-    subheads = '<th scope="col">seeds trained</th><th scope="col">accuracy</th>' * len(arms)
+    heads = ["Learning rate", "Batch size"]
+    for arm in data["arms"]:
+        heads += [f"{arm['label']}: seeds trained", "accuracy"]
     rows = []
     for b, size in enumerate(data["batch_sizes"]):
         for r, rate in enumerate(data["lrs"]):
             cells = [arm[b][r] for arm in data["cells"]]
-            values = "".join(
-                f"<td>{cell['trained']}</td><td>{cell['final']}</td>" if cell else "<td>–</td>" * 2
-                for cell in cells
-            )
             if any(cells):
-                rows.append(f'<tr><th scope="row">{rate:g}</th><td>{size}</td>{values}</tr>')
+                ends = "".join(
+                    f"<td>{cell['trained']}</td><td>{cell['final']}</td>"
+                    if cell
+                    else "<td>–</td>" * 2
+                    for cell in cells
+                )
+                rows.append(f'<tr><th scope="row">{rate:g}</th><td>{size}</td>{ends}</tr>')
+    head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "\n".join(rows)
-    return f"""
+    return f"""<p>Recorded runs. The sliders need JavaScript; every setting is in this table.</p>
 <details class="all"><summary>All recorded settings</summary>
 <div class="scroll" tabindex="0" role="region" aria-label="All recorded settings">
-<table><thead>
-<tr><th scope="col" rowspan="2">Learning rate</th><th scope="col" rowspan="2">Batch size</th>
-{heads}</tr>
-<tr>{subheads}</tr>
-</thead>
+<table><thead><tr>{head}</tr></thead>
 <tbody>
 {body}
 </tbody></table></div></details>

@@ -30,9 +30,11 @@ def settings(preset: Preset) -> dict[str, Any]:
         "epochs": presets.EPOCHS,
         "every": EVERY,
         "max_seed": streams.MAX_SEED,
-        "layers": models.LENET_LAYERS,
+        "layers": models.LENET_LAYERS[:-1],
         "words": {
             "norms": presets.NORMS,
+            "phrases": presets.NORM_PHRASES,
+            "letters": presets.NORM_LETTERS,
             "affine": presets.AFFINE,
             "biases": {_biases(*where): text for where, text in presets.BIASES.items()},
             "activation": presets.ACTIVATIONS,

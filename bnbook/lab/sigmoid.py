@@ -1,7 +1,5 @@
 """Sliders for gamma and beta beside a sigmoid: how much of its bend its inputs see."""
 
-from typing import Any
-
 import numpy as np
 
 from bnbook.findings.writing import MINUS
@@ -10,11 +8,13 @@ from bnbook.lab.element import Html, Widget, element
 GAMMAS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 BETAS = tuple(np.arange(-4, 4.5, 0.5).tolist())
 REACH = 8.0  # the drawn part of the axis, to both sides of 0
+SAID = (
+    "A straight line explains {fit} % of the variance of the output; "
+    f"{{inside}} % of the inputs lie between {MINUS}1 and 1."
+)
 
 #: Standard deviations from the mean that the integrals go to, and their nodes.
 _Z = np.linspace(-6, 6, 2001)
-
-WIDTH, HEIGHT, BASE, TOP = 460, 250, 214, 16
 
 
 def straight(gamma: float, beta: float) -> dict[str, float]:
@@ -41,63 +41,45 @@ def straight(gamma: float, beta: float) -> dict[str, float]:
 def sigmoid_sliders() -> Html | Widget:
     """Show a sigmoid, its inputs' distribution and the best line, with sliders for gamma and beta.
 
-    Without a script the picture at gamma 1 and beta 0 stays.
+    Without a script it is a table of how much of the output the line explains.
     """
-    cells = [[list(straight(gamma, beta).values()) for beta in BETAS] for gamma in GAMMAS]
-    data: dict[str, Any] = {
+    data = {
         "gammas": GAMMAS,
         "betas": BETAS,
         "start": [GAMMAS.index(1.0), BETAS.index(0.0)],
-        "cells": cells,
+        "fits": [[_written(gamma, beta) for beta in BETAS] for gamma in GAMMAS],
         "reach": REACH,
+        "said": SAID,
     }
-    return element("sigmoid", data, f"{_picture(1.0, 0.0)}<p>{said(1.0, 0.0)}</p>")
+    return element("sigmoid", data, _table())
 
 
-def said(gamma: float, beta: float) -> str:
-    """Say what the picture shows; the page's script writes the same words."""
+def _written(gamma: float, beta: float) -> list[float]:
+    """Slope and intercept as exactly as they are drawn, and two percentages as they are said."""
     found = straight(gamma, beta)
-    return (
-        f"A straight line explains {100 * found['fit']:.1f} % of the variance of the output; "
-        f"{100 * found['inside']:.0f} % of the inputs lie between −1 and 1."
+    return [
+        round(found["slope"], 4),
+        round(found["intercept"], 4),
+        round(100 * found["fit"], 1),
+        round(100 * found["inside"]),
+    ]
+
+
+def _table() -> str:
+    _, _, fit, inside = _written(1.0, 0.0)
+    betas = BETAS[::4]
+    heads = "".join(f'<th scope="col">beta {_plain(beta)}</th>' for beta in betas)
+    rows = "\n".join(
+        f'<tr><th scope="row">{gamma:g}</th>'
+        + "".join(f"<td>{_written(gamma, beta)[2]:.1f} %</td>" for beta in betas)
+        + "</tr>"
+        for gamma in GAMMAS[::2]
     )
+    return f"""<p>With gamma 1 and beta 0: {SAID.format(fit=fit, inside=inside)}
+So much does the line explain elsewhere:</p>
+<table><thead><tr><th scope="col">gamma</th>{heads}</tr></thead>
+<tbody>{rows}</tbody></table>"""
 
 
 def _plain(value: float) -> str:
     return f"{value:g}".replace("-", MINUS)
-
-
-def _picture(gamma: float, beta: float) -> str:
-    """Draw the start; the page's script replaces the paths of the line and of the inputs."""
-    x = np.linspace(-REACH, REACH, 161)
-    found = straight(gamma, beta)
-    curve = _path(x, 1 / (1 + np.exp(-x)))
-    ends = np.array([beta - 2 * gamma, beta + 2 * gamma])
-    line = _path(ends, found["slope"] * ends + found["intercept"])
-    inputs = _path(x, 0.45 * np.exp(-(((x - beta) / gamma) ** 2) / 2)) + f"V{BASE}H0Z"
-    ticks = "".join(
-        f'<text x="{_x(v):.1f}" y="{BASE + 16}" text-anchor="middle">{_plain(v)}</text>'
-        for v in range(-6, 7, 2)
-    )
-    return f"""<svg viewBox="0 0 {WIDTH} {HEIGHT}" width="100%" role="img"
-aria-label="A sigmoid, the distribution of its inputs beneath it, and the straight line that fits
-it best there">
-<path class="axis" d="M0 {BASE}H{WIDTH}M0 {TOP}H{WIDTH}"/>
-<svg width="{WIDTH}" height="{BASE}">
-<path class="inputs" d="{inputs}"/>
-<path class="curve" d="{curve}"/>
-<path class="line" d="{line}"/>
-</svg>
-{ticks}
-<text x="{WIDTH / 2:g}" y="{HEIGHT - 4}" text-anchor="middle">input of the sigmoid</text>
-</svg>"""
-
-
-def _x(value: float) -> float:
-    return (value + REACH) / (2 * REACH) * WIDTH
-
-
-def _path(x: Any, y: Any) -> str:
-    """Write a line as an SVG path; y = 0 is the axis, y = 1 the upper edge."""
-    points = zip((_x(v) for v in x), BASE - np.asarray(y) * (BASE - TOP), strict=True)
-    return "M" + "L".join(f"{a:.1f} {b:.1f}" for a, b in points)

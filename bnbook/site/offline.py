@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
+from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.lab import bands, element
 from bnbook.site import accessible, css, disk, dress, mathml, scripts
@@ -71,7 +72,7 @@ def _add_front_end(site: Path) -> None:
     """Put there what all labs share: the front end, and the recorded runs beside the reader's."""
     (site / bands.ADDRESS).parent.mkdir(exist_ok=True)
     texts = {name: element.built(name) for name in (element.SCRIPT, element.STYLE)}
-    for name, text in {**texts, bands.ADDRESS: bands.script()}.items():
+    for name, text in {**texts, bands.ADDRESS: bands.script(findings.load(bands.PAGE))}.items():
         (site / name).write_text(text, encoding="utf-8")
 
 

@@ -47,7 +47,8 @@ static int validate(const Net *net, const Statistics *s) {
     forward(net, list, count, s, 0);
     evaluation.loss += cross_entropy(list, count);
     for (int i = 0; i < count; i++) {
-      correct += answer(z4 + i / LANES * CLASSES, i % LANES) == labels[list[i]];
+      answers[list[i]] = answer(z4 + i / LANES * CLASSES, i % LANES);
+      correct += answers[list[i]] == labels[list[i]];
     }
   }
   evaluation.loss /= images - train_images;
@@ -69,10 +70,11 @@ static void reestimate(const Net *net, Statistics *s) {
 /* ---- probe ------------------------------------------------------------------------------ */
 
 /* Before a norm, after it, after the activation: mean squares and counts of values by bin (the
-   last one for what is no number). Of the gradients of weights and biases: l2 norms. */
+   last one for what is no number). Of the gradients of weights and biases: l2 norms. After the
+   activation and of the logits: the share of the mean square that differs from image to image. */
 static struct {
   double square[SLOTS][3];
-  double weight_norm[LAYERS], bias_norm[LAYERS];
+  double weight_norm[LAYERS], bias_norm[LAYERS], image_share[LAYERS];
   u32 bins[SLOTS][3][BINS + 1];
 } seen;
 
@@ -98,6 +100,29 @@ static void look_at_slot(int slot, int count) {
   for (int k = 0; k < 3; k++) square[k] /= (double)count * n * area;
 }
 
+/* bnbook.training.image_shares: of what lies in x, the mean of each number's variance over the
+   images, as a share of the mean square. */
+static double image_share(const v4 *x, int size, int count) {
+  double variance = 0, square = 0;
+  int last = groups_of(count) - 1, left = count - last * LANES;
+  i4 used = (i4){0, 1, 2, 3} < (i4){left, left, left, left};
+  for (int i = 0; i < size; i++) {
+    v4 sum = {0}, squares = {0}, deviations = {0};
+    for (int g = 0; g <= last; g++) {
+      v4 value = g < last ? x[g * size + i] : choose(used, x[g * size + i]);
+      sum += value, squares += value * value;
+    }
+    v4 mean = splat(total(sum) / count);
+    for (int g = 0; g <= last; g++) {
+      v4 deviation = x[g * size + i] - mean;
+      if (g == last) deviation = choose(used, deviation);
+      deviations += deviation * deviation;
+    }
+    variance += total(deviations), square += total(squares);
+  }
+  return variance / (count - 1) / (square / count);
+}
+
 static double norm(const float *x, int n) {
   double sum = 0;
   for (int i = 0; i < n; i++) sum += (double)x[i] * x[i];
@@ -115,14 +140,17 @@ EXPORT(setData) void set_data(int count, int train) { images = count, train_imag
    slot; from `hidden` to `beta`: what is learned. */
 EXPORT(create)
 Net *create(int kinds, int hidden, int head, int gamma, int beta, int conv_bias, int linear_bias,
-            int relu, int batch_size, u32 seed) {
+            int relu, float momentum, float decay, int batch_size, u32 seed) {
   Net *net = nets;
   while (net->used) {
     if (++net == nets + MAX_NETS) return 0;
   }
   net->used = 1, net->steps = 0, net->batch_size = batch_size, net->relu = relu;
+  net->momentum = momentum, net->decay = decay;
   net->learned = (Learned){hidden, head, gamma, beta};
-  for (int i = 0; i < MAX_PARAMETERS; i++) net->parameters[i] = net->gradients[i] = 0;
+  for (int i = 0; i < MAX_PARAMETERS; i++) {
+    net->parameters[i] = net->gradients[i] = net->velocity[i] = 0;
+  }
   int count = 0;
   for (int layer = 0; layer < LAYERS; layer++) {
     int kind = layer < SLOTS ? (kinds >> (2 * layer)) & 3 : NONE, n = features[layer];
@@ -144,7 +172,30 @@ Net *create(int kinds, int hidden, int head, int gamma, int beta, int conv_bias,
 
 EXPORT(destroy) void destroy(Net *net) { net->used = 0; }
 
-/* One step of plain SGD on the next batch of the epoch's order, an incomplete last batch dropped.
+static void accelerate(Net *net, int start, int n) {
+  for (int i = start; i < start + n; i++) {
+    float slope = net->gradients[i] + net->decay * net->parameters[i];
+    net->velocity[i] = net->momentum * net->velocity[i] + slope;
+  }
+}
+
+/* What a step goes along: the gradients or, as in torch.optim.SGD, their decaying sum with what
+   weight decay adds to those of all that is learned. */
+static const float *direction(Net *net) {
+  if (!net->momentum && !net->decay) return net->gradients;
+  for (int layer = 0; layer < LAYERS; layer++) {
+    const Place *at = &net->place[layer];
+    int n = features[layer], biases = at->bias < 0 ? 0 : n;
+    if (layer == OUT ? net->learned.head : net->learned.hidden) {
+      accelerate(net, at->weight, weights[layer] + biases);
+    }
+    if (at->gamma >= 0 && net->learned.gamma) accelerate(net, at->gamma, n);
+    if (at->beta >= 0 && net->learned.beta) accelerate(net, at->beta, n);
+  }
+  return net->velocity;
+}
+
+/* One step of SGD on the next batch of the epoch's order, an incomplete last batch dropped.
    Returns the loss before the step. */
 EXPORT(step) float step(Net *net, float lr) {
   int count = net->batch_size, at = net->steps % (train_images / count);
@@ -154,7 +205,8 @@ EXPORT(step) float step(Net *net, float lr) {
   double loss = cross_entropy(list, count);
   backward(net, list, count, &net->learned, net->gradients);
   track(net, &net->running, count, MOMENTUM);
-  for (int i = 0; i < net->count; i++) net->parameters[i] -= lr * net->gradients[i];
+  const float *along = direction(net);
+  for (int i = 0; i < net->count; i++) net->parameters[i] -= lr * along[i];
   net->steps++;
   return loss / count;
 }
@@ -179,7 +231,11 @@ EXPORT(probe) void *probe(const Net *net) {
   for (int i = 0; i < count; i++) list[i] = i;
   __builtin_memset(&seen, 0, sizeof seen);
   forward(net, list, count, 0, 1);
-  for (int slot = 0; slot < SLOTS; slot++) look_at_slot(slot, count);
+  for (int slot = 0; slot < SLOTS; slot++) {
+    look_at_slot(slot, count);
+    seen.image_share[slot] = image_share(a[slot], features[slot] * area_of(slot), count);
+  }
+  seen.image_share[OUT] = image_share(z4, CLASSES, count);
   cross_entropy(list, count);
   backward(net, list, count, &all, gradients);
   for (int layer = 0; layer < LAYERS; layer++) {
@@ -206,6 +262,7 @@ EXPORT(hash) u64 hash(const Net *net) {
   return sum;
 }
 
+EXPORT(answers) u8 *answers_(void) { return answers; }
 EXPORT(parameters) float *parameters(Net *net) { return net->parameters; }
 EXPORT(gradients) float *gradients(Net *net) { return net->gradients; }
 EXPORT(order) u32 *order(Net *net) { return net->order; }

@@ -17,7 +17,8 @@ const MAX_SEED = 429495;
 export async function createEngine(bytes) {
   const { instance } = await WebAssembly.instantiate(bytes);
   const wasm = instance.exports;
-  let train = 0; // images to train on
+  let images = 0;
+  let train = 0; // images to train on, the first ones
   const living = new Set();
 
   // The memory never grows, so that a view stays valid; what leaves the engine is a copy.
@@ -39,31 +40,41 @@ export async function createEngine(bytes) {
     view(Uint8Array, wasm.pixels(), pixels.length).set(pixels);
     view(Uint8Array, wasm.labels(), count).set(labels);
     wasm.setData(count, trainCount);
+    images = count;
     train = trainCount;
+  }
+
+  /** The 784 pixels, 0..15, of a validation image, index from 0 among these. */
+  function image(index) {
+    if (!(index >= 0 && index < images - train)) throw new RangeError("no image " + index);
+    return copied(Uint8Array, wasm.pixels() + (train + index) * PIXELS, PIXELS);
   }
 
   /**
    * Make a net with the initial weights and the batch order of seed. settings: norms (four
    * of "none", "batch", "mean", "variance"), learned ({ hidden, head, gamma, beta }, each true
    * or false; hidden and head: the weights and biases of the hidden layers and of the last one),
-   * convBias, linearBias, activation ("sigmoid" or "relu"), batchSize (2..512).
+   * convBias, linearBias, activation ("sigmoid" or "relu"), batchSize (2..512), and of SGD
+   * momentum (0 to below 1) and decay (of weights, from 0), 0 if left out.
    */
   function createNet(settings, seed) {
     const kinds = settings.norms.map((norm) => NORMS.indexOf(norm));
-    const { learned, batchSize, activation } = settings;
+    const { learned, batchSize, activation, momentum = 0, decay = 0 } = settings;
     if (kinds.length !== 4 || kinds.includes(-1)) throw new RangeError("unknown norm");
     if (!["sigmoid", "relu"].includes(activation)) throw new RangeError("unknown activation");
     const most = Math.min(MAX_BATCH, train);
     if (!(Number.isInteger(batchSize) && batchSize >= 2 && batchSize <= most)) {
       throw new RangeError("no batches of " + batchSize + " images");
     }
+    if (!(momentum >= 0 && momentum < 1)) throw new RangeError("no momentum " + momentum);
+    if (!(decay >= 0 && decay < Infinity)) throw new RangeError("no weight decay " + decay);
     if (!(Number.isInteger(seed) && seed >= 0 && seed <= MAX_SEED)) {
       throw new RangeError("no seed " + seed);
     }
     const net = wasm.create(
       kinds.reduce((bits, kind, slot) => bits | (kind << (2 * slot)), 0),
       learned.hidden, learned.head, learned.gamma, learned.beta,
-      settings.convBias, settings.linearBias, activation === "relu", batchSize, seed,
+      settings.convBias, settings.linearBias, activation === "relu", momentum, decay, batchSize, seed,
     );
     if (!net) throw new Error("too many nets: free one first");
     living.add(net);
@@ -100,21 +111,39 @@ export async function createEngine(bytes) {
       },
 
       /**
+       * The first `most` validation images that the net, with re-estimated statistics, takes for
+       * something else: [{ index, label, answer }], index from 0 among these images.
+       */
+      mistakes(most) {
+        wasm.evaluate(net);
+        const labels = view(Uint8Array, wasm.labels() + train, images - train);
+        const answers = view(Uint8Array, wasm.answers() + train, images - train);
+        const found = [];
+        for (let index = 0; index < images - train && found.length < most; index++) {
+          const [label, answer] = [labels[index], answers[index]];
+          if (label !== answer) found.push({ index, label, answer });
+        }
+        return found;
+      },
+
+      /**
        * Look at a pass in training mode over the first 256 training images. Of each slot: the
        * shares of values per bin, and the mean squares, before the norm, after it, and after the
        * activation. Of each layer: l2 norms of the gradients of weights and biases (NaN where a
-       * layer has no bias). Copies of gamma and beta, null where a slot has none.
+       * layer has no bias), and which share of the mean square, after the activation or at the
+       * output, tells images apart (NaN where all is 0). Copies of gamma and beta, null where a
+       * slot has none.
        */
       probe() {
         const at = wasm.probe(net);
         const squares = view(Float64Array, at, 12);
-        const norms = copied(Float64Array, at + 96, 10);
-        const bins = view(Uint32Array, at + 176, 12 * (BINS + 1));
-        const images = Math.min(PROBE_SIZE, train);
+        const perLayer = (place) => [...view(Float64Array, at + 96 + 40 * place, 5)];
+        const bins = view(Uint32Array, at + 216, 12 * (BINS + 1));
+        const count = Math.min(PROBE_SIZE, train);
         const shares = (place) =>
           FEATURES.map((features, slot) => {
             const start = (3 * slot + place) * (BINS + 1);
-            const values = images * features * AREAS[slot];
+            const values = count * features * AREAS[slot];
             return Float32Array.from(bins.subarray(start, start + BINS), (n) => n / values);
           });
         const square = (place) => FEATURES.map((_, slot) => squares[3 * slot + place]);
@@ -125,8 +154,9 @@ export async function createEngine(bytes) {
           squareBefore: square(0),
           squareNormed: square(1),
           squareActivated: square(2),
-          gradientNorm: [...norms.subarray(0, 5)],
-          biasGradientNorm: [...norms.subarray(5)],
+          gradientNorm: perLayer(0),
+          biasGradientNorm: perLayer(1),
+          imageShare: perLayer(2),
           gamma: perSlot(wasm.gammaAt),
           beta: perSlot(wasm.betaAt),
         };
@@ -153,5 +183,5 @@ export async function createEngine(bytes) {
     };
   }
 
-  return { setData, createNet, exp: wasm.exp, log: wasm.log };
+  return { setData, image, createNet, exp: wasm.exp, log: wasm.log };
 }

@@ -55,12 +55,14 @@ typedef struct {
 
 typedef struct {
   int used, batch_size, relu;
+  float momentum, decay;
   Learned learned;
   int kind[SLOTS];
   Place place[LAYERS];
   int count; /* of parameters */
   int steps;
   float parameters[MAX_PARAMETERS], gradients[MAX_PARAMETERS];
+  float velocity[MAX_PARAMETERS]; /* of what is learned, where there is momentum or decay */
   Statistics running;
   Twister twister;
   u32 order[MAX_IMAGES];
@@ -68,8 +70,8 @@ typedef struct {
 
 static Net nets[MAX_NETS];
 
-/* The data: pixels 0..15, the training images first. */
-static u8 pixels[MAX_IMAGES * PIXELS], labels[MAX_IMAGES];
+/* The data: pixels 0..15, the training images first; and what a net last took each for. */
+static u8 pixels[MAX_IMAGES * PIXELS], labels[MAX_IMAGES], answers[MAX_IMAGES];
 static int images, train_images;
 
 /* One pass; nothing here outlives a call from outside. z: before the norm. a: after the activation;

@@ -62,12 +62,74 @@ interface Setting {
   changes: Change[];
 }
 
+/** What Python says of a lab: bnbook/lab/settings.py. */
+interface LabSettings {
+  preset: string;
+  title: string;
+  ask: string;
+  start: { lr: number; batch: number; epochs: number };
+  nets: { label: string; code: string }[];
+  controls: string[];
+  watch: "" | "bias gradients" | "gamma and beta" | "time";
+  lrs: number[];
+  batch_sizes: number[];
+  epochs: number[];
+  every: Record<string, string>;
+  max_seed: number;
+  /** The layers that a norm can follow. */
+  layers: string[];
+  words: Words;
+  checksum: number;
+  train_count: number;
+  range: number;
+  looks: Look[];
+  kept_colours: string[];
+  accuracy_ticks: number[];
+  loss_ticks: number[];
+  top: number;
+  perfect: number;
+  /** In Jupyter; a page loads them. */
+  bands?: Bands;
+  /** In Jupyter: where to train, "browser" or a device of the kernel, with words for each. */
+  trainers?: Record<string, string>;
+  /** In Jupyter: numbers of training images for the kernel, with words for each. */
+  train_sizes?: Record<string, string>;
+}
+
+/** What can be chosen, with its words. */
+interface Words {
+  norms: Record<NormName, string>;
+  phrases: Record<NormName, string>;
+  letters: Record<NormName, string>;
+  affine: Record<string, string>;
+  biases: Record<string, string>;
+  activation: Record<string, string>;
+  trained: Record<string, string>;
+}
+
+/** Recorded runs by net, batch size and learning rate: bnbook/lab/bands.py. */
+interface Bands {
+  seeds: number;
+  cells: Record<string, Record<string, Record<string, (number | null)[][]>>>;
+}
+
+/** A recorded cell: lists over epochs from 0, null where there is nothing to show. */
+interface Band {
+  mean: (number | null)[];
+  low: (number | null)[];
+  high: (number | null)[];
+  loss: (number | null)[];
+}
+
 /** What goes on inside a net, by slot or layer. */
 interface Probe {
-  before: number[][];
-  after: number[][];
-  gamma: (number[] | null)[];
-  beta: (number[] | null)[];
+  before: ArrayLike<number>[];
+  after: ArrayLike<number>[];
+  squareBefore: number[];
+  squareNormed: number[];
+  squareActivated: number[];
+  gamma: (ArrayLike<number> | null)[];
+  beta: (ArrayLike<number> | null)[];
   gradientNorm: number[];
   biasGradientNorm: number[];
 }
@@ -133,4 +195,57 @@ interface Look {
   colour: string;
   dash: string;
   marker: string;
+}
+
+/** A sigmoid under inputs of mean beta and standard deviation gamma; Python computes the fits. */
+interface SigmoidData {
+  gammas: number[];
+  betas: number[];
+  /** Where the sliders start, by index. */
+  start: [number, number];
+  /** By gamma and beta: slope and intercept of the line, percent explained, percent in -1..1. */
+  fits: [number, number, number, number][][];
+  /** The drawn part of the axis, to both sides of 0. */
+  reach: number;
+  /** What is said of a fit, with {fit} and {inside} for its percentages. */
+  said: string;
+}
+
+/** Lists over the epochs that were evaluated; null where there is nothing to show. */
+type Course = (number | null)[];
+
+/** The recorded runs of one arm at one setting. */
+interface RecordedCell {
+  mean: Course;
+  low: Course;
+  high: Course;
+  loss: Course;
+  /** Accuracies and losses of each seed. */
+  seeds: Course[];
+  losses: Course[];
+  /** "4 of 5" */
+  trained: string;
+  /** Final accuracy with its interval. */
+  final: string;
+  /** How the runs ended. */
+  text: string;
+}
+
+interface RecordedData {
+  lrs: number[];
+  batch_sizes: number[];
+  /** Where the sliders start, by index: learning rate, batch size. */
+  start: [number, number];
+  arms: (Look & { label: string })[];
+  /** The epochs that were evaluated. */
+  at: number[];
+  /** Where the accuracy axis ends. */
+  best: number;
+  accuracy_ticks: number[];
+  loss_ticks: number[];
+  /** The smallest and the largest. */
+  losses: [number, number];
+  /** By arm, batch size and learning rate. */
+  cells: (RecordedCell | null)[][][];
+  about: string;
 }

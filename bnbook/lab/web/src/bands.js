@@ -1,39 +1,74 @@
 // The recorded runs beside the reader's own: looked up by setting, never interpolated.
-import { netCode } from "./permalink.js";
-import { plainest } from "./story.js";
-import { percent } from "./svg.js";
+import { plainest } from "./names.js";
+import { percent } from "./numbers.js";
 
 const SHARE = 10000; // accuracies are whole numbers of so many parts
+
+/** @param {number} a @param {number} b */
 const far = (a, b) => Math.abs(Math.log(a / b));
 
-// "bands": { epochs, seeds, cells: { net: { batch: { lr: [mean, low, high, loss] } } } },
-// each a list over epochs from 0; null where there is nothing to show.
-export function createBands(bands) {
-  const cells = bands ? bands.cells : {};
+/** @typedef {{ lr: number, batch: number, words: string }} Place a setting that is recorded */
 
-  // Without norms, say, it is all one what of gamma and beta is fixed.
-  const codeOf = (net) => netCode(plainest(net));
+/**
+ * The 95 % interval in brackets, in percent; nothing where there is none.
+ * @param {Band} band
+ * @param {number} epoch
+ */
+export function bounds({ low, high }, epoch) {
+  const [from, to] = [low[epoch], high[epoch]];
+  if (from == null || to == null) return "";
+  return ` [${(100 * from).toFixed(1)}, ${(100 * to).toFixed(1)}]`;
+}
 
-  function cellOf(net, batch, lr) {
-    const found = ((cells[codeOf(net)] || {})[batch] || {})[lr];
+export class RecordedBands {
+  /**
+   * @param {Bands | null} recorded
+   * @param {import("./permalink.js").Links} links
+   */
+  constructor(recorded, links) {
+    this.cells = recorded?.cells ?? {};
+    this.seeds = recorded?.seeds ?? 0;
+    this.links = links;
+  }
+
+  /** @param {Net} net */
+  ratesOf(net) {
+    // Without norms, say, it is all one what of gamma and beta is fixed.
+    return this.cells[this.links.netCode(plainest(net))] ?? {};
+  }
+
+  /**
+   * @param {Net} net
+   * @param {number} batch
+   * @param {number} lr
+   * @returns {Band | null}
+   */
+  cellOf(net, batch, lr) {
+    const found = this.ratesOf(net)[batch]?.[lr];
     if (!found) return null;
-    const share = (values) => values.map((value) => (value === null ? null : value / SHARE));
-    return { mean: share(found[0]), low: share(found[1]), high: share(found[2]), loss: found[3] };
+    const [mean, low, high] = found
+      .slice(0, 3)
+      .map((values) => values.map((value) => (value === null ? null : value / SHARE)));
+    return { mean, low, high, loss: found[3] };
   }
 
-  function of(setting) {
-    return setting.nets.map((net) => cellOf(net, setting.batch, setting.lr));
+  /** @param {Setting} setting */
+  of(setting) {
+    return setting.nets.map((net) => this.cellOf(net, setting.batch, setting.lr));
   }
 
-  // The recorded setting nearest to the wanted one, with all the nets or as many as there are:
-  // batch size first, then learning rate.
-  function nearestTo(setting) {
+  /**
+   * The recorded setting nearest to the wanted one, with all the nets or as many as there are:
+   * batch size first, then learning rate.
+   * @param {Setting} setting
+   */
+  nearestTo(setting) {
     let best = null;
     for (const net of setting.nets) {
-      for (const [size, rates] of Object.entries(cells[codeOf(net)] || {})) {
+      for (const [size, rates] of Object.entries(this.ratesOf(net))) {
         for (const rate of Object.keys(rates)) {
           const [batch, lr] = [Number(size), Number(rate)];
-          const missing = setting.nets.filter((each) => !cellOf(each, batch, lr)).length;
+          const missing = setting.nets.filter((each) => !this.cellOf(each, batch, lr)).length;
           const distance = 1e6 * missing + 1e3 * far(batch, setting.batch) + far(lr, setting.lr);
           if (!best || distance < best.distance) best = { batch, lr, distance };
         }
@@ -42,29 +77,38 @@ export function createBands(bands) {
     return best;
   }
 
-  // What is recorded here, in words, and where to go if nothing is.
-  function about(setting, letters) {
-    const found = of(setting);
-    const known = found.map((cell, i) => (cell ? letters[i] : "")).filter(Boolean);
-    const here = "learning rate " + setting.lr + " and batch size " + setting.batch;
+  /**
+   * What is recorded at a setting, in words, and where to go if something is not.
+   * @param {Setting} setting
+   * @param {string} letters
+   * @returns {{ text: string, nearest: Place | null }}
+   */
+  about(setting, letters) {
+    const found = this.of(setting);
+    const known = [...letters].filter((_, i) => found[i]);
+    const here = `learning rate ${setting.lr} and batch size ${setting.batch}`;
+    const recorded = `recorded in PyTorch with ${this.seeds} seeds at ${here}`;
     if (known.length === found.length) {
-      return { text: "Shaded: recorded in PyTorch with " + bands.seeds + " seeds at " + here + "; mean and 95 % interval." };
+      return { text: `Shaded: ${recorded}; mean and 95 % interval.`, nearest: null };
     }
-    const best = nearestTo(setting);
-    if (!best) return { text: "Nothing is recorded for " + (found.length > 1 ? "these nets." : "this net.") };
+    const best = this.nearestTo(setting);
+    if (!best) {
+      const nets = found.length > 1 ? "these nets" : "this net";
+      return { text: `Nothing is recorded for ${nets}.`, nearest: null };
+    }
     const text = known.length
-      ? "Shaded: net " + known[0] + ", recorded in PyTorch with " + bands.seeds + " seeds at " + here + "; the other net is not recorded there."
-      : "Nothing is recorded at " + here + ".";
-    const words = [best.lr === setting.lr ? "" : "learning rate " + best.lr, best.batch === setting.batch ? "" : "batch size " + best.batch].filter(Boolean).join(", ");
-    return { text, nearest: words && { lr: best.lr, batch: best.batch, words } };
+      ? `Shaded: net ${known[0]}, ${recorded}; the other net is not recorded there.`
+      : `Nothing is recorded at ${here}.`;
+    const words = [];
+    if (best.lr !== setting.lr) words.push(`learning rate ${best.lr}`);
+    if (best.batch !== setting.batch) words.push(`batch size ${best.batch}`);
+    return { text, nearest: words.length ? { ...best, words: words.join(", ") } : null };
   }
 
-  function inWords(cell) {
-    if (!cell) return "Not recorded at this setting.";
-    const end = cell.mean.length - 1;
-    const bounds = cell.low[end] === null ? "" : " [" + (100 * cell.low[end]).toFixed(1) + ", " + (100 * cell.high[end]).toFixed(1) + "]";
-    return "Recorded: " + percent(cell.mean[end]) + bounds + " after " + end + " epochs.";
+  /** @param {Band | undefined} band */
+  inWords(band) {
+    if (!band) return "Not recorded at this setting.";
+    const end = band.mean.length - 1;
+    return `Recorded: ${percent(band.mean[end] ?? Number.NaN)}${bounds(band, end)} after ${end} epochs.`;
   }
-
-  return { of, about, inWords };
 }

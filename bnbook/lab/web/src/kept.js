@@ -1,62 +1,123 @@
 // Runs that the reader keeps, as thin curves and as a list with settings and endings.
-import { curveOf } from "./run.js";
-import { addHtml, addSwatch, percent } from "./svg.js";
+import { h, swatch } from "./dom.js";
+import { percent } from "./numbers.js";
 
 const MOST = 6;
 
-export function createKept(holder, data, changed) {
-  const runs = [];
-  let number = 0;
+/** @typedef {import("./run.js").Run} Run */
+/** @typedef {import("./run.js").Curve} Curve */
+/** @typedef {{ number: number, colour: string, nets: { text: string, look: Look, accuracy: Curve, loss: Curve }[], words: string, link: string, epochs: number }} KeptRun */
 
-  // A copy: the run itself may go on.
-  function add(run, link) {
-    const taken = new Set(runs.map((one) => one.colour));
-    const colour = data.kept_colours.find((one) => !taken.has(one)) || data.kept_colours[0];
-    number += 1;
+export class Kept {
+  /**
+   * @param {string[]} colours
+   * @param {() => void} changed is called when the reader takes a run away
+   */
+  constructor(colours, changed) {
+    this.colours = colours;
+    this.changed = changed;
+    /** @type {KeptRun[]} */
+    this.runs = [];
+    this.last = 0; // number of the latest
+    this.list = h("ul");
+    this.holder = h(
+      "div",
+      { class: "kept" },
+      h("p", {}, "Kept runs: A solid, B dashed"),
+      this.list,
+    );
+    this.show();
+  }
+
+  get isFull() {
+    return this.runs.length >= MOST;
+  }
+
+  /** How many epochs their charts need. */
+  get epochs() {
+    return Math.max(0, ...this.runs.map((run) => run.epochs));
+  }
+
+  /** @param {"accuracy" | "loss"} which */
+  curves(which) {
+    return this.runs.flatMap((run) => run.nets.map((net) => net[which]));
+  }
+
+  /**
+   * Keep a copy: the run itself may go on.
+   * @param {Run} run
+   * @param {string} link
+   */
+  add(run, link) {
+    const taken = new Set(this.runs.map((one) => one.colour));
+    const colour = this.colours.find((one) => !taken.has(one)) ?? this.colours[0];
+    this.last += 1;
     const nets = run.nets.map((one) => {
-      const last = one.evaluations[one.evaluations.length - 1];
-      return {
-        label: number + one.label,
-        look: { ...one.look, colour },
-        broken: one.failedAt > 0,
-        text: one.label + " " + one.name + (one.failedAt ? ": non-finite" : last ? ": " + percent(last.correct / run.images) : ""),
-        accuracy: curveOf(run, one, "accuracy").points,
-        loss: curveOf(run, one, "loss").points,
-      };
+      const look = { ...one.look, colour };
+      const thin = { look, label: `${this.last}${one.label}`, thin: true };
+      const accuracy = { ...run.curveOf(one, "accuracy"), ...thin };
+      const loss = { ...run.curveOf(one, "loss"), ...thin };
+      return { look, text: endingOf(run, one), accuracy, loss };
     });
-    const { lr, changes, batch, seed, epochs } = run.setting;
-    const rates = [lr, ...changes.map((one) => one.lr)].join(" → ");
-    const words = "learning rate " + rates + ", batch size " + batch + ", seed " + seed + ", " + (run.step / run.perEpoch).toFixed(1).replace(".0", "") + " of " + epochs + " epochs";
-    runs.push({ number, colour, nets, words, link, epochs });
-    show();
+    const { epochs } = run.setting;
+    this.runs.push({ number: this.last, colour, nets, words: inWords(run), link, epochs });
+    this.show();
   }
 
-  function show() {
-    holder.hidden = !runs.length;
-    const list = holder.querySelector("ul");
-    list.replaceChildren();
-    for (const run of runs) {
-      const item = addHtml(list, "li", "");
-      addSwatch(item, run.nets[0].look);
-      const text = addHtml(item, "span", "");
-      addHtml(text, "strong", String(run.number) + " ");
-      text.append(run.nets.map((net) => net.text).join("; ") + " ");
-      addHtml(text, "span", "(" + run.words + ")", { class: "soft" });
-      const acts = addHtml(item, "span", "", { class: "acts" });
-      addHtml(acts, "a", "Link", { href: run.link, "aria-label": "Link to run " + run.number });
-      addHtml(acts, "button", "Remove", { type: "button", "aria-label": "Remove run " + run.number }).onclick = () => {
-        runs.splice(runs.indexOf(run), 1);
-        show();
-        changed();
-      };
-    }
+  /** @param {KeptRun} run */
+  remove(run) {
+    this.runs = this.runs.filter((one) => one !== run);
+    this.show();
+    this.changed();
   }
 
-  return {
-    add,
-    full: () => runs.length >= MOST,
-    last: () => number,
-    epochs: () => Math.max(0, ...runs.map((run) => run.epochs)),
-    curves: (which) => runs.flatMap((run) => run.nets.map((net) => ({ ...net, points: net[which], thin: true }))),
-  };
+  show() {
+    this.holder.hidden = !this.runs.length;
+    this.list.replaceChildren(...this.runs.map((run) => this.item(run)));
+  }
+
+  /** @param {KeptRun} run */
+  item(run) {
+    const { number, nets, words, link } = run;
+    const name = `Remove run ${number}`;
+    const remove = h("button", { type: "button", "aria-label": name }, "Remove");
+    remove.onclick = () => this.remove(run);
+    const text = `${nets.map((net) => net.text).join("; ")} `;
+    return h(
+      "li",
+      {},
+      swatch(nets[0].look),
+      h(
+        "span",
+        {},
+        h("strong", {}, `${number} `),
+        text,
+        h("span", { class: "soft" }, `(${words})`),
+      ),
+      h(
+        "span",
+        { class: "acts" },
+        h("a", { href: link, "aria-label": `Link to run ${number}` }, "Link"),
+        remove,
+      ),
+    );
+  }
+}
+
+/**
+ * @param {Run} run
+ * @param {import("./run.js").RunningNet} one
+ */
+function endingOf(run, one) {
+  const last = one.evaluations.at(-1);
+  const accuracy = last ? `: ${percent(last.correct / run.images)}` : "";
+  return `${one.label} ${one.name}${one.failedAt ? ": non-finite" : accuracy}`;
+}
+
+/** @param {Run} run */
+function inWords({ setting, step, perEpoch }) {
+  const { lr, changes, batch, seed, epochs } = setting;
+  const rates = [lr, ...changes.map((one) => one.lr)].join(" → ");
+  const done = (step / perEpoch).toFixed(1).replace(".0", "");
+  return `learning rate ${rates}, batch size ${batch}, seed ${seed}, ${done} of ${epochs} epochs`;
 }

@@ -1,265 +1,446 @@
-// The lab that trains in the reader's browser: its settings, its run, and the buttons.
-import { createBands } from "./bands.js";
-import { createKept } from "./kept.js";
-import { readLink, writeLink } from "./permalink.js";
-import { LETTERS, createRun, makeReady, storyOf, takeReport } from "./run.js";
-import { createSettings } from "./settings.js";
-import { whyStuck } from "./story.js";
-import { drawSwatch } from "./svg.js";
-import { canTrain, createTrainer } from "./trainer.js";
-import { createView } from "./view.js";
+// The lab that trains two nets: its settings, its run, and the buttons.
+import { loadDigits, loadScript } from "./assets.js";
+import { RecordedBands } from "./bands.js";
+import { Controls } from "./controls.js";
+import { find, h } from "./dom.js";
+import { Kept } from "./kept.js";
+import { whyStuck } from "./names.js";
+import { createLinks } from "./permalink.js";
+import { LETTERS, Run } from "./run.js";
+import { canTrain, WorkerTrainer } from "./trainer.js";
+import { View } from "./view.js";
 
 const REST = 250; // ms: a dragged slider changes the rate of a run once, where it rests
 const SHOWN_FOR = 2500; // ms, for a word that takes another's place
 const SMALL_BATCH = 32;
-const BUTTON = { loading: "Starting …", training: "Pause", paused: "Resume", hidden: "Pause", done: "Train again", failed: "Try again" };
+const APPLIES = "The learning rate applies at once, all else at the next start.";
+const UNABLE =
+  "This browser cannot train here: it lacks WebAssembly with SIMD. The recorded runs below do " +
+  "without.";
 
-function start(root) {
-  const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
-  const find = (selector) => root.querySelector(selector);
-  const button = (name) => find("button[name=" + name + "]");
-  let run = null;
-  let state = "idle"; // loading, training, paused, hidden, done, failed
-  let scheduled = []; // changes of the learning rate that a link asks for
-  let resting = 0;
+/** @typedef {"idle" | "loading" | "training" | "paused" | "hidden" | "done" | "failed" | "unable"} State */
 
-  const settings = createSettings(root, data, settingChanged);
-  const bands = createBands(data.bands);
-  const kept = createKept(find(".kept"), data, keptChanged);
-  const trainer = createTrainer(root, data, hear);
-  const view = createView(root, data, { settings, bands, kept }, () => ({ run, state, setting: bandSetting() }));
-  const running = () => ["loading", "training", "paused", "hidden"].includes(state);
-  const linkOf = (setting) => writeLink(data.preset, setting);
+/**
+ * What the first button says.
+ * @type {Record<State, string>}
+ */
+const ACTION = {
+  idle: "Train here",
+  loading: "Starting …",
+  training: "Pause",
+  paused: "Resume",
+  hidden: "Pause",
+  done: "Train again",
+  failed: "Try again",
+  unable: "Train here",
+};
 
-  // The run
+/** @type {Mount<LabSettings>} */
+export function mountLab(root, data, host) {
+  const lab = new Lab(root, data, host);
+  return () => lab.unmount();
+}
 
-  function begin() {
-    const setting = settings.read();
-    run = createRun(setting, settings.name, data.looks);
-    setState("loading");
-    trainer.start({ ...setting, changes: scheduled });
-    scheduled = [];
-    refresh();
-    view.draw();
-    view.announce("Training starts.");
+export class Lab {
+  /**
+   * @param {HTMLElement} root
+   * @param {LabSettings} data
+   * @param {Host} host
+   */
+  constructor(root, data, host) {
+    this.root = root;
+    this.data = data;
+    this.host = host;
+    /** @type {State} */
+    this.state = "idle";
+    /** @type {Run | null} */
+    this.run = null;
+    /** @type {Change[]} */
+    this.scheduled = []; // changes of the learning rate that a link asks for
+    this.resting = 0;
+    this.links = createLinks(data);
+    this.bands = new RecordedBands(data.bands ?? null, this.links);
+    this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
+    this.kept = new Kept(data.kept_colours, () => this.keptChanged());
+    const digits = () => loadDigits(host.site ?? "", data.checksum);
+    this.trainer = new WorkerTrainer(digits, data.train_count, (message) => this.hear(message));
+    this.view = new View(this);
+    this.build();
+    this.followLink = this.followLink.bind(this);
+    this.begin();
   }
 
-  function hear(message) {
-    if (message.type === "ready") {
-      makeReady(run, message);
-      if (state === "loading") setState("training");
-      if (settings.read().lr !== run.setting.lr) trainer.setRate(settings.read().lr);
-    } else if (message.type === "progress") {
-      advance(message);
-    } else if (message.type === "done") {
-      finish(message.hashes);
-    } else if (message.type === "error") {
-      setState("failed");
-      find(".status").textContent = "The lab stopped: " + message.text + ". The recorded runs below need no training.";
+  // Beginning and end
+
+  build() {
+    const intro = h(
+      "div",
+      { class: "intro" },
+      h("p", { class: "title" }, this.data.title),
+      h("p", {}, this.data.ask),
+    );
+    /** @param {string} name @param {string} text @param {() => void} act */
+    const button = (name, text, act) => {
+      const made = h("button", { type: "button", name }, text);
+      made.addEventListener("click", () => {
+        if (made.getAttribute("aria-disabled") !== "true") act();
+      });
+      return made;
+    };
+    this.buttons = {
+      train: button("train", "Train here", () => this.pressTrain()),
+      reset: button("reset", "Reset", () => this.reset()),
+      keep: button("keep", "Keep this run", () => this.keep()),
+      restart: button("restart", "Restart now", () => this.restart()),
+      forget: button("forget", "Forget this", () => this.forget()),
+    };
+    const { train, reset, keep, restart, forget } = this.buttons;
+    train.classList.add("primary");
+    this.link = h("a", { class: "link", href: "#" }, "Link to this run");
+    this.link.addEventListener("click", () => this.copyLink());
+    this.pending = h("span");
+    this.schedule = h("p", { class: "scheduled", hidden: true }, h("span"), " ", forget);
+    const settings = this.controls.root;
+    find(settings, ".bar").append(train, reset, keep, this.link);
+    find(settings, ".pending").append(this.pending, " ", restart);
+    find(settings, ".numbers").after(this.schedule);
+    this.view.parts.nearest.addEventListener("click", () => this.goNearest());
+    this.root.append(intro, settings, ...this.view.parts.nodes);
+  }
+
+  begin() {
+    if (canTrain()) {
+      this.enter("idle");
+      if (!this.open(location.hash)) this.beginSmallOnWeakDevices();
+      addEventListener("hashchange", this.followLink);
     } else {
-      setState(message.type === "hidden" ? "hidden" : "training");
-      view.draw();
+      this.enter("unable");
+      /** @type {HTMLFieldSetElement} */ (this.controls.root).disabled = true;
+      this.controls.root.before(h("p", { class: "unable" }, UNABLE));
+    }
+    this.view.draw();
+    if (this.host.site) this.loadBands(this.host.site);
+  }
+
+  /** @param {string} site */
+  async loadBands(site) {
+    // Without them nothing is shaded, and everything else goes on.
+    const recorded = await loadScript(`${site}data/bands.js`, "bnBands").catch(() => null);
+    this.bands = new RecordedBands(/** @type {Bands | null} */ (recorded), this.links);
+    this.refresh();
+    this.view.draw();
+  }
+
+  unmount() {
+    clearTimeout(this.resting);
+    this.trainer.stop();
+    this.view.unmount();
+    removeEventListener("hashchange", this.followLink);
+  }
+
+  // Transitions
+
+  get isRunning() {
+    return ["loading", "training", "paused", "hidden"].includes(this.state);
+  }
+
+  /** @param {State} state */
+  enter(state) {
+    this.state = state;
+    this.root.dataset.state = state;
+    this.refresh();
+  }
+
+  train() {
+    const setting = this.controls.read();
+    const names = setting.nets.map((net) => this.controls.name(net));
+    this.run = new Run(setting, names, this.data.looks);
+    this.enter("loading");
+    this.trainer.start({ ...setting, changes: this.scheduled });
+    this.scheduled = [];
+    this.refresh();
+    this.view.draw();
+    this.view.announce("Training starts.");
+  }
+
+  pressTrain() {
+    if (this.state === "training") this.pause();
+    else if (this.state === "paused") this.resume();
+    else this.train();
+  }
+
+  pause() {
+    this.trainer.pause(true);
+    this.enter("paused");
+    this.view.announce("Paused.");
+  }
+
+  resume() {
+    this.trainer.pause(false);
+    this.enter("training");
+    this.view.announce("Training goes on.");
+  }
+
+  restart() {
+    this.reset();
+    this.train();
+  }
+
+  reset() {
+    clearTimeout(this.resting);
+    this.trainer.stop();
+    this.run = null;
+    this.view.parts.progress.value = 0;
+    this.view.say("");
+    this.enter("idle");
+    this.view.draw();
+    this.view.announce("Reset.");
+  }
+
+  /**
+   * What the trainer says.
+   * @param {Message} message
+   */
+  hear(message) {
+    if (!this.run) return;
+    if (message.type === "ready") this.makeReady(this.run, message);
+    else if (message.type === "progress") this.advance(this.run, message);
+    else if (message.type === "done") this.finish(this.run, message.hashes);
+    else if (message.type === "error") this.fail(message.text);
+    else {
+      this.enter(message.type === "hidden" ? "hidden" : "training");
+      this.view.draw();
     }
   }
 
-  function advance(report) {
-    takeReport(run, report);
-    for (const change of report.changes) {
-      if (change.linked) settings.write({ lr: change.lr }); // else the reader's hand is on it
-      view.announce("The learning rate is " + change.lr + " from step " + change.step + " on.");
+  /**
+   * @param {Run} run
+   * @param {{ perEpoch: number, total: number, images: number }} sizes
+   */
+  makeReady(run, sizes) {
+    run.makeReady(sizes);
+    if (this.state === "loading") this.enter("training");
+    const { lr } = this.controls.read();
+    if (lr !== run.setting.lr) this.trainer.setRate(lr);
+  }
+
+  /**
+   * @param {Run} run
+   * @param {Progress} report
+   */
+  advance(run, report) {
+    run.take(report);
+    for (const { linked, lr, step } of report.changes) {
+      if (linked) this.controls.write({ lr }); // else the reader's hand is on it
+      this.view.announce(`The learning rate is ${lr} from step ${step} on.`);
     }
-    if (report.changes.length) refresh();
+    if (report.changes.length) this.refresh();
     // Where the reader wants no motion, only evaluations are worth a new picture.
-    if (report.evaluations.length || !view.calm.matches) view.drawSoon();
+    if (report.evaluations.length || !this.view.calm.matches) this.view.drawSoon();
   }
 
-  function finish(hashes) {
-    run.nets.forEach((one, i) => { one.hash = hashes[i]; });
-    run.over = true;
-    setState("done");
-    view.draw();
-    view.announce("Training is over. " + run.nets.map((one) => one.label + ", " + one.name + ": " + storyOf(run, one).text + ".").join(" "));
+  /**
+   * @param {Run} run
+   * @param {string[]} hashes
+   */
+  finish(run, hashes) {
+    run.finish(hashes);
+    this.enter("done");
+    this.view.draw();
+    const told = run.nets.map((one) => `${one.label}, ${one.name}: ${run.storyOf(one).text}.`);
+    this.view.announce(`Training is over. ${told.join(" ")}`);
   }
 
-  // The controls
+  /** @param {string} why */
+  fail(why) {
+    this.enter("failed");
+    this.view.say(`The lab stopped: ${why}. The recorded runs below need no training.`);
+  }
 
-  // What speaks against training with these settings, in words.
-  function obstacle() {
-    const reasons = settings.read().nets.map(whyStuck);
+  // Settings
+
+  /** What speaks against training with these settings, in words. */
+  obstacle() {
+    const reasons = this.controls.read().nets.map(whyStuck);
     const stuck = reasons.findIndex(Boolean);
-    return stuck < 0 ? "" : "Net " + LETTERS[stuck] + " would learn nothing: " + reasons[stuck] + ".";
+    return stuck < 0 ? "" : `Net ${LETTERS[stuck]} would learn nothing: ${reasons[stuck]}.`;
   }
 
-  function settingChanged(what) {
-    if (what === "lr" && (state === "training" || state === "paused")) {
-      clearTimeout(resting);
-      resting = setTimeout(() => trainer.setRate(settings.read().lr), REST);
+  /** @param {"lr" | "other"} what */
+  settingChanged(what) {
+    if (what === "lr" && (this.state === "training" || this.state === "paused")) {
+      clearTimeout(this.resting);
+      this.resting = window.setTimeout(() => {
+        this.trainer.setRate(this.controls.read().lr);
+      }, REST);
     }
-    view.draw();
-    refresh();
-    if (obstacle()) view.announce(obstacle());
+    this.view.draw();
+    this.refresh();
+    const obstacle = this.obstacle();
+    if (obstacle) this.view.announce(obstacle);
   }
 
-  // A button that is disabled or gone would drop the keyboard's focus to the page, which Space then
-  // scrolls: buttons only say that they are disabled, and of those that go another takes the focus.
-  function able(name, yes) {
-    button(name).setAttribute("aria-disabled", String(!yes));
+  /** The setting whose recorded runs are shown: the run's while it goes on, else the controls'. */
+  shownSetting() {
+    return this.run && this.isRunning ? this.run.setting : this.controls.read();
   }
 
-  function press(name, act) {
-    button(name).addEventListener("click", () => {
-      if (button(name).getAttribute("aria-disabled") !== "true") act();
-    });
+  goNearest() {
+    const { nearest } = this.bands.about(this.shownSetting(), LETTERS);
+    if (!nearest) return;
+    this.controls.write({ lr: nearest.lr, batch: nearest.batch });
+    this.settingChanged("other");
   }
 
-  // Asked for beforehand: Chromium forgets at once what had the focus when it goes.
-  function holdFocus(focused) {
-    if (root.contains(focused) && !focused.checkVisibility()) button("train").focus({ preventScroll: true });
+  // Kept runs
+
+  keep() {
+    if (!this.run) return;
+    this.kept.add(this.run, this.links.write(this.run.setting));
+    this.view.draw();
+    this.refresh();
+    this.view.announce(`Kept as run ${this.kept.last}.`);
   }
 
-  function setState(name) {
-    state = root.dataset.state = name;
-    refresh();
-  }
-
-  function pressTrain() {
-    if (state !== "training" && state !== "paused") {
-      begin();
-      return;
-    }
-    trainer.pause(state === "training");
-    setState(state === "training" ? "paused" : "training");
-    view.announce(state === "paused" ? "Paused." : "Training goes on.");
-  }
-
-  function reset() {
-    clearTimeout(resting);
-    trainer.stop();
-    run = null;
-    find("progress").value = 0;
-    find(".status").textContent = "";
-    setState("idle");
-    view.draw();
-    view.announce("Reset.");
-  }
-
-  function keep() {
-    kept.add(run, linkOf(run.setting));
-    view.draw();
-    refresh();
-    view.announce("Kept as run " + kept.last() + ".");
-  }
-
-  function keptChanged() {
-    view.draw();
-    refresh();
-    button("keep").focus({ preventScroll: true }); // the button that was pressed is gone
+  keptChanged() {
+    this.view.draw();
+    this.refresh();
+    this.buttons?.keep.focus({ preventScroll: true }); // the button that was pressed is gone
   }
 
   // Buttons and hints, which follow from settings and state.
-  function refresh() {
+
+  refresh() {
+    if (!this.buttons) return;
     const focused = document.activeElement;
-    button("train").textContent = BUTTON[state] || "Train here";
-    able("train", state !== "loading" && state !== "hidden" && (running() || obstacle() === ""));
-    able("reset", run !== null);
-    able("keep", run !== null && run.total > 0 && !kept.full());
-    find("a.link").href = linkOf(run ? run.setting : { ...settings.read(), changes: scheduled });
-    find(".scheduled").hidden = !scheduled.length;
-    find(".scheduled span").textContent = "From the link: the learning rate changes " + scheduled.map((one) => "to " + one.lr + " at step " + one.step).join(", ") + ".";
-    refreshPending();
-    refreshBand();
-    holdFocus(focused);
+    const { train, reset, keep } = this.buttons;
+    const waits = this.state === "loading" || this.state === "hidden";
+    train.textContent = ACTION[this.state];
+    able(train, !waits && (this.isRunning || this.obstacle() === ""));
+    able(reset, this.run !== null);
+    able(keep, Boolean(this.run?.isReady) && !this.kept.isFull);
+    this.refreshLink();
+    this.refreshPending(this.buttons.restart);
+    this.refreshNote();
+    this.holdFocus(focused);
   }
 
-  // What the controls say, and what the run on show was started with.
-  function refreshPending() {
-    const waits = (setting) => linkOf({ ...setting, lr: running() ? 0 : setting.lr, changes: [] });
-    const differs = run && waits(settings.read()) !== waits(run.setting);
-    button("restart").hidden = !differs || !running() || obstacle() !== "";
-    let text = "The learning rate applies at once, all else at the next start.";
-    if (obstacle()) text = obstacle();
-    else if (differs && running()) text = "The changed settings apply at the next start.";
-    else if (differs) text = "The curves belong to learning rate " + run.setting.lr + ", batch size " + run.setting.batch + ", seed " + run.setting.seed + ". Train again with the new settings.";
-    find(".pending span").textContent = text;
+  refreshLink() {
+    const setting = this.run?.setting ?? { ...this.controls.read(), changes: this.scheduled };
+    if (this.link) this.link.href = this.links.write(setting);
+    if (!this.schedule) return;
+    const changes = this.scheduled.map(({ lr, step }) => `to ${lr} at step ${step}`).join(", ");
+    this.schedule.hidden = !changes;
+    find(this.schedule, "span").textContent =
+      `From the link: the learning rate changes ${changes}.`;
   }
 
-  // The setting whose recorded runs are shown: the run's while it goes on, else the controls'.
-  function bandSetting() {
-    return running() ? run.setting : settings.read();
+  /**
+   * What the controls say, and what the run on show was started with.
+   * @param {HTMLElement} restart
+   */
+  refreshPending(restart) {
+    /** @param {Setting} setting */
+    const waits = (setting) =>
+      this.links.write({ ...setting, lr: this.isRunning ? 0 : setting.lr, changes: [] });
+    const differs = this.run && waits(this.controls.read()) !== waits(this.run.setting);
+    const obstacle = this.obstacle();
+    restart.hidden = !differs || !this.isRunning || obstacle !== "";
+    let text = obstacle || APPLIES;
+    if (!obstacle && this.run && differs) {
+      const { lr, batch, seed } = this.run.setting;
+      const shown = `learning rate ${lr}, batch size ${batch}, seed ${seed}`;
+      text = this.isRunning
+        ? "The changed settings apply at the next start."
+        : `The curves belong to ${shown}. Train again with the new settings.`;
+    }
+    if (this.pending) this.pending.textContent = text;
   }
 
-  function refreshBand() {
-    const { text, nearest } = bands.about(bandSetting(), LETTERS);
-    find(".band-note span").textContent = text;
-    button("nearest").hidden = !nearest || running();
-    button("nearest").textContent = nearest ? "Go to " + nearest.words : "";
-    button("nearest").onclick = () => { settings.write(nearest); settingChanged("other"); };
+  refreshNote() {
+    const setting = this.shownSetting();
+    const { text, nearest } = this.bands.about(setting, LETTERS.slice(0, setting.nets.length));
+    const { parts } = this.view;
+    parts.noteText.textContent = text;
+    parts.nearest.hidden = !nearest || this.isRunning;
+    parts.nearest.textContent = nearest ? `Go to ${nearest.words}` : "";
+  }
+
+  /**
+   * A button that goes drops the keyboard's focus to the page, which Space then scrolls. `focused`
+   * is asked for beforehand: Chromium forgets at once what had the focus when it goes.
+   * @param {Element | null} focused
+   */
+  holdFocus(focused) {
+    if (focused && this.root.contains(focused) && !focused.checkVisibility()) {
+      this.buttons?.train.focus({ preventScroll: true });
+    }
   }
 
   // Links
 
-  function open(hash) {
-    const linked = readLink(hash, data.preset, data);
+  /**
+   * Take the settings of an address, if it is for this lab.
+   * @param {string} hash
+   */
+  open(hash) {
+    const linked = this.links.read(hash);
     if (!linked) return false;
-    if (linked.error) {
-      find(".status").textContent = "The link to this lab is damaged (" + linked.error + "); these are the usual settings.";
+    if ("error" in linked) {
+      const part = linked.error;
+      this.view.say(`The link to this lab is damaged (${part}); these are the usual settings.`);
     } else {
-      settings.write(linked);
-      scheduled = linked.changes;
-      find(".status").textContent = "The settings are those of the link.";
+      this.controls.write(linked);
+      this.scheduled = linked.changes;
+      this.view.say("The settings are those of the link.");
     }
-    refresh();
-    view.draw();
-    root.scrollIntoView();
+    this.refresh();
+    this.view.draw();
+    this.root.scrollIntoView();
     return true;
   }
 
-  // The browser itself puts the link into the address bar; a copy is a courtesy.
-  async function copyLink() {
-    const link = find("a.link");
-    try {
-      await navigator.clipboard.writeText(link.href);
-      link.textContent = "Link copied";
-    } catch {
-      link.textContent = "Link in the address bar";
-    }
-    setTimeout(() => { link.textContent = "Link to this run"; }, SHOWN_FOR);
+  forget() {
+    this.scheduled = [];
+    this.refresh();
   }
 
-  function followLink() {
-    const own = location.hash === find("a.link").hash;
-    if (own || running() || !root.isConnected || !readLink(location.hash, data.preset, data)) return;
-    reset();
-    open(location.hash);
+  /** The browser itself puts the link into the address bar; a copy is a courtesy. */
+  async copyLink() {
+    const { link } = this;
+    if (!link) return;
+    const copied = await navigator.clipboard?.writeText(link.href).then(
+      () => true,
+      () => false,
+    );
+    link.textContent = copied ? "Link copied" : "Link in the address bar";
+    setTimeout(() => {
+      link.textContent = "Link to this run";
+    }, SHOWN_FOR);
   }
 
-  function beginSmallOnWeakDevices() {
-    const weak = navigator.deviceMemory <= 2 || (navigator.hardwareConcurrency <= 2 && matchMedia("(pointer: coarse)").matches);
-    if (!weak || settings.read().batch <= SMALL_BATCH) return;
-    settings.write({ batch: SMALL_BATCH });
-    find(".status").textContent = "The batch size starts at " + SMALL_BATCH + ", for a small device.";
+  followLink() {
+    const { hash } = location;
+    if (hash === this.link?.hash || this.isRunning || !this.links.read(hash)) return;
+    this.reset();
+    this.open(hash);
   }
 
-  root.dataset.ready = "";
-  root.querySelectorAll(".net .swatch").forEach((svg, i) => drawSwatch(svg, data.looks[i]));
-  press("train", pressTrain);
-  press("reset", reset);
-  press("restart", () => { reset(); begin(); });
-  press("keep", keep);
-  press("forget", () => { scheduled = []; refresh(); });
-  find("a.link").addEventListener("click", copyLink);
-  if (canTrain(data.wasm)) {
-    setState("idle");
-    if (!open(location.hash)) beginSmallOnWeakDevices();
-    addEventListener("hashchange", followLink);
-  } else {
-    setState("unable");
-    find(".settings").disabled = true;
-    find(".unable").hidden = false;
+  beginSmallOnWeakDevices() {
+    const memory = /** @type {{ deviceMemory?: number }} */ (navigator).deviceMemory ?? 8;
+    const slow = navigator.hardwareConcurrency <= 2 && matchMedia("(pointer: coarse)").matches;
+    if ((memory > 2 && !slow) || this.controls.read().batch <= SMALL_BATCH) return;
+    this.controls.write({ batch: SMALL_BATCH });
+    this.view.say(`The batch size starts at ${SMALL_BATCH}, for a small device.`);
+    this.refresh();
   }
-  refresh();
-  view.draw();
 }
 
-// An output can be shown twice, as in JupyterLab's "New View for Output": then so is its id.
-document.querySelectorAll("#ROOT_ID:not([data-ready])").forEach(start);
+/**
+ * A button that is disabled would drop the keyboard's focus: buttons only say that they are.
+ * @param {HTMLElement} button
+ * @param {boolean} yes
+ */
+function able(button, yes) {
+  button.setAttribute("aria-disabled", String(!yes));
+}

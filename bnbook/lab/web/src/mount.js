@@ -1,10 +1,16 @@
 // Which function builds an element of which kind.
+import { mountLab } from "./lab.js";
 import { mountPredict, mountRevisit } from "./predict.js";
+import { mountRecorded } from "./recorded.js";
+import { mountSigmoid } from "./sigmoid.js";
 
 /** @type {Record<string, Mount<any>>} */
 const KINDS = {
+  lab: mountLab,
   predict: mountPredict,
   revisit: mountRevisit,
+  recorded: mountRecorded,
+  sigmoid: mountSigmoid,
 };
 
 /**

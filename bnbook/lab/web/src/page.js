@@ -1,6 +1,9 @@
 // On a page: a classic script, deferred, that finds the page's elements and builds them.
 import "./base.css";
+import "./lab.css";
 import "./predict.css";
+import "./recorded.css";
+import "./sigmoid.css";
 import { mount } from "./mount.js";
 
 const own = /** @type {HTMLScriptElement} */ (document.currentScript).src;

@@ -1,77 +1,140 @@
 // A run as an address: "#lab=learning-rate&lr=1&batch=128&seed=0&epochs=10&every=epoch&a=…&b=…".
 // The same address gives the same curve, to the last bit, on any machine.
-const NORM_LETTERS = { b: "batch", m: "mean", v: "variance", n: "none" };
+
+/** @type {Record<string, Net["affine"]>} */
 const AFFINES = { gb: "both", g: "gamma", b: "beta", "": "none" };
+/** @type {Record<string, Net["trained"]>} */
 const TRAINED = { n: "norm", nh: "norm+head", h: "head" };
 const MAX_STEP = 1e7;
 
-function letterOf(letters, wanted) {
-  return Object.keys(letters).find((letter) => letters[letter] === wanted);
+/** @typedef {{ error: string }} Damage what in a link cannot be read */
+
+/**
+ * @template {string} Value
+ * @param {Record<string, Value>} values
+ * @param {Value} wanted
+ */
+function keyOf(values, wanted) {
+  return Object.keys(values).find((key) => values[key] === wanted) ?? "";
 }
 
-// A net in words: norms, what of gamma and beta is learned, where biases are, activation, and
-// what is trained if that is not everything.
-export function netCode(net) {
-  const words = [
-    net.norms.map((norm) => letterOf(NORM_LETTERS, norm)).join(""),
-    letterOf(AFFINES, net.affine),
-    (net.convBias ? "c" : "") + (net.linearBias ? "l" : ""),
-    net.activation[0],
-  ];
-  if (net.trained !== "all") words.push(letterOf(TRAINED, net.trained));
-  return words.join("-");
+/**
+ * Reads and writes the links of one lab.
+ * @param {LabSettings} data
+ */
+export function createLinks(data) {
+  const letters = data.words.letters;
+  const kinds = /** @type {NormName[]} */ (Object.keys(letters));
+  const pattern = new RegExp(
+    `^([${Object.values(letters).join("")}]{4})-(g?b?)-(c?l?)-([sr])(?:-(nh|n|h))?$`,
+  );
+  /** @type {Record<string, number[]>} */
+  const known = { lr: data.lrs, batch: data.batch_sizes, epochs: data.epochs };
+
+  /**
+   * A net in words: norms, what of gamma and beta is learned, where biases are, activation, and
+   * what is trained if that is not everything.
+   * @param {Net} net
+   */
+  function netCode(net) {
+    const words = [
+      net.norms.map((norm) => letters[norm]).join(""),
+      keyOf(AFFINES, net.affine),
+      (net.convBias ? "c" : "") + (net.linearBias ? "l" : ""),
+      net.activation[0],
+    ];
+    if (net.trained !== "all") words.push(keyOf(TRAINED, net.trained));
+    return words.join("-");
+  }
+
+  /**
+   * @param {string} code
+   * @returns {Net | null}
+   */
+  function readNet(code) {
+    const found = pattern.exec(code);
+    if (!found) return null;
+    const [, norms, affine, biases, activation, trained] = found;
+    return {
+      norms: [...norms].map((letter) => kinds.find((kind) => letters[kind] === letter) ?? "none"),
+      affine: AFFINES[affine],
+      convBias: biases.includes("c"),
+      linearBias: biases.includes("l"),
+      activation: activation === "s" ? "sigmoid" : "relu",
+      trained: TRAINED[trained] ?? "all",
+    };
+  }
+
+  /** @param {Setting} setting */
+  function write(setting) {
+    const { lr, batch, seed, epochs, every, nets, changes } = setting;
+    const words = Object.entries({ lab: data.preset, lr, batch, seed, epochs, every });
+    nets.forEach((net, i) => {
+      words.push(["ab"[i], netCode(net)]);
+    });
+    if (changes.length) words.push(["at", changes.map((one) => `${one.step}:${one.lr}`).join(",")]);
+    return `#${words.map((pair) => pair.join("=")).join("&")}`;
+  }
+
+  /**
+   * The setting in an address. Null if it is for another lab or none; what is damaged if a part
+   * cannot be read: that must not turn into another run in silence.
+   * @param {string} hash
+   * @returns {Setting | Damage | null}
+   */
+  function read(hash) {
+    const words = new URLSearchParams(hash.replace(/^#/, ""));
+    if (words.get("lab") !== data.preset) return null;
+    for (const [name, values] of Object.entries(known)) {
+      if (!values.includes(Number(words.get(name)))) return { error: name };
+    }
+    const [lr, batch, epochs] = ["lr", "batch", "epochs"].map((name) => Number(words.get(name)));
+    const seed = Number(words.get("seed") || Number.NaN);
+    if (!Number.isInteger(seed) || seed < 0 || seed > data.max_seed) return { error: "seed" };
+    const every = words.get("every") ?? "";
+    if (!(every in data.every)) return { error: "every" };
+    const nets = [];
+    for (const name of "ab") {
+      const code = words.get(name);
+      if (code === null && name === "b") break;
+      const net = readNet(code ?? "");
+      if (!net) return { error: name };
+      nets.push(net);
+    }
+    const changes = readChanges(words.get("at") ?? "", data.lrs);
+    if (!changes) return { error: "at" };
+    return {
+      lr,
+      batch,
+      seed,
+      epochs,
+      every: every === "epoch" ? every : Number(every),
+      nets,
+      changes,
+    };
+  }
+
+  return { netCode, readNet, read, write };
 }
 
-export function readNet(code) {
-  const found = /^([bmvn]{4})-(g?b?)-(c?l?)-([sr])(?:-(nh|n|h))?/.exec(code);
-  if (!found || found[0] !== code) return null;
-  return {
-    norms: [...found[1]].map((letter) => NORM_LETTERS[letter]),
-    affine: AFFINES[found[2]],
-    convBias: found[3].includes("c"),
-    linearBias: found[3].includes("l"),
-    activation: found[4] === "s" ? "sigmoid" : "relu",
-    trained: TRAINED[found[5]] || "all",
-  };
-}
+/** @typedef {ReturnType<typeof createLinks>} Links */
 
-// "setting": lr, batch, seed, epochs, every ("epoch" or steps), nets (one or two), and
-// changes: learning rates that apply from a step on, [{ step, lr }].
-export function writeLink(lab, setting) {
-  const words = [["lab", lab], ...["lr", "batch", "seed", "epochs", "every"].map((name) => [name, setting[name]])];
-  setting.nets.forEach((net, i) => words.push(["ab"[i], netCode(net)]));
-  if (setting.changes.length) words.push(["at", setting.changes.map((one) => one.step + ":" + one.lr).join(",")]);
-  return "#" + words.map((pair) => pair.join("=")).join("&");
-}
-
+/**
+ * Changes of the learning rate, "35:0.5,70:1", in the order of their steps.
+ * @param {string} text
+ * @param {number[]} lrs
+ */
 function readChanges(text, lrs) {
-  const changes = (text || "").split(",").filter(Boolean).map((word) => {
-    const [step, lr] = word.split(":").map(Number);
-    return { step, lr };
+  const changes = text
+    .split(",")
+    .filter(Boolean)
+    .map((word) => {
+      const [step, lr] = word.split(":").map(Number);
+      return { step, lr };
+    });
+  const fits = changes.every(({ step, lr }, i) => {
+    const before = i ? changes[i - 1].step : -1;
+    return Number.isInteger(step) && step > before && step < MAX_STEP && lrs.includes(lr);
   });
-  const ordered = changes.every((one, i) => Number.isInteger(one.step) && one.step < MAX_STEP && one.step > (i ? changes[i - 1].step : -1));
-  return ordered && changes.every((one) => lrs.includes(one.lr)) ? changes : null;
-}
-
-// The setting in an address of this lab. Null if it is for another lab or none; an error in
-// words if it is damaged: a part that cannot be read must not turn into another run in silence.
-export function readLink(hash, lab, choices) {
-  const words = new URLSearchParams(hash.replace(/^#/, ""));
-  if (words.get("lab") !== lab) return null;
-  const setting = { seed: Number(words.get("seed") || NaN), nets: [] };
-  const known = { lr: choices.lrs, batch: choices.batch_sizes, epochs: choices.epochs };
-  for (const [name, values] of Object.entries(known)) {
-    setting[name] = Number(words.get(name));
-    if (!values.includes(setting[name])) return { error: name };
-  }
-  if (!Number.isInteger(setting.seed) || setting.seed < 0 || setting.seed > choices.max_seed) return { error: "seed" };
-  setting.every = words.get("every") === "epoch" ? "epoch" : Number(words.get("every"));
-  if (!choices.every.includes(setting.every)) return { error: "every" };
-  for (const name of "ab") {
-    const net = words.has(name) ? readNet(words.get(name)) : undefined;
-    if (net === null || (name === "a" && !net)) return { error: name };
-    if (net) setting.nets.push(net);
-  }
-  setting.changes = readChanges(words.get("at"), choices.lrs);
-  return setting.changes ? setting : { error: "at" };
+  return fits ? changes : null;
 }

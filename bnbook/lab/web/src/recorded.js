@@ -1,173 +1,349 @@
-// The recorded lab. It draws what Python computed; it computes no statistics of its own.
-import { add, addHtml, addSwatch, drawLabels, drawSwatch, markerPath, percent } from "./svg.js";
+// Sliders over runs that were trained beforehand. What is drawn and said of them Python computed.
+import { bounds } from "./bands.js";
+import { draw, find, h, swatch } from "./dom.js";
+import { percent } from "./numbers.js";
+import { accuracyScale, drawChart, lossScale } from "./plots.js";
+import { slider, tell } from "./slider.js";
+import { fillTable } from "./tables.js";
 
 const CHANCE = 0.1;
 const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
+const MOST_TICKS = 11; // more labels under a slider would run into each other on a phone
 
-// The recorded grid point nearest to the wanted one: batch size first, then learning rate.
-function snap(data, arm, batch, lr) {
-  const far = (values, i, j) => Math.abs(Math.log(values[i] / values[j]));
-  let best = null;
-  data.cells[arm].forEach((row, b) => row.forEach((cell, r) => {
-    if (!cell) return;
-    const distance = 1000 * far(data.batch_sizes, b, batch) + far(data.lrs, r, lr);
-    if (!best || distance < best.distance) best = { cell, b, r, distance };
-  }));
-  return best;
-}
+/**
+ * The runs of one arm: where they are, and how far from what was asked for.
+ * @typedef {{ cell: RecordedCell, batch: number, lr: number, distance: number }} Found
+ * @typedef {Found & { arm: RecordedData["arms"][number] }} Shown
+ */
 
-// A path through the values that exist, lifted where one is missing.
-function linePath(values, x, y) {
-  let path = "";
-  let down = false;
-  values.forEach((value, i) => {
-    if (value === null) { down = false; return; }
-    path += (down ? "L" : "M") + x(i).toFixed(1) + " " + y(value).toFixed(1);
-    down = true;
-  });
-  return path;
-}
-
-function bandPath(low, high, x, y) {
-  const known = low.map((_, i) => i).filter((i) => low[i] !== null && high[i] !== null);
-  if (known.length < 2) return "";
-  const corner = (values) => (i) => x(i).toFixed(1) + " " + y(values[i]).toFixed(1);
-  return "M" + known.map(corner(high)).join("L") + "L" + known.reverse().map(corner(low)).join("L") + "Z";
-}
-
-function drawArm(parent, arm, mean, band, seeds, x, y) {
-  const group = add(parent, "g", { "data-arm": arm.label, stroke: arm.colour, fill: "none" });
-  if (band) add(group, "path", { class: "band", d: bandPath(band.low, band.high, x, y), fill: arm.colour, "fill-opacity": 0.2, stroke: "none" });
-  for (const seed of seeds) add(group, "path", { class: "seed", d: linePath(seed, x, y), "stroke-width": 1, "stroke-opacity": 0.45 });
-  add(group, "path", { class: "mean", d: linePath(mean, x, y), "stroke-width": 2.4, "stroke-dasharray": arm.dash, "stroke-linejoin": "round" });
-  mean.forEach((value, i) => {
-    if (value !== null) add(group, "path", { d: markerPath(arm.marker, x(i), y(value)), fill: arm.colour, stroke: "none" });
-  });
-}
-
-// Draw the axes; return where the i-th of the evaluated epochs stands.
-function drawFrame(svg, at, ticks, format, y, box) {
-  const epochs = at.at(-1);
-  const x = (epoch) => box.left + (epoch / epochs) * (box.right - box.left);
-  for (const tick of ticks) {
-    add(svg, "line", { class: "grid", x1: box.left, x2: box.right, y1: y(tick), y2: y(tick) });
-    add(svg, "text", { class: "mute", x: box.left - 7, y: y(tick) + 4, "text-anchor": "end" }, format(tick));
+/** What the reader has chosen, by index, and what there is to show for it. */
+export class Choice {
+  /** @param {RecordedData} data */
+  constructor(data) {
+    this.data = data;
+    this.lr = data.start[0];
+    this.batch = data.start[1];
+    /** @type {Set<number>} */
+    this.hidden = new Set();
   }
-  add(svg, "line", { class: "axis", x1: box.left, x2: box.right, y1: box.bottom, y2: box.bottom });
-  const step = Math.ceil(epochs / 10);
-  for (let epoch = 0; epoch <= epochs; epoch += step) {
-    add(svg, "text", { class: "mute", x: x(epoch), y: box.bottom + 17, "text-anchor": "middle" }, String(epoch));
+
+  /** The arms that are not hidden, each with its runs. */
+  get shown() {
+    return this.data.arms.flatMap((arm, i) => {
+      const found = this.hidden.has(i) ? null : this.nearest(i);
+      return found ? [{ arm, ...found }] : [];
+    });
   }
-  add(svg, "text", { class: "mute", x: (box.left + box.right) / 2, y: box.bottom + 34, "text-anchor": "middle" }, "epoch");
-  return (i) => x(at[i]);
-}
 
-function prepare(svg, labels) {
-  svg.replaceChildren();
-  const widths = labels.map((text) => {
-    const probe = add(svg, "text", { class: "label" }, text);
-    const width = probe.getComputedTextLength();
-    probe.remove();
-    return width + 10;
-  });
-  const width = svg.clientWidth || 480;
-  const height = svg.clientHeight || 270;
-  svg.setAttribute("viewBox", "0 0 " + width + " " + height);
-  return { left: 46, right: width - 12 - Math.max(0, ...widths), top: 10, bottom: height - 40 };
-}
-
-function drawAccuracy(svg, data, shown) {
-  const box = prepare(svg, shown.map((s) => s.arm.label));
-  const depth = (value) => -Math.log10(1 - Math.min(value, data.best));
-  const y = (value) => box.bottom - (depth(value) / depth(data.best)) * (box.bottom - box.top);
-  const x = drawFrame(svg, data.at, data.accuracy_ticks, (t) => Math.round(100 * t) + " %", y, box);
-  add(svg, "line", { class: "chance", x1: box.left, x2: box.right, y1: y(CHANCE), y2: y(CHANCE) });
-  add(svg, "text", { class: "mute", x: box.right - 4, y: y(CHANCE) - 5, "text-anchor": "end" }, "guessing");
-  for (const s of shown) drawArm(svg, s.arm, s.cell.mean, s.cell, s.cell.seeds, x, y);
-  const ends = shown.map((s) => ({ text: s.arm.label, y: y(s.cell.mean.at(-1)) }));
-  drawLabels(svg, ends, box.right + 10, box.top, box.bottom);
-}
-
-function drawLoss(svg, data, shown) {
-  const box = prepare(svg, []);
-  const ticks = data.loss_ticks;
-  const [low, high] = [Math.log(ticks[0]), Math.log(ticks.at(-1))];
-  const share = (value) => (Math.min(Math.max(Math.log(value), low), high) - low) / (high - low);
-  const y = (value) => box.bottom - share(value) * (box.bottom - box.top);
-  const x = drawFrame(svg, data.at, ticks, String, y, box);
-  for (const s of shown) drawArm(svg, s.arm, s.cell.loss, null, s.cell.losses, x, y);
-}
-
-function fillTable(holder, data, shown) {
-  holder.replaceChildren();
-  const table = addHtml(holder, "table", "");
-  const top = addHtml(addHtml(table, "thead", ""), "tr", "");
-  addHtml(top, "th", "Epoch", { scope: "col" });
-  for (const s of shown) {
-    addHtml(top, "th", s.arm.label + ": accuracy", { scope: "col" });
-    addHtml(top, "th", "loss", { scope: "col" });
+  get words() {
+    return `learning rate ${this.data.lrs[this.lr]} and batch size ${this.data.batch_sizes[this.batch]}`;
   }
-  const body = addHtml(table, "tbody", "");
-  data.at.forEach((epoch, i) => {
-    const row = addHtml(body, "tr", "");
-    addHtml(row, "th", String(epoch), { scope: "row" });
-    for (const { cell } of shown) {
-      const bounds = cell.low[i] === null ? "" : " [" + (100 * cell.low[i]).toFixed(1) + ", " + (100 * cell.high[i]).toFixed(1) + "]";
-      const known = cell.mean[i] !== null;
-      addHtml(row, "td", known ? percent(cell.mean[i]) + bounds : "–");
-      addHtml(row, "td", cell.loss[i] ? String(cell.loss[i]) : "–");
+
+  /**
+   * The recorded setting nearest to the chosen one: batch size first, then learning rate.
+   * @param {number} arm
+   * @returns {Found | null}
+   */
+  nearest(arm) {
+    const { lrs, batch_sizes: sizes, cells } = this.data;
+    /** @type {Found | null} */
+    let best = null;
+    for (const [batch, row] of cells[arm].entries()) {
+      for (const [lr, cell] of row.entries()) {
+        if (!cell) continue;
+        const distance = 1000 * far(sizes[batch], sizes[this.batch]) + far(lrs[lr], lrs[this.lr]);
+        if (!best || distance < best.distance) best = { cell, batch, lr, distance };
+      }
     }
-  });
-}
-
-function start(root) {
-  const data = JSON.parse(root.querySelector("script[type='application/json']").textContent);
-  const find = (selector) => root.querySelector(selector);
-  const sliders = { lr: find("input[name=lr]"), batch: find("input[name=batch]") };
-  const values = { lr: data.lrs, batch: data.batch_sizes };
-  const boxes = [...root.querySelectorAll("input[name=arm]")];
-  let timer = 0;
-  let shown = [];
-
-  function draw() {
-    drawAccuracy(find(".accuracy svg"), data, shown);
-    drawLoss(find(".loss svg"), data, shown);
+    return best;
   }
 
-  function update(speak) {
-    for (const [name, slider] of Object.entries(sliders)) {
-      const value = String(values[name][slider.value]);
-      slider.setAttribute("aria-valuetext", value);
-      slider.parentNode.querySelector("output").textContent = value;
-    }
-    const [lr, batch] = [Number(sliders.lr.value), Number(sliders.batch.value)];
-    shown = boxes.filter((box) => box.checked).map((box) => ({ arm: data.arms[box.value], ...snap(data, box.value, batch, lr) }));
-    const summary = find(".summary");
-    summary.replaceChildren();
-    if (!shown.length) addHtml(summary, "p", "Tick a box to see its curve.");
-    for (const s of shown) {
-      const line = addHtml(summary, "p", "");
-      addSwatch(line, s.arm);
-      addHtml(line, "strong", s.arm.label + ": ");
-      line.append(s.cell.text + ".");
-      if (s.distance) addHtml(line, "span", " There are no runs at learning rate " + data.lrs[lr] + " and batch size " + data.batch_sizes[batch] + "; these are the nearest recorded, learning rate " + data.lrs[s.r] + " and batch size " + data.batch_sizes[s.b] + ".", { class: "note" });
-    }
-    const setting = "Learning rate " + data.lrs[lr] + ", batch size " + data.batch_sizes[batch] + ". ";
-    const said = [...summary.children].map((line) => line.textContent).join(" ");
-    find(".accuracy svg").setAttribute("aria-label", "Validation accuracy per epoch. " + setting + said);
-    find(".loss svg").setAttribute("aria-label", "Training loss per epoch. " + setting + "The numbers are in the table below.");
-    fillTable(find(".current .scroll"), data, shown);
-    draw();
-    clearTimeout(timer);
-    if (speak) timer = setTimeout(() => { find(".announcer").textContent = setting + said; }, ANNOUNCE_AFTER);
+  /**
+   * What to say where an arm has no runs at the setting.
+   * @param {Found} found
+   */
+  remark({ batch, lr, distance }) {
+    if (!distance) return "";
+    const { lrs, batch_sizes: sizes } = this.data;
+    return (
+      ` There are no runs at ${this.words}; these are the nearest recorded, ` +
+      `learning rate ${lrs[lr]} and batch size ${sizes[batch]}.`
+    );
   }
-
-  boxes.forEach((box, i) => drawSwatch(box.parentNode.querySelector(".swatch"), data.arms[i]));
-  root.dataset.ready = "";
-  root.querySelector(".controls").addEventListener("input", () => update(true));
-  new ResizeObserver(draw).observe(find(".charts"));
-  update(false);
 }
 
-// An output can be shown twice, as in JupyterLab's "New View for Output": then so is its id.
-document.querySelectorAll("#ROOT_ID:not([data-ready])").forEach(start);
+/** @param {number} a @param {number} b */
+const far = (a, b) => Math.abs(Math.log(a / b));
+
+/** The elements on the page, and what they show of a choice. */
+class View {
+  /**
+   * @param {HTMLElement} root
+   * @param {Choice} choice
+   */
+  constructor(root, choice) {
+    const { data } = choice;
+    this.root = root;
+    this.choice = choice;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.timer = undefined;
+    this.lr = valueSlider("lr", "Learning rate", data.lrs, choice.lr);
+    this.batch = valueSlider("batch", "Batch size", data.batch_sizes, choice.batch);
+    this.boxes = data.arms.map((arm, i) => armBox(arm, i));
+    this.summary = h("div", { class: "summary" });
+    this.charts = h("div", { class: "charts" });
+    this.announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
+    this.curves = scrolling("The recorded curves as a table");
+    this.build();
+    this.accuracy = figure(this.charts, "accuracy", "Validation accuracy");
+    this.loss = figure(this.charts, "loss", "Training loss");
+    this.watcher = new ResizeObserver(() => this.draw());
+    this.watcher.observe(this.charts);
+  }
+
+  build() {
+    const { data } = this.choice;
+    const everything = scrolling("All recorded settings");
+    fillTable(everything, ...settingsTable(data));
+    const group = {
+      class: "controls",
+      role: "group",
+      "aria-label": "Settings of the recorded runs",
+    };
+    const arms = h("div", { class: "arms" }, ...this.boxes);
+    const legend = h("legend", { class: "unseen" }, "Curves");
+    const controls = h("div", group, this.lr, this.batch, h("fieldset", {}, legend, arms));
+    controls.addEventListener("input", () => this.read());
+    this.root.append(
+      h("p", { class: "title" }, "Recorded runs"),
+      controls,
+      this.summary,
+      this.charts,
+      this.announcer,
+      fold("current", "These curves as a table", this.curves),
+      fold("all", "All recorded settings", everything),
+      h("p", { class: "about" }, data.about),
+    );
+  }
+
+  /** Take over what the controls say; speak when they rest. */
+  read() {
+    this.choice.lr = input(this.lr).valueAsNumber;
+    this.choice.batch = input(this.batch).valueAsNumber;
+    const off = [...this.boxes.keys()].filter((i) => !input(this.boxes[i]).checked);
+    this.choice.hidden = new Set(off);
+    this.show();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.announcer.textContent = this.said();
+    }, ANNOUNCE_AFTER);
+  }
+
+  show() {
+    const { data, lr, batch, shown } = this.choice;
+    tell(this.lr, String(data.lrs[lr]));
+    tell(this.batch, String(data.batch_sizes[batch]));
+    this.summary.replaceChildren(
+      ...(shown.length ? shown.map((one) => this.line(one)) : ["Tick a box to see its curve."]),
+    );
+    this.accuracy.setAttribute("aria-label", `Validation accuracy per epoch. ${this.said()}`);
+    const where = `${capital(this.choice.words)}. The numbers are in the table below.`;
+    this.loss.setAttribute("aria-label", `Training loss per epoch. ${where}`);
+    fillTable(this.curves, ...curvesTable(data, shown));
+    this.draw();
+  }
+
+  /** @param {Shown} one */
+  line(one) {
+    const line = h("p", {}, swatch(one.arm), h("strong", {}, `${one.arm.label}: `));
+    line.append(`${one.cell.text}.`, h("span", { class: "note" }, this.choice.remark(one)));
+    return line;
+  }
+
+  /** The setting and the summary, for screen readers. */
+  said() {
+    const lines = [...this.summary.childNodes].map((line) => line.textContent);
+    return `${capital(this.choice.words)}. ${lines.join(" ")}`;
+  }
+
+  draw() {
+    const { data, shown } = this.choice;
+    drawChart(this.accuracy, accuracyChart(data, shown), sizeOf(this.accuracy));
+    drawChart(this.loss, lossChart(data, shown), sizeOf(this.loss));
+  }
+
+  close() {
+    this.watcher.disconnect();
+    clearTimeout(this.timer);
+  }
+}
+
+/** @type {Mount<RecordedData>} */
+export function mountRecorded(root, data) {
+  const view = new View(root, new Choice(data));
+  view.show();
+  return () => view.close();
+}
+
+/** @param {string} text */
+const capital = (text) => text[0].toUpperCase() + text.slice(1);
+
+/** @param {Element} control */
+const input = (control) => /** @type {HTMLInputElement} */ (find(control, "input"));
+
+/** @param {SVGSVGElement} svg @returns {[number, number]} */
+const sizeOf = (svg) => [svg.clientWidth || 480, svg.clientHeight || 270];
+
+/**
+ * With one value there is nothing to slide, and the control is hidden.
+ * @param {string} name
+ * @param {string} label
+ * @param {number[]} values
+ * @param {number} start
+ */
+function valueSlider(name, label, values, start) {
+  const texts = values.map(String);
+  const stride = Math.ceil(texts.length / MOST_TICKS);
+  const ticks = texts.filter((_, i) => i % stride === 0);
+  const control = slider(name, label, texts, start, ticks);
+  control.hidden = values.length === 1;
+  return control;
+}
+
+/**
+ * @param {RecordedData["arms"][number]} arm
+ * @param {number} i
+ */
+function armBox(arm, i) {
+  const box = h("input", { type: "checkbox", name: "arm", value: i, checked: true });
+  return h("label", { class: "arm" }, box, swatch(arm), h("span", {}, arm.label));
+}
+
+/**
+ * @param {Element} parent
+ * @param {string} name
+ * @param {string} caption
+ */
+function figure(parent, name, caption) {
+  const holder = h("figure", { class: name }, h("figcaption", {}, caption));
+  parent.append(holder);
+  return draw(holder, "svg", { role: "img" });
+}
+
+/** @param {string} label */
+function scrolling(label) {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label });
+}
+
+/**
+ * @param {string} name
+ * @param {string} summary
+ * @param {Element} content
+ */
+function fold(name, summary, content) {
+  return h("details", { class: name }, h("summary", {}, summary), content);
+}
+
+/**
+ * @param {RecordedData} data
+ * @param {Course} values
+ * @returns {import("./plots.js").Points}
+ */
+const points = ({ at }, values) => at.map((epoch, i) => [epoch, values[i] ?? Number.NaN]);
+
+/**
+ * The values by epoch, also of those that were not evaluated.
+ * @param {RecordedData} data
+ * @param {Course} values
+ */
+function byEpoch({ at }, values) {
+  /** @type {Course} */
+  const all = Array(at[at.length - 1] + 1).fill(null);
+  for (const [i, epoch] of at.entries()) all[epoch] = values[i];
+  return all;
+}
+
+/**
+ * @param {RecordedData} data
+ * @param {Shown[]} shown
+ */
+function accuracyChart(data, shown) {
+  return {
+    epochs: data.at[data.at.length - 1],
+    scale: accuracyScale(data.accuracy_ticks, data.best),
+    guess: CHANCE,
+    marks: [],
+    bands: shown.map(({ arm, cell }) => ({
+      label: arm.label,
+      look: arm,
+      low: byEpoch(data, cell.low),
+      high: byEpoch(data, cell.high),
+      lines: cell.seeds.map((seed) => points(data, seed)),
+    })),
+    curves: shown.map(({ arm, cell }) => ({
+      label: arm.label,
+      look: arm,
+      points: points(data, cell.mean),
+      markers: true,
+    })),
+  };
+}
+
+/**
+ * @param {RecordedData} data
+ * @param {Shown[]} shown
+ */
+function lossChart(data, shown) {
+  const [low, high] = data.losses;
+  return {
+    epochs: data.at[data.at.length - 1],
+    scale: lossScale(data.loss_ticks, low, high),
+    marks: [],
+    unlabelled: true,
+    bands: shown.map(({ arm, cell }) => ({
+      label: arm.label,
+      look: arm,
+      lines: cell.losses.map((seed) => points(data, seed)),
+    })),
+    curves: shown.map(({ arm, cell }) => ({
+      label: arm.label,
+      look: arm,
+      points: points(data, cell.loss),
+      markers: true,
+    })),
+  };
+}
+
+/**
+ * @param {RecordedData} data
+ * @param {Shown[]} shown
+ * @returns {[string[], string[][]]} heads and rows
+ */
+function curvesTable(data, shown) {
+  const heads = shown.flatMap(({ arm }) => [`${arm.label}: accuracy`, "loss"]);
+  const rows = data.at.map((epoch, i) => [
+    String(epoch),
+    ...shown.flatMap(({ cell }) => {
+      const mean = cell.mean[i];
+      return [mean === null ? "–" : percent(mean) + bounds(cell, i), String(cell.loss[i] ?? "–")];
+    }),
+  ]);
+  return [["Epoch", ...heads], rows];
+}
+
+/**
+ * How the runs ended at every setting that has any.
+ * @param {RecordedData} data
+ * @returns {[string[], string[][]]} heads and rows
+ */
+function settingsTable({ lrs, batch_sizes: sizes, arms, cells }) {
+  const heads = arms.flatMap(({ label }) => [`${label}: seeds trained`, "accuracy"]);
+  const rows = sizes.flatMap((size, b) =>
+    lrs.flatMap((lr, r) => {
+      const here = cells.map((arm) => arm[b][r]);
+      const ends = here.flatMap((cell) => [cell?.trained ?? "–", cell?.final ?? "–"]);
+      return here.some(Boolean) ? [[String(lr), String(size), ...ends]] : [];
+    }),
+  );
+  return [["Learning rate", "Batch size", ...heads], rows];
+}

@@ -1,76 +1,144 @@
-// One run as far as it has come, from what the worker reports.
-import { createLosses } from "./plots.js";
+// One run as far as it has come, from what its trainer reports.
+import { createLosses } from "./losses.js";
 import { happened } from "./story.js";
 
 export const LETTERS = "AB";
 const MOST_POINTS = 120; // of a loss curve
 
-export function createRun(setting, nameOf, looks) {
-  return {
-    setting: { ...setting, changes: [] },
-    step: 0,
-    total: 0, // of steps; 0 until the worker is ready
-    perEpoch: 0,
-    images: 0, // that validate
-    speed: 0, // images per second
-    over: false,
-    nets: setting.nets.map((net, i) => ({
-      net,
-      name: nameOf(net),
-      label: LETTERS[i],
-      look: looks[i],
-      evaluations: [],
-      losses: null,
-      sum: 0, // of the losses since the last evaluation
-      count: 0,
-      probe: null,
-      failedAt: 0,
-      hash: "",
-      told: "",
-    })),
-  };
-}
+/** @typedef {Evaluation & { trainLoss: number }} Evaluated with the mean loss since the one before */
+/** @typedef {{ look: Look, label: string, points: [number, number][], thin?: boolean, markers?: boolean, broken?: boolean }} Curve */
 
-export function makeReady(run, { perEpoch, total, images }) {
-  Object.assign(run, { perEpoch, total, images });
-  for (const one of run.nets) one.losses = createLosses(total, MOST_POINTS, perEpoch);
-}
+/** One of the run's nets. */
+export class RunningNet {
+  /**
+   * @param {Net} net
+   * @param {string} name
+   * @param {string} label
+   * @param {Look} look
+   */
+  constructor(net, name, label, look) {
+    this.net = net;
+    this.name = name;
+    this.label = label;
+    this.look = look;
+    /** @type {Evaluated[]} */
+    this.evaluations = [];
+    /** @type {ReturnType<typeof createLosses> | null} */
+    this.losses = null;
+    this.lastLoss = Number.NaN;
+    this.failedAt = 0;
+    this.hash = "";
+    /** The last milestone that was announced. */
+    this.told = "";
+    this.sum = 0; // of the losses since the last evaluation
+    this.count = 0;
+  }
 
-export function takeReport(run, report) {
-  Object.assign(run, { step: report.step, speed: report.speed });
-  report.changes.forEach((change) => noteChange(run.setting.changes, change));
-  report.nets.forEach(({ alive, losses }, i) => {
-    const one = run.nets[i];
+  /** @returns {Probe | null} */
+  get probe() {
+    return this.evaluations.at(-1)?.probe ?? null;
+  }
+
+  /** @param {number[]} losses */
+  takeLosses(losses) {
     for (const loss of losses) {
-      one.losses.push(loss);
-      one.sum += loss;
-      one.count += 1;
-      one.lastLoss = loss;
+      this.losses?.push(loss);
+      this.sum += loss;
+      this.lastLoss = loss;
     }
-    if (!alive && !one.failedAt) one.failedAt = report.step;
-  });
-  for (const found of report.evaluations) {
-    const one = run.nets[found.net];
-    one.evaluations.push({ ...found, trainLoss: one.count ? one.sum / one.count : NaN });
-    Object.assign(one, { probe: found.probe, sum: 0, count: 0 });
+    this.count += losses.length;
+  }
+
+  /** @param {Evaluation} found */
+  takeEvaluation(found) {
+    this.evaluations.push({ ...found, trainLoss: this.count ? this.sum / this.count : Number.NaN });
+    this.sum = 0;
+    this.count = 0;
   }
 }
 
-// While a run is paused its rate may change more than once at the same step: the last counts.
-function noteChange(changes, change) {
-  if (changes.length && changes[changes.length - 1].step === change.step) changes.pop();
-  changes.push({ step: change.step, lr: change.lr });
-}
+export class Run {
+  /**
+   * @param {Setting} setting
+   * @param {string[]} names of its nets
+   * @param {Look[]} looks
+   */
+  constructor(setting, names, looks) {
+    /** What it was started with, and the changes that have come about. */
+    this.setting = { ...setting, changes: /** @type {Change[]} */ ([]) };
+    this.step = 0;
+    this.total = 0; // of steps; 0 until the trainer is ready
+    this.perEpoch = 0;
+    this.images = 0; // that validate
+    this.speed = 0; // images per second
+    this.over = false;
+    this.nets = setting.nets.map((net, i) => new RunningNet(net, names[i], LETTERS[i], looks[i]));
+  }
 
-export function storyOf(run, one) {
-  const recentLoss = one.losses ? one.losses.recent() : NaN;
-  return happened({ ...one, recentLoss }, run.images, run.over);
-}
+  get isReady() {
+    return this.total > 0;
+  }
 
-// A curve for a chart, over epochs.
-export function curveOf(run, one, which) {
-  const points = which === "accuracy"
-    ? one.evaluations.map((each) => [each.step / run.perEpoch, each.correct / run.images])
-    : one.losses.points().map(([step, loss]) => [step / run.perEpoch, loss]);
-  return { look: one.look, label: one.label, broken: one.failedAt > 0, markers: which === "accuracy", points };
+  /** @param {{ perEpoch: number, total: number, images: number }} sizes */
+  makeReady({ perEpoch, total, images }) {
+    Object.assign(this, { perEpoch, total, images });
+    for (const one of this.nets) one.losses = createLosses(total, MOST_POINTS, perEpoch);
+  }
+
+  /** @param {Progress} report */
+  take(report) {
+    this.step = report.step;
+    this.speed = report.speed;
+    for (const change of report.changes) this.noteChange(change);
+    report.nets.forEach(({ alive, losses }, i) => {
+      this.nets[i].takeLosses(losses);
+      if (!alive) this.nets[i].failedAt ||= report.step;
+    });
+    for (const found of report.evaluations) this.nets[found.net].takeEvaluation(found);
+  }
+
+  /**
+   * While a run is paused its rate may change more than once at the same step: the last counts.
+   * @param {Change} change
+   */
+  noteChange({ step, lr }) {
+    const { changes } = this.setting;
+    if (changes.at(-1)?.step === step) changes.pop();
+    changes.push({ step, lr });
+  }
+
+  /** @param {string[]} hashes of the final weights */
+  finish(hashes) {
+    this.nets.forEach((one, i) => {
+      one.hash = hashes[i];
+    });
+    this.over = true;
+  }
+
+  /** @param {RunningNet} one */
+  storyOf(one) {
+    const recentLoss = one.losses ? one.losses.recent() : Number.NaN;
+    const { evaluations, failedAt } = one;
+    return happened({ evaluations, failedAt, recentLoss }, this.images, this.over);
+  }
+
+  /**
+   * A curve for a chart, over epochs.
+   * @param {RunningNet} one
+   * @param {"accuracy" | "loss"} which
+   * @returns {Curve}
+   */
+  curveOf(one, which) {
+    const steps =
+      which === "accuracy"
+        ? one.evaluations.map((each) => [each.step, each.correct / this.images])
+        : (one.losses?.points() ?? []);
+    return {
+      look: one.look,
+      label: one.label,
+      broken: one.failedAt > 0,
+      markers: which === "accuracy",
+      points: steps.map(([step, value]) => [step / this.perEpoch, value]),
+    };
+  }
 }

@@ -10,15 +10,19 @@ import { find, freshId, h } from "./dom.js";
  */
 export function slider(name, label, texts, start, ticks) {
   const id = freshId();
+  const last = texts.length - 1;
   const marks = ticks.map((tick) => {
-    const left = (100 * texts.indexOf(tick)) / Math.max(texts.length - 1, 1);
-    return h("span", { style: `left:${left.toFixed(2)}%` }, tick);
+    const index = texts.indexOf(tick);
+    const left = (100 * index) / Math.max(last, 1);
+    // Those at the ends must not stand out of the box.
+    const end = index === 0 ? "first" : index === last ? "last" : null;
+    return h("span", { class: end, style: `left:${left.toFixed(2)}%` }, tick);
   });
   const control = h(
     "div",
     { class: "control" },
     h("div", { class: "head" }, h("label", { for: id }, label), h("output", { for: id })),
-    h("input", { type: "range", id, name, min: 0, max: texts.length - 1, step: 1 }),
+    h("input", { type: "range", id, name, min: 0, max: last, step: 1 }),
     h("div", { class: "ticks", "aria-hidden": "true" }, ...marks),
   );
   /** @type {HTMLInputElement} */ (find(control, "input")).value = String(start);

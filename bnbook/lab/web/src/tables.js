@@ -1,92 +1,176 @@
 // The text equivalents of the pictures: curves by evaluation, and the layers as they stand.
+import { bounds } from "./bands.js";
+import { h } from "./dom.js";
+import { percent, thousands } from "./numbers.js";
 import { shareAlive } from "./panels.js";
-import { GOAL, LAYERS, reached } from "./story.js";
-import { addHtml, percent, thousands } from "./svg.js";
+import { GOAL, reached } from "./story.js";
 
-function build(holder, heads, rows, empty) {
-  holder.replaceChildren();
-  if (!rows.length) { addHtml(holder, "p", empty); return; }
-  const table = addHtml(holder, "table", "");
-  const top = addHtml(addHtml(table, "thead", ""), "tr", "");
-  for (const head of heads) addHtml(top, "th", head, { scope: "col" });
-  const body = addHtml(table, "tbody", "");
-  for (const [first, ...rest] of rows) {
-    const row = addHtml(body, "tr", "");
-    addHtml(row, "th", first, { scope: "row" });
-    for (const text of rest) addHtml(row, "td", text);
+/** @typedef {import("./run.js").Run} Run */
+/** @typedef {Band & { label: string }} LabelledBand */
+
+/**
+ * @param {Element} holder
+ * @param {string[]} heads
+ * @param {string[][]} rows
+ * @param {string} [empty] what stands there without rows
+ */
+export function fillTable(holder, heads, rows, empty = "") {
+  if (!rows.length) {
+    holder.replaceChildren(h("p", {}, empty));
+    return;
+  }
+  const top = heads.map((head) => h("th", { scope: "col" }, head));
+  const body = rows.map(([first, ...rest]) =>
+    h("tr", {}, h("th", { scope: "row" }, first), ...rest.map((text) => h("td", {}, text))),
+  );
+  holder.replaceChildren(
+    h("table", {}, h("thead", {}, h("tr", {}, ...top)), h("tbody", {}, ...body)),
+  );
+}
+
+/** @param {number | null} value */
+function number(value) {
+  if (value === null || !Number.isFinite(value)) return "–";
+  const small = value !== 0 && Math.abs(value) < 1e-3;
+  return small ? value.toExponential(1) : String(Number(value.toPrecision(4)));
+}
+
+/**
+ * @param {Element} holder
+ * @param {Run | null} run
+ * @param {LabelledBand[]} recorded
+ */
+export function fillCurves(holder, run, recorded) {
+  const own = run?.isReady ? run.nets : [];
+  const perEpoch = run?.isReady ? run.perEpoch : 1;
+  const steps = new Set(own.flatMap((one) => one.evaluations.map((each) => each.step)));
+  if (!own.length) {
+    for (const epoch of recorded.flatMap((band) => [...band.mean.keys()])) steps.add(epoch);
+  }
+  const heads = own.length ? ["Epoch", "Step"] : ["Epoch"];
+  for (const one of own) {
+    heads.push(`${one.label}: accuracy`, "with running statistics", "training loss");
+  }
+  for (const band of recorded) heads.push(`${band.label} recorded: accuracy`, "training loss");
+  const rows = [...steps]
+    .sort((a, b) => a - b)
+    .map((step) => {
+      const epoch = step / perEpoch;
+      const cells = [String(Number(epoch.toFixed(2)))];
+      if (own.length) cells.push(String(step));
+      for (const one of own) cells.push(...evaluationCells(run, one, step));
+      for (const band of recorded) cells.push(...bandCells(band, epoch));
+      return cells;
+    });
+  fillTable(holder, heads, rows, "Nothing to show yet.");
+  const prints = own
+    .filter((one) => one.hash)
+    .map((one) => `${one.label}: last loss ${one.lastLoss}, weights ${one.hash}`);
+  if (prints.length) {
+    const text = `To compare with another machine: ${prints.join("; ")}.`;
+    holder.append(h("p", { class: "prints" }, text));
   }
 }
 
-function number(value) {
-  if (!Number.isFinite(value)) return "–";
-  return value && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(4)));
+/**
+ * @param {Run | null} run
+ * @param {import("./run.js").RunningNet} one
+ * @param {number} step
+ */
+function evaluationCells(run, one, step) {
+  const found = one.evaluations.find((each) => each.step === step);
+  if (!run || !found) return ["–", "–", "–"];
+  const shares = [found.correct, found.correctRunning].map((count) => percent(count / run.images));
+  return [...shares, number(found.trainLoss)];
 }
 
-export function fillCurves(holder, run, recorded) {
-  const own = run && run.perEpoch ? run.nets : [];
-  const perEpoch = run && run.perEpoch ? run.perEpoch : 1;
-  const steps = new Set(own.flatMap((one) => one.evaluations.map((each) => each.step)));
-  if (!own.length) for (const band of recorded) band.mean.forEach((_, epoch) => steps.add(epoch));
-  const heads = ["Epoch"];
-  if (own.length) heads.push("Step");
-  for (const one of own) heads.push(one.label + ": accuracy", "with running statistics", "training loss");
-  for (const band of recorded) heads.push(band.label + " recorded: accuracy", "training loss");
-  const rows = [...steps].sort((a, b) => a - b).map((step) => {
-    const epoch = step / perEpoch;
-    const cells = [String(Number(epoch.toFixed(2)))];
-    if (own.length) cells.push(String(step));
-    for (const one of own) {
-      const found = one.evaluations.find((each) => each.step === step);
-      if (found) cells.push(percent(found.correct / run.images), percent(found.correctRunning / run.images), number(found.trainLoss));
-      else cells.push("–", "–", "–");
-    }
-    for (const band of recorded) {
-      const known = Number.isInteger(epoch) && band.mean[epoch] !== undefined && band.mean[epoch] !== null;
-      const bounds = known && band.low[epoch] !== null ? " [" + (100 * band.low[epoch]).toFixed(1) + ", " + (100 * band.high[epoch]).toFixed(1) + "]" : "";
-      cells.push(known ? percent(band.mean[epoch]) + bounds : "–", known ? number(band.loss[epoch] === null ? NaN : band.loss[epoch]) : "–");
-    }
-    return cells;
-  });
-  build(holder, heads, rows, "Nothing to show yet.");
-  const prints = own.filter((one) => one.hash).map((one) => one.label + ": last loss " + one.lastLoss + ", weights " + one.hash);
-  if (prints.length) addHtml(holder, "p", "To compare with another machine: " + prints.join("; ") + ".", { class: "prints" });
+/**
+ * @param {Band} band
+ * @param {number} epoch
+ */
+function bandCells(band, epoch) {
+  const mean = Number.isInteger(epoch) ? band.mean[epoch] : null;
+  if (mean == null) return ["–", "–"];
+  return [percent(mean) + bounds(band, epoch), number(band.loss[epoch])];
 }
 
-// How long training alone has taken, per step and until the goal, and how that compares.
+/**
+ * How long training alone has taken, per step and until the goal, and how that compares.
+ * @param {Element} holder
+ * @param {Run} run
+ */
 export function fillTimes(holder, run) {
-  const heads = ["Net", "one step", "until " + GOAL + " %"];
   const times = run.nets.map((one) => {
-    const last = one.evaluations[one.evaluations.length - 1];
+    const last = one.evaluations.at(-1);
     const goal = reached(one.evaluations, run.images);
-    return { step: last && last.step ? last.seconds / last.step : NaN, goal: goal ? goal.seconds : NaN, steps: goal ? goal.step : 0 };
+    return {
+      step: last?.step ? last.seconds / last.step : Number.NaN,
+      goal: goal?.seconds ?? Number.NaN,
+      steps: goal?.step ?? 0,
+    };
   });
-  const rows = run.nets.map((one, i) => [
-    one.label + " · " + one.name,
-    Number.isFinite(times[i].step) ? number(1000 * times[i].step) + " ms" : "–",
-    Number.isFinite(times[i].goal) ? times[i].goal.toFixed(1) + " s, " + thousands(times[i].steps) + " steps" : "not yet",
-  ]);
-  if (times.length === 2) rows.push(["A : B", ratio(times, "step"), ratio(times, "goal")]);
-  build(holder, heads, rows, "");
+  const rows = run.nets.map((one, i) => {
+    const { step, goal, steps } = times[i];
+    return [
+      `${one.label} · ${one.name}`,
+      Number.isFinite(step) ? `${number(1000 * step)} ms` : "–",
+      Number.isFinite(goal) ? `${goal.toFixed(1)} s, ${thousands(steps)} steps` : "not yet",
+    ];
+  });
+  if (times.length === 2) {
+    const [a, b] = times;
+    rows.push(["A : B", ratio(a.step / b.step), ratio(a.goal / b.goal)]);
+  }
+  fillTable(holder, ["Net", "one step", `until ${GOAL} %`], rows);
 }
 
-function ratio([a, b], what) {
-  return Number.isFinite(a[what] / b[what]) ? (a[what] / b[what]).toFixed(2) : "–";
+/** @param {number} value */
+function ratio(value) {
+  return Number.isFinite(value) ? value.toFixed(2) : "–";
 }
 
-export function fillLayers(holder, run, range) {
-  const heads = ["Layer", "mean square before the norm", "after it", "after the activation", "share in the live range", "weight gradient", "bias gradient", "gamma", "beta"];
-  const span = (values) => (values ? number(Math.min(...values)) + " to " + number(Math.max(...values)) : "–");
-  const rows = (run ? run.nets : []).filter((one) => one.probe).flatMap(({ label, net, probe }) =>
-    [...LAYERS, "out"].map((layer, i) => [
-      label + ", " + layer,
-      number(probe.squareBefore[i]),
-      number(probe.squareNormed[i]),
-      number(probe.squareActivated[i]),
-      i < 4 ? percent(shareAlive(probe.after[i], range, net.activation)) : "–",
-      number(probe.gradientNorm[i]),
-      number(probe.biasGradientNorm[i]),
-      span(probe.gamma[i]),
-      span(probe.beta[i]),
-    ]));
-  build(holder, heads, rows, "Train first: then the layers' values stand here.");
+const LAYER_HEADS = [
+  "Layer",
+  "mean square before the norm",
+  "after it",
+  "after the activation",
+  "share in the live range",
+  "weight gradient",
+  "bias gradient",
+  "gamma",
+  "beta",
+];
+
+/** @param {ArrayLike<number> | null | undefined} values */
+function span(values) {
+  if (!values) return "–";
+  const all = Array.from(values);
+  return `${number(Math.min(...all))} to ${number(Math.max(...all))}`;
+}
+
+/**
+ * @param {Element} holder
+ * @param {Run | null} run
+ * @param {string[]} layers
+ * @param {number} range
+ */
+export function fillLayers(holder, run, layers, range) {
+  const rows = (run?.nets ?? []).flatMap(({ label, net, probe }) =>
+    [...layers, "out"].map((layer, i) => {
+      if (!probe) return [];
+      return [
+        `${label}, ${layer}`,
+        number(probe.squareBefore[i]),
+        number(probe.squareNormed[i]),
+        number(probe.squareActivated[i]),
+        i < layers.length ? percent(shareAlive(probe.after[i], range, net.activation)) : "–",
+        number(probe.gradientNorm[i]),
+        number(probe.biasGradientNorm[i]),
+        span(probe.gamma[i]),
+        span(probe.beta[i]),
+      ];
+    }),
+  );
+  const known = rows.filter((row) => row.length);
+  fillTable(holder, LAYER_HEADS, known, "Train first: then the layers' values stand here.");
 }

@@ -1,189 +1,320 @@
 // Everything of a run that is seen: the words about it, the charts, the layers, the tables.
+import { find, h, swatch } from "./dom.js";
+import { thousands } from "./numbers.js";
 import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./panels.js";
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
-import { LETTERS, curveOf, storyOf } from "./run.js";
-import { addHtml, addSwatch, thousands } from "./svg.js";
+import { LETTERS } from "./run.js";
 import { fillCurves, fillLayers, fillTimes } from "./tables.js";
+import { build } from "./view_markup.js";
 
 const REDRAW_AFTER = 100; // ms
 const GUESSING = { accuracy: 0.1, loss: Math.log(10) };
 const LOSS_SPAN = [0.3, 3]; // what the loss axis shows at least
 const AFFINE_REACH = 3;
 const HALVES = { sigmoid: "into sigmoid", relu: "into ReLU" };
+const UNREMARKED = ["waiting", "learning"];
 
-// A band up to the end of the axis; it may have been recorded for longer.
+/** @typedef {import("./run.js").Run} Run */
+/** @typedef {import("./run.js").RunningNet} RunningNet */
+/** @typedef {import("./tables.js").LabelledBand & { look: Look }} ShownBand */
+/** @typedef {import("./panels.js").Cell} Cell */
+/**
+ * @typedef {object} Strips the drawn cells, by net and layer
+ * @property {Run} run
+ * @property {Map<RunningNet, Probe>} drawn
+ * @property {boolean} stale
+ * @property {Cell[][]} layers
+ * @property {Cell[][] | null} affine
+ */
+
+/**
+ * A band up to the end of the axis; it may have been recorded for longer.
+ * @param {ShownBand} band
+ * @param {number} epochs
+ */
 function cutAt(band, epochs) {
+  /** @param {(number | null)[]} values */
   const cut = (values) => values.slice(0, epochs + 1);
-  return { ...band, mean: cut(band.mean), low: cut(band.low), high: cut(band.high), loss: cut(band.loss) };
+  const { mean, low, high, loss } = band;
+  return { ...band, mean: cut(mean), low: cut(low), high: cut(high), loss: cut(loss) };
 }
 
-// "look" returns what to draw: { run, state, setting }, the setting being that of the bands.
-export function createView(root, data, { settings, bands, kept }, look) {
-  const find = (selector) => root.querySelector(selector);
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const sizes = {};
-  let strips = null;
-  let drawnAt = 0;
-  let waiting = 0;
+/** @param {(number | null)[]} values */
+function finite(values) {
+  return values.filter((value) => value !== null && Number.isFinite(value)).map(Number);
+}
 
-  // While a run goes on: at most ten times a second; once, where the reader wants no motion.
-  // In two frames, so that neither keeps the page's thread for long.
-  function drawSoon() {
-    if (waiting) return;
-    const gap = calm.matches ? 10 * REDRAW_AFTER : REDRAW_AFTER;
-    waiting = setTimeout(() => requestAnimationFrame(() => {
-      drawCurves();
-      requestAnimationFrame(drawLayers);
-    }), Math.max(0, drawnAt + gap - performance.now()));
+export class View {
+  /**
+   * @param {import("./lab.js").Lab} lab
+   */
+  constructor(lab) {
+    this.lab = lab;
+    this.data = lab.data;
+    this.parts = build(this.data, lab.kept.holder);
+    this.calm = matchMedia("(prefers-reduced-motion: reduce)");
+    /** @type {Map<Element, [number, number]>} */
+    this.sizes = new Map();
+    /** @type {Strips | null} */
+    this.strips = null;
+    this.drawnAt = 0;
+    /** @type {ReturnType<typeof setTimeout> | undefined} */
+    this.waiting = undefined;
+    this.fillForPaper = this.fillForPaper.bind(this);
+    this.watch();
   }
 
-  function draw() {
-    drawCurves();
-    drawLayers();
-  }
-
-  function drawCurves() {
-    clearTimeout(waiting);
-    waiting = 0;
-    drawnAt = performance.now();
-    const { run, state, setting } = look();
-    const recorded = recordedOf(setting);
-    const story = drawStory(run, recorded);
-    drawCharts(run, setting, recorded, story);
-    if (run) drawProgress(run, state);
-    if (find(".current").open) fillCurves(find(".current .scroll"), run, recorded);
-  }
-
-  function recordedOf(setting) {
-    return bands.of(setting).map((cell, i) => cell && { ...cell, label: LETTERS[i], look: data.looks[i] }).filter(Boolean);
-  }
-
-  function drawLayers() {
-    const { run } = look();
-    drawStrips(run);
-    if (find(".layers").open) fillLayers(find(".layers .scroll"), run, data.range);
-  }
-
-  function drawCharts(run, setting, found, story) {
-    const epochs = Math.max(run ? run.setting.epochs : setting.epochs, kept.epochs());
-    const recorded = found.map((band) => cutAt(band, epochs));
-    const own = run && run.perEpoch ? run.nets : [];
-    const curves = (which) => [...kept.curves(which), ...own.map((one) => curveOf(run, one, which))];
-    const [accuracies, losses] = [curves("accuracy"), curves("loss")];
-    const finite = (values) => values.filter((value) => value !== null && Number.isFinite(value));
-    const values = (list, ofBand) => finite([...recorded.flatMap(ofBand), ...list.flatMap((curve) => curve.points.map((point) => point[1]))]);
-    const best = Math.max(data.top, ...values(accuracies, (band) => band.mean));
-    const seen = [...LOSS_SPAN, ...values(losses, (band) => band.loss)];
-    const chart = {
-      epochs,
-      marks: own.length ? run.setting.changes.map((one) => ({ epoch: one.step / run.perEpoch, text: "lr " + one.lr })) : [],
-    };
-    drawChart(find(".accuracy svg"), {
-      ...chart,
-      guess: GUESSING.accuracy,
-      scale: accuracyScale(data.accuracy_ticks, Math.min(best, data.perfect)),
-      bands: recorded,
-      curves: accuracies,
-    }, ...sizeOf(".accuracy svg"));
-    drawChart(find(".loss svg"), {
-      ...chart,
-      guess: GUESSING.loss,
-      scale: lossScale(data.loss_ticks, Math.min(...seen), Math.max(...seen)),
-      bands: recorded.map((band) => ({ ...band, low: null, mean: band.loss })),
-      curves: losses,
-    }, ...sizeOf(".loss svg"));
-    find(".accuracy svg").setAttribute("aria-label", "Validation accuracy by epoch. " + story);
-  }
-
-  // Sizes change with the window alone: reading them in every frame would force a layout.
-  function sizeOf(selector) {
-    return (sizes[selector] ||= [find(selector).clientWidth || 400, find(selector).clientHeight || 260]);
-  }
-
-  function drawStory(run, recorded) {
-    const nets = (run ? run.setting : settings.read()).nets;
-    const lines = find(".story");
-    if (lines.querySelectorAll(".swatch").length !== nets.length) {
-      lines.replaceChildren();
-      nets.forEach((_, i) => {
-        const line = addHtml(lines, "p", "");
-        addSwatch(line, data.looks[i]);
-        addHtml(line, "strong", "");
-        addHtml(line, "span", "");
-      });
-    }
-    nets.forEach((net, i) => {
-      const [name, words] = lines.children[i].querySelectorAll("strong, span");
-      name.textContent = LETTERS[i] + " · " + settings.name(net);
-      const text = run ? tell(run, run.nets[i]) : bands.inWords(recorded.find((band) => band.label === LETTERS[i]));
-      words.textContent = text.replaceAll(" %", "\u00a0%");
+  watch() {
+    const { current, layers, charts } = this.parts;
+    for (const one of [current, layers]) one.addEventListener("toggle", () => this.draw());
+    addEventListener("beforeprint", this.fillForPaper);
+    this.resizing = new ResizeObserver(() => {
+      this.sizes.clear();
+      if (this.strips) this.strips.stale = true;
+      this.draw();
     });
-    return [...lines.children].map((line) => line.lastChild.textContent).join(" ");
+    this.resizing.observe(charts);
   }
 
-  // What happened to a net. Milestones are announced once; every step would be noise.
-  function tell(run, one) {
-    const { kind, text } = storyOf(run, one);
-    if (one.told !== kind && !["waiting", "learning"].includes(kind)) announce(one.label + ", " + one.name + ": " + text + ".");
+  unmount() {
+    clearTimeout(this.waiting);
+    this.resizing?.disconnect();
+    removeEventListener("beforeprint", this.fillForPaper);
+  }
+
+  /**
+   * While a run goes on: at most ten times a second; once, where the reader wants no motion.
+   * In two frames, so that neither keeps the page's thread for long.
+   */
+  drawSoon() {
+    if (this.waiting) return;
+    const gap = this.calm.matches ? 10 * REDRAW_AFTER : REDRAW_AFTER;
+    const frames = () =>
+      requestAnimationFrame(() => {
+        this.drawCurves();
+        requestAnimationFrame(() => this.drawLayers());
+      });
+    this.waiting = setTimeout(frames, Math.max(0, this.drawnAt + gap - performance.now()));
+  }
+
+  draw() {
+    this.drawCurves();
+    this.drawLayers();
+  }
+
+  drawCurves() {
+    clearTimeout(this.waiting);
+    this.waiting = undefined;
+    this.drawnAt = performance.now();
+    const { run } = this.lab;
+    const recorded = this.recorded();
+    const story = this.drawStory(recorded);
+    this.drawCharts(recorded, story);
+    if (run) this.drawProgress(run);
+    if (this.parts.current.open) this.fillCurves(recorded);
+  }
+
+  /** @returns {ShownBand[]} */
+  recorded() {
+    return this.lab.bands
+      .of(this.lab.shownSetting())
+      .map((cell, i) => cell && { ...cell, label: LETTERS[i], look: this.data.looks[i] })
+      .filter((band) => band !== null);
+  }
+
+  /** @param {ShownBand[]} recorded */
+  fillCurves(recorded) {
+    fillCurves(find(this.parts.current, ".scroll"), this.lab.run, recorded);
+  }
+
+  drawLayers() {
+    this.drawStrips();
+    if (this.parts.layers.open) this.fillLayers();
+  }
+
+  fillLayers() {
+    const holder = find(this.parts.layers, ".scroll");
+    fillLayers(holder, this.lab.run, this.data.layers, this.data.range);
+  }
+
+  /** On paper every table is open. */
+  fillForPaper() {
+    this.fillCurves(this.recorded());
+    this.fillLayers();
+  }
+
+  /**
+   * @param {ShownBand[]} found
+   * @param {string} story
+   */
+  drawCharts(found, story) {
+    const { run, kept } = this.lab;
+    const { accuracy, loss } = this.parts;
+    const epochs = Math.max((run?.setting ?? this.lab.shownSetting()).epochs, kept.epochs);
+    const bands = found.map((band) => cutAt(band, epochs));
+    const own = run?.isReady ? run : null;
+    /** @param {"accuracy" | "loss"} which */
+    const curves = (which) => {
+      const live = own ? own.nets.map((one) => own.curveOf(one, which)) : [];
+      return [...kept.curves(which), ...live];
+    };
+    const marks = (own?.setting.changes ?? []).map(({ step, lr }) => {
+      return { epoch: step / (own?.perEpoch ?? 1), text: `lr ${lr}` };
+    });
+    const accuracies = curves("accuracy");
+    const scale = this.accuracyScale(accuracies, bands);
+    const first = { epochs, marks, guess: GUESSING.accuracy, scale, bands, curves: accuracies };
+    drawChart(accuracy, first, this.sizeOf(accuracy));
+    const losses = curves("loss");
+    drawChart(
+      loss,
+      {
+        ...{ epochs, marks, guess: GUESSING.loss, curves: losses },
+        scale: this.lossScale(losses, bands),
+        bands: bands.map(({ label, look, loss: mean }) => ({ label, look, mean })),
+      },
+      this.sizeOf(loss),
+    );
+    accuracy.setAttribute("aria-label", `Validation accuracy by epoch. ${story}`);
+  }
+
+  /**
+   * @param {import("./run.js").Curve[]} curves
+   * @param {Band[]} bands
+   */
+  accuracyScale(curves, bands) {
+    const { top, perfect, accuracy_ticks } = this.data;
+    const values = curves.flatMap((curve) => curve.points.map((point) => point[1]));
+    const best = Math.max(top, ...finite([...values, ...bands.flatMap((band) => band.mean)]));
+    return accuracyScale(accuracy_ticks, Math.min(best, perfect));
+  }
+
+  /**
+   * @param {import("./run.js").Curve[]} curves
+   * @param {Band[]} bands
+   */
+  lossScale(curves, bands) {
+    const values = curves.flatMap((curve) => curve.points.map((point) => point[1]));
+    const seen = [...LOSS_SPAN, ...finite([...values, ...bands.flatMap((band) => band.loss)])];
+    return lossScale(this.data.loss_ticks, Math.min(...seen), Math.max(...seen));
+  }
+
+  /**
+   * Sizes change with the window alone: reading them in every frame would force a layout.
+   * @param {Element} svg
+   * @returns {[number, number]}
+   */
+  sizeOf(svg) {
+    const known = this.sizes.get(svg);
+    if (known) return known;
+    /** @type {[number, number]} */
+    const size = [svg.clientWidth || 400, svg.clientHeight || 260];
+    this.sizes.set(svg, size);
+    return size;
+  }
+
+  /**
+   * Tell what happened to each net, and return it as one text.
+   * @param {ShownBand[]} recorded
+   */
+  drawStory(recorded) {
+    const { run, controls, bands } = this.lab;
+    const nets = (run?.setting ?? controls.read()).nets;
+    const holder = this.parts.story;
+    if (holder.children.length !== nets.length) {
+      const line = (/** @type {Look} */ look) => h("p", {}, swatch(look), h("strong"), h("span"));
+      holder.replaceChildren(...nets.map((_, i) => line(this.data.looks[i])));
+    }
+    const texts = nets.map((_, i) => {
+      if (run) return this.tell(run, run.nets[i]);
+      return bands.inWords(recorded.find((band) => band.label === LETTERS[i]));
+    });
+    nets.forEach((net, i) => {
+      find(holder.children[i], "strong").textContent = `${LETTERS[i]} · ${controls.name(net)}`;
+      find(holder.children[i], "span").textContent = texts[i].replaceAll(" %", "\u00a0%");
+    });
+    return texts.join(" ");
+  }
+
+  /**
+   * What happened to a net. Milestones are announced once; every step would be noise.
+   * @param {Run} run
+   * @param {RunningNet} one
+   */
+  tell(run, one) {
+    const { kind, text } = run.storyOf(one);
+    if (one.told !== kind && !UNREMARKED.includes(kind)) {
+      this.announce(`${one.label}, ${one.name}: ${text}.`);
+    }
     one.told = kind;
-    return (text || "Starting") + ".";
+    return `${text || "Starting"}.`;
   }
 
-  function announce(text) {
-    find(".announcer").textContent = text;
+  /** @param {string} text */
+  announce(text) {
+    this.parts.announcer.textContent = text;
   }
 
-  function drawProgress(run, state) {
-    find("progress").value = run.total ? run.step / run.total : 0;
-    if (!run.total || state === "failed") return;
-    const pace = run.speed ? " · " + thousands(run.speed) + " images per second" : "";
-    const away = state === "hidden" ? " · paused while the tab is hidden" : "";
-    find(".status").textContent = "Step " + thousands(run.step) + " of " + thousands(run.total) + " · epoch " + (run.step / run.perEpoch).toFixed(1) + " of " + run.setting.epochs + pace + away;
+  /** @param {string} text */
+  say(text) {
+    this.parts.status.textContent = text;
   }
 
-  function drawStrips(run) {
+  /** @param {Run} run */
+  drawProgress(run) {
+    this.parts.progress.value = run.isReady ? run.step / run.total : 0;
+    if (!run.isReady || this.lab.state === "failed") return;
+    const epoch = (run.step / run.perEpoch).toFixed(1);
+    const words = [
+      `Step ${thousands(run.step)} of ${thousands(run.total)}`,
+      `epoch ${epoch} of ${run.setting.epochs}`,
+    ];
+    if (run.speed) words.push(`${thousands(run.speed)} images per second`);
+    if (this.lab.state === "hidden") words.push("paused while the tab is hidden");
+    this.say(words.join(" · "));
+  }
+
+  drawStrips() {
+    const { run } = this.lab;
+    const { range, layers, watch } = this.data;
     const probed = run ? run.nets.filter((one) => one.probe) : [];
-    find(".strips").hidden = !probed.length;
-    if (!probed.length) return;
-    if (!strips || strips.run !== run) strips = buildStrips(run);
-    for (const one of probed) {
-      if (strips.drawn.get(one) === one.probe) continue;
+    this.parts.strips.hidden = !probed.length;
+    if (!run || !probed.length) return;
+    if (this.strips?.run !== run) this.strips = this.buildStrips(run);
+    const { strips } = this;
+    run.nets.forEach((one, i) => {
+      if (!one.probe || strips.drawn.get(one) === one.probe) return;
       strips.drawn.set(one, one.probe);
       strips.stale = true;
-      const i = run.nets.indexOf(one);
-      updateDistributions(strips.layers[i], one.net, one.probe, data.range);
+      updateDistributions(strips.layers[i], one.net, one.probe, range);
       if (strips.affine) updateAffine(strips.affine[i], one.net, one.probe, AFFINE_REACH);
+    });
+    const watched = this.parts.watched;
+    if (strips.stale && watch === "bias gradients") {
+      drawRatios(watched, [...layers, "out"], probed, this.sizeOf(watched)[0]);
     }
-    if (strips.stale && data.watch === "bias gradients") drawRatios(find(".watch svg"), probed, sizeOf(".watch svg")[0]);
-    if (strips.stale && data.watch === "time") fillTimes(find(".watch .scroll"), run);
+    if (strips.stale && watch === "time") fillTimes(watched, run);
     strips.stale = false;
   }
 
-  function buildStrips(run) {
-    const rows = (halvesOf) => run.nets.map((one) => ({ ...one, halves: halvesOf(one.net) }));
-    const ends = ["\u2212" + data.range, "0", String(data.range)];
+  /**
+   * @param {Run} run
+   * @returns {Strips}
+   */
+  buildStrips(run) {
+    const { layers, range, watch } = this.data;
+    /** @param {(net: Net) => string[]} halves */
+    const rows = (halves) =>
+      run.nets.map(({ look, label, net }) => ({ look, label, halves: halves(net) }));
+    const ends = [`\u2212${range}`, "0", String(range)];
+    const distributions = rows((net) => ["before norm", HALVES[net.activation]]);
+    const affine = watch === "gamma and beta" ? rows(() => ["gamma", "beta"]) : null;
     return {
       run,
-      drawn: new Map(), // net → the probe that is drawn
+      drawn: new Map(),
       stale: true,
-      layers: buildStrip(find(".inside .strip"), rows((net) => ["before norm", HALVES[net.activation]]), ends),
-      affine: data.watch === "gamma and beta" ? buildStrip(find(".watch .strip"), rows(() => ["gamma", "beta"]), []) : null,
+      layers: buildStrip(this.parts.distributions, layers, distributions, ends),
+      affine: affine && buildStrip(this.parts.watched, layers, affine, []),
     };
   }
-
-  // On paper every table is open.
-  function fillForPaper() {
-    const { run, setting } = look();
-    fillCurves(find(".current .scroll"), run, recordedOf(setting));
-    fillLayers(find(".layers .scroll"), run, data.range);
-  }
-
-  root.querySelectorAll("details").forEach((one) => one.addEventListener("toggle", draw));
-  addEventListener("beforeprint", fillForPaper);
-  new ResizeObserver(() => {
-    for (const name of Object.keys(sizes)) delete sizes[name];
-    if (strips) strips.stale = true;
-    draw();
-  }).observe(find(".charts"));
-  return { draw, drawSoon, announce, calm };
 }

@@ -1,9 +1,17 @@
 // Trains one or two nets in lock step, on the same batches, apart from the page.
-import { createEngine } from "./engine/engine.js";
+import { createEngine } from "../../engine/engine.js";
 
 const SLICE = 25; // ms of training between two looks at the messages
 const REPORT_AFTER = 100; // ms between two reports without an evaluation
 
+/** @typedef {ReturnType<Awaited<ReturnType<typeof createEngine>>["createNet"]>} EngineNet */
+/** @typedef {{ net: EngineNet, alive: boolean, losses: number[], seconds: number }} Training seconds of training alone */
+/** @typedef {{ wasm: string, digits: string, trainCount: number, setting: Setting }} Start */
+
+/** The page that made this worker. */
+const page = /** @type {{ postMessage(message: Message): void }} */ (/** @type {unknown} */ (self));
+
+/** @type {LockStep | null} */
 let run = null;
 let queued = false;
 let paused = false;
@@ -11,8 +19,10 @@ const next = new MessageChannel(); // a timer's nested delays would cost 4 ms ea
 next.port1.onmessage = work;
 
 self.onmessage = ({ data }) => {
-  if (data.type === "start") begin(data).catch((error) => self.postMessage({ type: "error", text: String(error) }));
-  if (data.type === "rate") setRate(data.lr);
+  if (data.type === "start") {
+    begin(data).catch((error) => page.postMessage({ type: "error", text: String(error) }));
+  }
+  if (data.type === "rate") run?.setRate(data.lr);
   if (data.type === "pause") paused = true;
   if (data.type === "resume") {
     paused = false;
@@ -25,11 +35,21 @@ function queue() {
   queued = Boolean(run);
 }
 
-// Undo "lab/digits.py": labels first, then two pixels a byte, one above the other.
+/** @param {string} text */
+function bytesOf(text) {
+  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+}
+
+/**
+ * Undo "lab/digits.py": labels first, then two pixels a byte, one above the other.
+ * @param {string} text
+ */
 async function unpack(text) {
-  const zipped = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   // Not a blob's stream: WebKit cannot read one in the worker of a page that was opened from disk.
-  const stream = new Response(zipped).body.pipeThrough(new DecompressionStream("gzip"));
+  const body = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (
+    new Response(bytesOf(text)).body
+  );
+  const stream = body.pipeThrough(new DecompressionStream("gzip"));
   const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
   const count = bytes.length / 393;
   const pixels = new Uint8Array(784 * count);
@@ -41,104 +61,134 @@ async function unpack(text) {
   return { pixels, labels: bytes.subarray(0, count) };
 }
 
+/** @param {Start} start */
 async function begin({ wasm, digits, trainCount, setting }) {
-  const engine = await createEngine(Uint8Array.from(atob(wasm), (letter) => letter.charCodeAt(0)));
+  const engine = await createEngine(bytesOf(wasm));
   const { pixels, labels } = await unpack(digits);
   engine.setData(pixels, labels, trainCount);
-  const nets = setting.nets.map((net) => engine.createNet({
-    norms: net.norms,
-    learned: {
-      hidden: net.trained === "all",
-      head: net.trained !== "norm",
-      gamma: net.trained !== "head" && ["both", "gamma"].includes(net.affine),
-      beta: net.trained !== "head" && ["both", "beta"].includes(net.affine),
-    },
-    convBias: net.convBias,
-    linearBias: net.linearBias,
-    activation: net.activation,
-    batchSize: setting.batch,
-  }, setting.seed));
-  const perEpoch = nets[0].stepsPerEpoch;
-  run = {
-    nets: nets.map((net) => ({ net, alive: true, losses: [], seconds: 0 })), // of training alone
-    lr: setting.lr,
-    scheduled: [...setting.changes],
-    batch: setting.batch,
-    step: 0,
-    total: setting.epochs * perEpoch,
-    every: setting.every === "epoch" ? perEpoch : setting.every,
-    images: 0,
-    changes: [], // of the learning rate, since the last report
-    evaluations: [],
-    reported: 0,
-  };
-  self.postMessage({ type: "ready", perEpoch, total: run.total, images: labels.length - trainCount });
-  evaluate();
-  report();
+  const nets = setting.nets.map((net) =>
+    engine.createNet({ ...net, learned: learnedIn(net), batchSize: setting.batch }, setting.seed),
+  );
+  run = new LockStep(nets, setting);
+  const { perEpoch, total } = run;
+  page.postMessage({ type: "ready", perEpoch, total, images: labels.length - trainCount });
+  run.evaluate();
+  run.report();
   queue();
 }
 
-// The reader's hand overrules what a link had scheduled.
-function setRate(lr) {
-  run.scheduled = [];
-  changeRate(lr, false);
-  if (paused) report();
-}
-
-function changeRate(lr, linked) {
-  if (lr === run.lr) return;
-  run.lr = lr;
-  run.changes.push({ step: run.step, lr, linked });
+/** @param {Net} net */
+function learnedIn({ trained, affine }) {
+  return {
+    hidden: trained === "all",
+    head: trained !== "norm",
+    gamma: trained !== "head" && ["both", "gamma"].includes(affine),
+    beta: trained !== "head" && ["both", "beta"].includes(affine),
+  };
 }
 
 function work() {
   queued = false;
+  if (!run) return;
   const until = performance.now() + SLICE;
-  while (!paused && !finished() && !run.evaluations.length && performance.now() < until) advance();
-  if (paused || finished() || run.evaluations.length || performance.now() - run.reported > REPORT_AFTER) report();
-  if (finished()) {
-    self.postMessage({ type: "done", hashes: run.nets.map((one) => one.net.hash()) });
-  } else if (!paused) {
-    queue();
+  while (!paused && !run.isOver && !run.evaluations.length && performance.now() < until) {
+    run.advance();
   }
+  const due = performance.now() - run.reported > REPORT_AFTER;
+  if (paused || run.isOver || run.evaluations.length || due) run.report();
+  if (run.isOver) page.postMessage({ type: "done", hashes: run.hashes() });
+  else if (!paused) queue();
 }
 
-function finished() {
-  return run.step === run.total || run.nets.every((one) => !one.alive);
-}
-
-function advance() {
-  while (run.scheduled.length && run.scheduled[0].step <= run.step) changeRate(run.scheduled.shift().lr, true);
-  run.step += 1;
-  for (const one of run.nets.filter((each) => each.alive)) {
-    const start = performance.now();
-    const loss = one.net.step(run.lr);
-    one.seconds += (performance.now() - start) / 1000;
-    one.losses.push(loss);
-    if (!Number.isFinite(loss)) one.alive = false;
-    run.images += run.batch;
+/** Nets that take the same steps, and what there is to report of them. */
+class LockStep {
+  /**
+   * @param {EngineNet[]} nets
+   * @param {Setting} setting
+   */
+  constructor(nets, { lr, changes, batch, epochs, every }) {
+    /** @type {Training[]} */
+    this.nets = nets.map((net) => ({ net, alive: true, losses: [], seconds: 0 }));
+    this.lr = lr;
+    this.scheduled = changes.map((one) => ({ ...one }));
+    this.batch = batch;
+    this.step = 0;
+    this.perEpoch = nets[0].stepsPerEpoch;
+    this.total = epochs * this.perEpoch;
+    this.every = every === "epoch" ? this.perEpoch : every;
+    this.images = 0; // that were trained on, by all nets
+    /** @type {Change[]} */
+    this.changes = []; // of the learning rate, since the last report
+    /** @type {Evaluation[]} */
+    this.evaluations = [];
+    this.reported = 0;
   }
-  if (run.step % run.every === 0 || finished()) evaluate();
-}
 
-function evaluate() {
-  run.nets.forEach((one, index) => {
-    if (!one.alive) return;
-    const found = one.net.evaluate();
-    run.evaluations.push({ net: index, step: run.step, seconds: one.seconds, ...found, probe: one.net.probe() });
-    if (!Number.isFinite(found.loss)) one.alive = false;
-  });
-}
+  get isOver() {
+    return this.step === this.total || this.nets.every((one) => !one.alive);
+  }
 
-function report() {
-  const seconds = run.nets.reduce((sum, one) => sum + one.seconds, 0);
-  self.postMessage({
-    type: "progress",
-    step: run.step,
-    speed: seconds ? run.images / seconds : 0,
-    changes: run.changes.splice(0),
-    evaluations: run.evaluations.splice(0),
-    nets: run.nets.map((one) => ({ alive: one.alive, losses: one.losses.splice(0) })),
-  });
-  run.reported = performance.now();
+  hashes() {
+    return this.nets.map((one) => one.net.hash());
+  }
+
+  /**
+   * The reader's hand overrules what a link had scheduled.
+   * @param {number} lr
+   */
+  setRate(lr) {
+    this.scheduled = [];
+    this.changeRate(lr, false);
+    if (paused) this.report();
+  }
+
+  /**
+   * @param {number} lr
+   * @param {boolean} linked
+   */
+  changeRate(lr, linked) {
+    if (lr === this.lr) return;
+    this.lr = lr;
+    this.changes.push({ step: this.step, lr, linked });
+  }
+
+  advance() {
+    while (this.scheduled.length && this.scheduled[0].step <= this.step) {
+      const { lr } = /** @type {Change} */ (this.scheduled.shift());
+      this.changeRate(lr, true);
+    }
+    this.step += 1;
+    for (const one of this.nets.filter((each) => each.alive)) {
+      const start = performance.now();
+      const loss = one.net.step(this.lr);
+      one.seconds += (performance.now() - start) / 1000;
+      one.losses.push(loss);
+      if (!Number.isFinite(loss)) one.alive = false;
+      this.images += this.batch;
+    }
+    if (this.step % this.every === 0 || this.isOver) this.evaluate();
+  }
+
+  evaluate() {
+    this.nets.forEach((one, net) => {
+      if (!one.alive) return;
+      const found = one.net.evaluate();
+      const { step } = this;
+      this.evaluations.push({ net, step, seconds: one.seconds, ...found, probe: one.net.probe() });
+      if (!Number.isFinite(found.loss)) one.alive = false;
+    });
+  }
+
+  report() {
+    const seconds = this.nets.reduce((sum, one) => sum + one.seconds, 0);
+    page.postMessage({
+      type: "progress",
+      step: this.step,
+      speed: seconds ? this.images / seconds : 0,
+      changes: this.changes.splice(0),
+      evaluations: this.evaluations.splice(0),
+      nets: this.nets.map((one) => ({ alive: one.alive, losses: one.losses.splice(0) })),
+    });
+    this.reported = performance.now();
+  }
 }

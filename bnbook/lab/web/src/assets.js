@@ -1,0 +1,66 @@
+// Files beside the page that are read when they are needed. Scripts, as a page that was opened
+// from disk may load scripts but nothing else; each puts one value under a global name.
+
+/** @type {Map<string, Promise<unknown>>} */
+const loading = new Map();
+
+/**
+ * The value that the script at an address leaves under a name; once for all labs of a page.
+ * @param {string} address
+ * @param {string} name
+ */
+export function loadScript(address, name) {
+  const known = loading.get(address);
+  if (known) return known;
+  const started = load(address, name);
+  loading.set(address, started);
+  started.catch(() => loading.delete(address)); // another try may find the file mended
+  return started;
+}
+
+/**
+ * @param {string} address
+ * @param {string} name
+ */
+function load(address, name) {
+  return new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    const globals = /** @type {Record<string, unknown>} */ (/** @type {unknown} */ (globalThis));
+    script.src = address;
+    script.onload = () => {
+      script.remove();
+      resolve(globals[name]);
+    };
+    script.onerror = () => {
+      script.remove();
+      reject(new Error(`the file ${address} did not load`));
+    };
+    document.head.append(script);
+  });
+}
+
+/**
+ * Adler-32 of a text in ASCII. Not by crypto.subtle, which pages served over plain http lack.
+ * @param {string} text
+ */
+export function adler32(text) {
+  let [a, b] = [1, 0];
+  for (let i = 0; i < text.length; i++) {
+    a = (a + text.charCodeAt(i)) % 65521;
+    b = (b + a) % 65521;
+  }
+  return b * 65536 + a;
+}
+
+/**
+ * The digits that the page trains on, as the text of their file.
+ * @param {string} site
+ * @param {number} checksum
+ */
+export async function loadDigits(site, checksum) {
+  const address = `${site}data/digits.js`;
+  const text = String(await loadScript(address, "bnDigits"));
+  if (adler32(text) === checksum) return text;
+  loading.delete(address);
+  throw new Error(`the file with the digits, ${address}, is damaged or of another version`);
+}

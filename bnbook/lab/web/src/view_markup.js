@@ -1,0 +1,121 @@
+// The markup of what is seen of a run.
+import { draw, find, h } from "./dom.js";
+
+const ABOUT =
+  "LeNet on 5,000 digits of MNIST, 4,000 to train and 1,000 to validate; plain SGD. Accuracies " +
+  "with re-estimated statistics, in brackets with running ones. The accuracy axis is logarithmic " +
+  "in the error.";
+
+/**
+ * @param {string} label
+ * @returns {HTMLElement}
+ */
+function scrolling(label) {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label });
+}
+
+/**
+ * A picture with a caption, and words about it for those who cannot see it.
+ * @param {string} name
+ * @param {string} caption
+ * @param {string} label
+ */
+function chart(name, caption, label) {
+  const figure = h("figure", { class: name }, h("figcaption", {}, caption));
+  const svg = draw(figure, "svg", { role: "img", "aria-label": `${label}; in numbers below` });
+  return { figure, svg };
+}
+
+/**
+ * @param {string} name
+ * @param {string} summary
+ */
+function folded(name, summary) {
+  return h("details", { class: name }, h("summary", {}, summary), scrolling(summary));
+}
+
+/**
+ * The panel beside the layers' distributions: the figure, and where it is drawn.
+ * @param {LabSettings["watch"]} watch
+ * @returns {{ figure: HTMLElement | string, holder: Element }}
+ */
+function watched(watch) {
+  const soft = (/** @type {(Node | string)[]} */ ...words) => h("p", { class: "soft" }, ...words);
+  if (watch === "bias gradients") {
+    const question = "How large is the gradient of the biases?";
+    const label = "Ratio of bias gradient to weight gradient by layer";
+    const { figure, svg } = chart("watch", question, label);
+    figure.append(
+      soft("Around 10", h("sup", {}, "−6"), " and below, only rounding errors are left."),
+    );
+    return { figure, holder: svg };
+  }
+  if (watch === "gamma and beta") {
+    const strip = h("div", { class: "strip" });
+    const words =
+      "From 3 below their start to 3 above it: gamma starts at 1, beta at 0 (the line in the middle).";
+    const caption = h("figcaption", {}, "Gamma and beta");
+    return { figure: h("figure", { class: "watch" }, caption, strip, soft(words)), holder: strip };
+  }
+  if (watch === "time") {
+    const table = scrolling("Time of training");
+    const words = "Training alone, on this machine and now; evaluations are left out.";
+    const caption = h("figcaption", {}, "How long does training take?");
+    return { figure: h("figure", { class: "watch" }, caption, table, soft(words)), holder: table };
+  }
+  return { figure: "", holder: h("div") };
+}
+
+/**
+ * @param {LabSettings} data
+ * @param {HTMLElement} kept
+ */
+export function build(data, kept) {
+  const status = h(
+    "p",
+    { class: "status" },
+    "Nothing is loaded from elsewhere: the nets train on this machine.",
+  );
+  const progress = h("progress", { max: 1, value: 0, "aria-label": "Progress of training" });
+  const story = h("div", { class: "story" });
+  const accuracy = chart("accuracy", "Validation accuracy", "Validation accuracy by epoch");
+  const loss = chart("loss", "Training loss", "Training loss by epoch");
+  const charts = h("div", { class: "charts" }, accuracy.figure, loss.figure);
+  const nearest = h("button", { type: "button", name: "nearest", hidden: true });
+  const note = h("p", { class: "band-note" }, h("span"), " ", nearest);
+  const distributions = h("div", { class: "strip" });
+  const inside = h(
+    "figure",
+    { class: "inside" },
+    h("figcaption", {}, "Inside the layers: before each norm, and into each activation"),
+    distributions,
+    h(
+      "p",
+      { class: "soft" },
+      "256 training images; each histogram in its own height. Shaded: where the activation is " +
+        "live. A sigmoid's slope is there at least a tenth of its greatest.",
+    ),
+  );
+  const watch = watched(data.watch);
+  const strips = h("div", { class: "strips", hidden: true }, inside, watch.figure);
+  const current = folded("current", "These curves as a table");
+  const layers = folded("layers", "The layers as a table");
+  const announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
+  return {
+    nodes: [
+      h("div", { class: "course" }, progress, status),
+      story,
+      charts,
+      note,
+      kept,
+      strips,
+      current,
+      layers,
+      announcer,
+      h("p", { class: "about" }, ABOUT),
+    ],
+    ...{ status, progress, story, charts, note, nearest, strips, distributions, current, layers },
+    ...{ announcer, accuracy: accuracy.svg, loss: loss.svg, watched: watch.holder },
+    noteText: find(note, "span"),
+  };
+}
