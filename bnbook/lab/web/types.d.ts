@@ -84,6 +84,7 @@ interface LabSettings {
   range: number;
   looks: Look[];
   kept_colours: string[];
+  trial: Trial | null;
   accuracy_ticks: number[];
   loss_ticks: number[];
   top: number;
@@ -94,6 +95,34 @@ interface LabSettings {
   trainers?: Record<string, string>;
   /** In Jupyter: numbers of training images for the kernel, with words for each. */
   train_sizes?: Record<string, string>;
+}
+
+/** The chapter's claim, for a reader to test: bnbook/lab/presets.py. */
+interface Trial {
+  claim: string;
+  /** Where a contrast's first net should end beside its second; "limits": at which rates it trains. */
+  direction: "above" | "below" | "same" | "limits";
+  /** Places of nets; all of them have to say so. */
+  contrasts: [number, number][];
+  /** The chapter's nets, with rates of their own or null for the lab's; none: the lab's own two. */
+  nets: { label: string; code: string; lr: number | null }[];
+  /** Several rates to train at, for a question about limits. */
+  lrs: number[];
+  seeds: number;
+  margin: number;
+  /** By how much a limit has to be higher. */
+  factor: number;
+  /** The accuracy from which on a run counts as trained. */
+  enough: number;
+  note: string;
+  /** What the book's own runs say. */
+  book: {
+    decision: string;
+    evidence_html: string;
+    seeds: number;
+    images: number;
+    steps: number;
+  } | null;
 }
 
 /** What can be chosen, with its words. */

@@ -16,7 +16,6 @@
  */
 
 export const CHANCE = 0.1; // accuracy of a net that outputs NaN
-const TRAINED = 0.9; // final accuracy from which on a run counts as trained
 const AT_CHANCE = 0.2;
 const EXCESS = 0.02; // of the loss over that of a blind guess
 const LEVEL = 0.05;
@@ -291,11 +290,12 @@ export function decideLimits(a, b, factor) {
  * @param {{ correct: number, trainLoss: number, loss: number }[]} rows
  * @param {number} images that validate
  * @param {boolean} alive false once a loss was no number
+ * @param {number} enough final accuracy from which on a run counts as trained
  */
-export function judge(rows, images, alive) {
+export function judge(rows, images, alive, enough) {
   const last = rows[rows.length - 1];
   if (!alive || !Number.isFinite(last.loss)) return "non-finite";
-  if (last.correct >= TRAINED * images) return "trained";
+  if (last.correct >= enough * images) return "trained";
   /** @param {{ correct: number }} row */
   const off = (row) => row.correct >= AT_CHANCE * images;
   if (off(last)) return "not yet trained";
