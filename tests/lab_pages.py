@@ -50,7 +50,7 @@ def write_page(path, *elements, root=""):
     pieces = (element.Html(one.kind, one.data, one.fallback) for one in elements)
     text = "".join(one._repr_html_() for one in pieces)
     path.write_text(PAGE.format(root, text), encoding="utf-8")
-    for name in (element.SCRIPT, element.STYLE):
+    for name in (element.SCRIPT, element.STYLE, element.ENGINE):
         (path.parent / root / name).write_text(element.built(name), encoding="utf-8")
 
 

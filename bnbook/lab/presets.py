@@ -56,7 +56,7 @@ TRAINED = {
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
 #: Panels beside the curves and the layers' distributions, which every lab has.
-WATCHED = ("", "bias gradients", "gamma and beta", "time")
+WATCHED = ("", "bias gradients", "gamma and beta", "time", "contrast", "running statistics")
 
 
 @dataclass(frozen=True)

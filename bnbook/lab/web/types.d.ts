@@ -17,6 +17,14 @@ interface Host {
   model: Model | null;
   /** Address of the site's root, with a slash at its end; null in Jupyter. */
   site: string | null;
+  /** Loads what training needs. */
+  engine(): Promise<Engine>;
+}
+
+/** The engine's bytes in base64, and the source of the worker that runs it. */
+interface Engine {
+  wasm: string;
+  worker: string;
 }
 
 /** What anywidget hands to a widget. */
@@ -70,7 +78,7 @@ interface LabSettings {
   start: { lr: number; batch: number; epochs: number };
   nets: { label: string; code: string }[];
   controls: string[];
-  watch: "" | "bias gradients" | "gamma and beta" | "time";
+  watch: "" | "bias gradients" | "gamma and beta" | "time" | "contrast" | "running statistics";
   lrs: number[];
   batch_sizes: number[];
   epochs: number[];
@@ -161,6 +169,8 @@ interface Probe {
   beta: (ArrayLike<number> | null)[];
   gradientNorm: number[];
   biasGradientNorm: number[];
+  /** Which share of the mean square, after the activation or at the output, tells images apart. */
+  imageShare: number[];
 }
 
 interface Evaluation {
@@ -177,9 +187,16 @@ interface Evaluation {
 type Message =
   | { type: "ready"; perEpoch: number; total: number; images: number }
   | Progress
-  | { type: "done"; hashes: string[] }
+  | { type: "done"; hashes: string[]; mistakes: Mistake[][] }
   | { type: "error"; text: string }
   | { type: "hidden" | "shown" };
+
+/** A validation image that a net takes for something else; pixels 0 to 15, row by row. */
+interface Mistake {
+  label: number;
+  answer: number;
+  pixels: ArrayLike<number>;
+}
 
 interface Progress {
   type: "progress";

@@ -1,6 +1,7 @@
 // The lab that trains two nets: its settings, its run, and the buttons.
 import { loadDigits, loadScript } from "./assets.js";
 import { RecordedBands } from "./bands.js";
+import { copyText } from "./clipboard.js";
 import { Controls } from "./controls.js";
 import { find, h } from "./dom.js";
 import { Kept } from "./kept.js";
@@ -63,7 +64,9 @@ export class Lab {
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
     const digits = () => loadDigits(host.site ?? "", data.checksum);
-    this.trainer = new WorkerTrainer(digits, data.train_count, (message) => this.hear(message));
+    this.trainer = new WorkerTrainer(host.engine, digits, data.train_count, (message) =>
+      this.hear(message),
+    );
     this.view = new View(this);
     this.build();
     this.followLink = this.followLink.bind(this);
@@ -205,7 +208,7 @@ export class Lab {
     if (!this.run) return;
     if (message.type === "ready") this.makeReady(this.run, message);
     else if (message.type === "progress") this.advance(this.run, message);
-    else if (message.type === "done") this.finish(this.run, message.hashes);
+    else if (message.type === "done") this.finish(this.run, message.hashes, message.mistakes);
     else if (message.type === "error") this.fail(message.text);
     else {
       this.enter(message.type === "hidden" ? "hidden" : "training");
@@ -242,9 +245,10 @@ export class Lab {
   /**
    * @param {Run} run
    * @param {string[]} hashes
+   * @param {Mistake[][]} mistakes
    */
-  finish(run, hashes) {
-    run.finish(hashes);
+  finish(run, hashes, mistakes) {
+    run.finish(hashes, mistakes);
     this.enter("done");
     this.view.draw();
     const told = run.nets.map((one) => `${one.label}, ${one.name}: ${run.storyOf(one).text}.`);
@@ -409,10 +413,7 @@ export class Lab {
   async copyLink() {
     const { link } = this;
     if (!link) return;
-    const copied = await navigator.clipboard?.writeText(link.href).then(
-      () => true,
-      () => false,
-    );
+    const copied = await copyText(link.href);
     link.textContent = copied ? "Link copied" : "Link in the address bar";
     setTimeout(() => {
       link.textContent = "Link to this run";

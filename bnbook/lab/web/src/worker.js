@@ -3,6 +3,7 @@ import { createEngine } from "../../engine/engine.js";
 
 const SLICE = 25; // ms of training between two looks at the messages
 const REPORT_AFTER = 100; // ms between two reports without an evaluation
+const MOST_MISTAKES = 20; // that are shown of each net
 
 /** @typedef {ReturnType<Awaited<ReturnType<typeof createEngine>>["createNet"]>} EngineNet */
 /** @typedef {{ net: EngineNet, alive: boolean, losses: number[], seconds: number }} Training seconds of training alone */
@@ -69,7 +70,7 @@ async function begin({ wasm, digits, trainCount, setting }) {
   const nets = setting.nets.map((net) =>
     engine.createNet({ ...net, learned: learnedIn(net), batchSize: setting.batch }, setting.seed),
   );
-  run = new LockStep(nets, setting);
+  run = new LockStep(nets, setting, engine.image);
   const { perEpoch, total } = run;
   page.postMessage({ type: "ready", perEpoch, total, images: labels.length - trainCount });
   run.evaluate();
@@ -96,7 +97,8 @@ function work() {
   }
   const due = performance.now() - run.reported > REPORT_AFTER;
   if (paused || run.isOver || run.evaluations.length || due) run.report();
-  if (run.isOver) page.postMessage({ type: "done", hashes: run.hashes() });
+  if (run.isOver)
+    page.postMessage({ type: "done", hashes: run.hashes(), mistakes: run.mistakes() });
   else if (!paused) queue();
 }
 
@@ -105,8 +107,10 @@ class LockStep {
   /**
    * @param {EngineNet[]} nets
    * @param {Setting} setting
+   * @param {(index: number) => Uint8Array} image the pixels of a validation image
    */
-  constructor(nets, { lr, changes, batch, epochs, every }) {
+  constructor(nets, { lr, changes, batch, epochs, every }, image) {
+    this.image = image;
     /** @type {Training[]} */
     this.nets = nets.map((net) => ({ net, alive: true, losses: [], seconds: 0 }));
     this.lr = lr;
@@ -130,6 +134,14 @@ class LockStep {
 
   hashes() {
     return this.nets.map((one) => one.net.hash());
+  }
+
+  mistakes() {
+    return this.nets.map(({ net }) =>
+      net
+        .mistakes(MOST_MISTAKES)
+        .map(({ index, ...one }) => ({ ...one, pixels: this.image(index) })),
+    );
   }
 
   /**
