@@ -13,6 +13,8 @@ from bnbook.theme import PALETTE
 
 #: Histograms of the layers span so much to both sides of 0, as both trainers make them.
 RANGE = 8
+#: What the page trains on, and the data set that it is part of.
+_DATA = {"digits": "digits", "clothes": "fashion_mnist"}
 #: How often the nets are evaluated: after so many steps, or after each epoch.
 EVERY = {"epoch": "after each epoch", "5": "every 5 steps"}
 
@@ -72,7 +74,7 @@ def _trial(preset: Preset, trial: Trial, recorded: Recorded | None) -> dict[str,
         "seeds": trial.seeds,
         "margin": MARGIN,
         "factor": presets.FACTOR,
-        "enough": training.enough("digits"),
+        "enough": {name: training.enough(data) for name, data in _DATA.items()},
         "note": trial.note,
         "book": recorded
         and {

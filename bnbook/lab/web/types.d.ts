@@ -120,8 +120,8 @@ interface Trial {
   margin: number;
   /** By how much a limit has to be higher. */
   factor: number;
-  /** The accuracy from which on a run counts as trained. */
-  enough: number;
+  /** The accuracy from which on a run counts as trained, by data set. */
+  enough: Record<string, number>;
   note: string;
   /** What the book's own runs say. */
   book: {

@@ -1,24 +1,18 @@
 // "Run the experiment here": the chapter's experiment on the reader's own machine, in small.
-import { draw, find, freshId, h, rich, swatch } from "./dom.js";
-import { drawDots } from "./dots.js";
-import { percent, thousands } from "./numbers.js";
-import { createPlans, FEWEST, jobsOf, MOST } from "./plan.js";
-import { accuracyScale } from "./plots.js";
-import { createPool, workers } from "./pool.js";
-import { fillTable } from "./tables.js";
+import { copyText } from "./clipboard.js";
+import { h } from "./dom.js";
 import {
-  cellsOf,
-  compare,
-  contrastsOf,
-  csv,
-  difference,
-  present,
-  tallyInWords,
-  verdict,
-} from "./verdict.js";
+  able,
+  build,
+  drawResults,
+  drawVerdict,
+  scaleInWords,
+  showChoices,
+} from "./experiment_view.js";
+import { createPlans, FEWEST, jobsOf, MOST } from "./plan.js";
+import { createPool, workers } from "./pool.js";
+import { cellsOf, compare, contrastsOf, csv, verdict } from "./verdict.js";
 
-const LETTERS = "ABCDEF";
-const MARKERS = ["triangle", "diamond", "circle", "square"];
 const SHOWN_FOR = 2500; // ms, for a word that takes another's place
 const PASSING = 1000; // ms of training before the time left is worth saying
 
@@ -69,6 +63,7 @@ export class Experiment {
     this.linked = null;
     this.chosen = "";
     this.frame = 0;
+    this.seen = ""; // what the results on show were drawn from
     this.pool = createPool(workers(), lent.trainer, (message) => this.hear(message));
     this.parts = build(trial);
     this.root = this.parts.root;
@@ -130,7 +125,7 @@ export class Experiment {
     const { seeds, cost, summary, link } = this.parts;
     const choice = this.choice();
     seeds.value = String(this.count());
-    this.showChoices(choice.id);
+    showChoices(this.parts, this.choices(), choice.id);
     const { nets, base, seeds: used } = choice.plan;
     const jobs = jobsOf(choice.plan);
     const rates = nets[0].lrs.length > 1 ? ` × ${nets[0].lrs.length} learning rates` : "";
@@ -141,25 +136,6 @@ export class Experiment {
       `seeds ${used[0]} to ${used.at(-1)}, ${inParallel(Math.min(workers(), jobs.length))}.`;
     link.href = this.plans.write(this.course?.plan ?? choice.plan);
     this.refreshButtons();
-  }
-
-  /** @param {string} chosen */
-  showChoices(chosen) {
-    const { plans, group } = this.parts;
-    const choices = this.choices();
-    const known = [...plans.querySelectorAll("label")];
-    if (known.length !== choices.length) {
-      for (const label of known) label.remove();
-      plans.append(...choices.map(({ id }) => radio(group, id)));
-    }
-    choices.forEach(({ id, text }, i) => {
-      const label = plans.querySelectorAll("label")[i];
-      const input = /** @type {HTMLInputElement} */ (find(label, "input"));
-      input.value = id;
-      input.checked = id === chosen;
-      find(label, "span").textContent = text;
-    });
-    plans.hidden = choices.length < 2;
   }
 
   refreshButtons() {
@@ -282,7 +258,7 @@ export class Experiment {
     const { course } = this;
     if (!course || !this.root.open) return;
     this.drawProgress(course);
-    const cells = cellsOf(course.plan, course.ended, this.trial.enough);
+    const cells = cellsOf(course.plan, course.ended, this.enough(course.plan));
     const count = course.ended.filter(Boolean).length;
     const { found, verdict: said, svg } = this.parts;
     found.hidden = count === 0;
@@ -292,6 +268,31 @@ export class Experiment {
     if (seen === this.seen) return;
     this.seen = seen;
     this.drawResults(course, cells);
+  }
+
+  /**
+   * @param {Course} course
+   * @param {Cell[]} cells
+   */
+  drawResults({ plan, ended }, cells) {
+    const { trial, data, parts } = this;
+    const isClaimed = this.plans.isClaimed(plan);
+    const rows = compare(cells, contrastsOf(plan, trial, isClaimed), trial.margin);
+    drawResults(parts, data, plan, cells, rows);
+    if (this.state !== "done") return;
+    const own = verdict(plan, trial, isClaimed, cells, rows);
+    const whole = /** @type {Ended[]} */ (ended);
+    const scale = scaleInWords(trial, data.train_count, whole);
+    drawVerdict(parts, trial, plan.seeds.length, own, scale);
+  }
+
+  /**
+   * The accuracy from which on a run counts as trained.
+   * @param {Plan} plan
+   */
+  enough({ base }) {
+    const { data = "digits" } = /** @type {{ data?: string }} */ (base);
+    return this.trial.enough[data];
   }
 
   link() {
@@ -313,82 +314,6 @@ export class Experiment {
     const rest = known ? `about ${inTime(left)} left` : "starting";
     const pause = this.state === "hidden" ? "paused while the tab is hidden" : "paused";
     this.say(`${part}; ${this.state === "running" ? rest : pause}.`);
-  }
-
-  /**
-   * @param {Course} course
-   * @param {Cell[]} cells
-   */
-  drawResults(course, cells) {
-    const { svg, legend, table, pairs, chart } = this.parts;
-    const looks = looksOf(this.data, course.plan.nets.length);
-    const accuracies = cells.flatMap((cell) => present(cell).map((run) => run.accuracy));
-    const top = Math.max(this.data.top, Math.min(this.data.perfect, Math.max(0, ...accuracies)));
-    const scale = accuracyScale(this.data.accuracy_ticks, top);
-    const picture = { cells, looks, letters: LETTERS, scale };
-    drawDots(svg, picture, [svg.clientWidth || 480, svg.clientHeight || 260]);
-    find(chart, "figcaption").textContent =
-      `Validation accuracy after ${course.plan.base.epochs} epochs, a dot for each seed`;
-    legend.replaceChildren(...this.legend(course.plan, cells, looks));
-    fillRuns(table, course.plan, cells);
-    const isClaimed = this.plans.isClaimed(course.plan);
-    const rows = compare(cells, contrastsOf(course.plan, this.trial, isClaimed), this.trial.margin);
-    fillPairs(pairs, rows);
-    if (this.state === "done") this.drawVerdict(course, cells);
-  }
-
-  /**
-   * @param {Plan} plan
-   * @param {Cell[]} cells
-   * @param {Look[]} looks
-   */
-  legend(plan, cells, looks) {
-    return plan.nets.map(({ label, lrs }, net) => {
-      const mine = cells.filter((cell) => cell.net === net);
-      const rates = lrs.length > 1 ? "" : ` at learning rate ${lrs[0]}`;
-      const text = mine.length > 1 ? trainsAt(mine) : tallyInWords(mine[0]);
-      return h(
-        "li",
-        {},
-        swatch({ ...looks[net], dash: "none" }),
-        h("span", {}, h("strong", {}, LETTERS[net]), ` ${label}${rates}`),
-        h("span", { class: "soft" }, text),
-      );
-    });
-  }
-
-  /**
-   * @param {Course} course
-   * @param {Cell[]} cells
-   */
-  drawVerdict({ plan, ended }, cells) {
-    const { book, note } = this.trial;
-    const isClaimed = this.plans.isClaimed(plan);
-    const { decision, why } = verdict(plan, this.trial, isClaimed, cells);
-    const pairs = `Your ${plan.seeds.length} seeds: `;
-    const own = h("p", { class: "own" }, pairs);
-    if (decision) own.append(h("strong", {}, decision), ". ");
-    own.append(why);
-    const lines = [own];
-    if (book && isClaimed) {
-      const words = h("p", {}, `The book's ${book.seeds} seeds: `);
-      words.append(h("strong", {}, book.decision), ". ", rich("span", book.evidence_html));
-      lines.push(words, h("p", { class: "soft" }, this.scaleInWords(ended)));
-    }
-    if (note) lines.push(h("p", { class: "soft" }, note));
-    this.parts.verdict.replaceChildren(...lines);
-  }
-
-  /** @param {(Ended | undefined)[]} ended */
-  scaleInWords(ended) {
-    const { book } = this.trial;
-    const steps = Math.max(...ended.map((one) => one?.rows.at(-1)?.step ?? 0));
-    if (!book) return "";
-    return (
-      `The book trains on ${thousands(book.images)} images for ${thousands(book.steps)} steps ` +
-      `and counts on 10,000 test images; here it is ${thousands(this.data.train_count)} images, ` +
-      `${thousands(steps)} steps and ${thousands(ended[0]?.images ?? 0)} validation images.`
-    );
   }
 
   // Links and files
@@ -418,10 +343,7 @@ export class Experiment {
   async copyLink() {
     const { link } = this.parts;
     const text = link.textContent;
-    const copied = await navigator.clipboard?.writeText(link.href).then(
-      () => true,
-      () => false,
-    );
+    const copied = await copyText(link.href);
     link.textContent = copied ? "Link copied" : "Link in the address bar";
     setTimeout(() => {
       link.textContent = text;
@@ -431,134 +353,11 @@ export class Experiment {
   save() {
     const { course } = this;
     if (!course?.ended.some(Boolean)) return;
-    const text = csv(course.plan, course.ended, this.trial.enough, this.plans.codeOf);
+    const text = csv(course.plan, course.ended, this.enough(course.plan), this.plans.codeOf);
     const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
     h("a", { href: address, download: `${this.data.preset}.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(address), SHOWN_FOR);
   }
-}
-
-/** @param {Trial} trial */
-function build(trial) {
-  const summary = h("summary");
-  const group = freshId();
-  const plans = h("fieldset", { class: "plans" }, h("legend", {}, "What to run"));
-  const limits = { type: "number", min: FEWEST, max: MOST, step: 1, value: trial.seeds };
-  const seeds = h("input", { ...limits, name: "seeds" });
-  const cost = h("span", { class: "soft cost" });
-  const primary = h("button", { type: "button", class: "primary" });
-  const cancel = h("button", { type: "button" }, "Cancel");
-  const progress = h("progress", { max: 1, value: 0, "aria-label": "Progress of the experiment" });
-  const clock = h("p", { class: "clock" });
-  const chart = h("figure", { class: "chart" }, h("figcaption"));
-  const label = "Accuracy of each run by net, in numbers below";
-  const svg = draw(chart, "svg", { role: "img", "aria-label": label });
-  const legend = h("ul", { class: "legend" });
-  const verdict = h("div", { class: "verdict", hidden: true });
-  const [pairs, table] = ["The comparisons", "All runs"].map((name) =>
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }),
-  );
-  const numbers = h("details", {}, h("summary", {}, "The numbers as tables"), pairs, table);
-  const link = h("a", { href: "#" }, "Link to this experiment");
-  const download = h("button", { type: "button" }, "Download as CSV");
-  const found = h(
-    "div",
-    { hidden: true },
-    h("div", { class: "found charts" }, chart, legend),
-    verdict,
-    numbers,
-    h("p", { class: "links" }, link, download),
-  );
-  const announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
-  const root = h(
-    "details",
-    { class: "experiment" },
-    summary,
-    h("p", { class: "claim" }, "The claim: ", h("strong", {}, trial.claim)),
-    plans,
-    h("div", { class: "numbers seeds" }, h("label", {}, "Seeds", seeds), cost),
-    h("div", { class: "bar" }, primary, cancel),
-    h("div", { class: "course" }, progress, clock),
-    found,
-    announcer,
-  );
-  return {
-    ...{ root, summary, group, plans, seeds, cost, primary, cancel, progress, clock, chart, svg },
-    ...{ legend, verdict, pairs, table, link, download, found, announcer },
-  };
-}
-
-/**
- * @param {string} name
- * @param {string} value
- */
-function radio(name, value) {
-  return h("label", {}, h("input", { type: "radio", name, value }), h("span"));
-}
-
-/**
- * @param {HTMLButtonElement} button
- * @param {boolean} can
- */
-function able(button, can) {
-  button.setAttribute("aria-disabled", String(!can));
-}
-
-/**
- * What tells the nets apart: the lab's two first.
- * @param {LabSettings} data
- * @param {number} count
- * @returns {Look[]}
- */
-function looksOf({ looks, kept_colours: colours }, count) {
-  const more = colours.map((colour, i) => ({ colour, dash: "none", marker: MARKERS[i % 4] }));
-  return [...looks, ...more].slice(0, count);
-}
-
-/** @param {Cell[]} cells of one net */
-function trainsAt(cells) {
-  const all = cells.filter((cell) => {
-    const runs = present(cell);
-    return runs.length && 2 * runs.filter((run) => run.trained).length >= runs.length;
-  });
-  const rates = all.map((cell) => cell.lr).join(", ");
-  return rates ? `half or more of the seeds train at ${rates}` : "trains at none yet";
-}
-
-/**
- * @param {Element} holder
- * @param {Plan} plan
- * @param {Cell[]} cells
- */
-function fillRuns(holder, plan, cells) {
-  const several = plan.nets[0].lrs.length > 1;
-  const heads = cells.map(({ label, lr }) => (several ? `${label}, rate ${lr}` : label));
-  const rows = plan.seeds.map((seed, i) => [
-    String(seed),
-    ...cells.map(({ runs }) => {
-      const run = runs[i];
-      if (!run) return "–";
-      return percent(run.accuracy) + (run.trained ? "" : `, ${run.outcome}`);
-    }),
-  ]);
-  fillTable(holder, ["Seed", ...heads], rows);
-}
-
-/**
- * @param {Element} holder
- * @param {import("./verdict.js").Comparison[]} comparisons
- */
-function fillPairs(holder, comparisons) {
-  const heads = ["Comparison", "Difference with its 95 % interval", "Trained", "Finding"];
-  const rows = comparisons
-    .filter((row) => row.n > 1)
-    .map((row) => [
-      `${row.a.label} − ${row.b.label}${row.a.lr === row.b.lr ? `, rate ${row.a.lr}` : ""}`,
-      difference(row),
-      `${row.n - row.failedA} and ${row.n - row.failedB} of ${row.n}`,
-      row.finding,
-    ]);
-  fillTable(holder, heads, rows, "Two pairs make the first comparison.");
 }
 
 /** @param {number} count */

@@ -4,6 +4,7 @@ import { RecordedBands } from "./bands.js";
 import { copyText } from "./clipboard.js";
 import { Controls } from "./controls.js";
 import { find, h } from "./dom.js";
+import { Experiment } from "./experiment.js";
 import { Kept } from "./kept.js";
 import { whyStuck } from "./names.js";
 import { createLinks } from "./permalink.js";
@@ -63,10 +64,7 @@ export class Lab {
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
-    const digits = () => loadDigits(host.site ?? "", data.checksum);
-    this.trainer = new WorkerTrainer(host.engine, digits, data.train_count, (message) =>
-      this.hear(message),
-    );
+    this.trainer = this.createTrainer((message) => this.hear(message));
     this.view = new View(this);
     this.build();
     this.followLink = this.followLink.bind(this);
@@ -109,12 +107,31 @@ export class Lab {
     find(settings, ".numbers").after(this.schedule);
     this.view.parts.nearest.addEventListener("click", () => this.goNearest());
     this.root.append(intro, settings, ...this.view.parts.nodes);
+    this.experiment = this.createExperiment();
+    if (this.experiment) this.view.parts.announcer.before(this.experiment.root);
+  }
+
+  /** Where the page itself trains, the reader can repeat the chapter's experiment. */
+  createExperiment() {
+    const { data, host, links } = this;
+    if (!data.trial || !host.site || !canTrain()) return null;
+    const setting = () => this.controls.read();
+    const trainer = this.createTrainer.bind(this);
+    return new Experiment({ data, links, setting, trainer }, data.trial);
+  }
+
+  /** @param {(message: Message) => void} listen */
+  createTrainer(listen) {
+    const { host, data } = this;
+    const digits = () => loadDigits(host.site ?? "", data.checksum);
+    return new WorkerTrainer(host.engine, digits, data.train_count, listen);
   }
 
   begin() {
     if (canTrain()) {
       this.enter("idle");
-      if (!this.open(location.hash)) this.beginSmallOnWeakDevices();
+      const linked = this.open(location.hash) || this.experiment?.open(location.hash);
+      if (!linked) this.beginSmallOnWeakDevices();
       addEventListener("hashchange", this.followLink);
     } else {
       this.enter("unable");
@@ -137,6 +154,7 @@ export class Lab {
   unmount() {
     clearTimeout(this.resting);
     this.trainer.stop();
+    this.experiment?.unmount();
     this.view.unmount();
     removeEventListener("hashchange", this.followLink);
   }
@@ -326,6 +344,7 @@ export class Lab {
     this.refreshLink();
     this.refreshPending(this.buttons.restart);
     this.refreshNote();
+    this.experiment?.refresh();
     this.holdFocus(focused);
   }
 
@@ -422,6 +441,7 @@ export class Lab {
 
   followLink() {
     const { hash } = location;
+    this.experiment?.open(hash);
     if (hash === this.link?.hash || this.isRunning || !this.links.read(hash)) return;
     this.reset();
     this.open(hash);

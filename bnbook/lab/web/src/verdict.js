@@ -243,21 +243,20 @@ export function limitsInWords(cells) {
 }
 
 /**
- * Everything there is to say of complete runs: the decision, if the chapter's claim is about them,
- * and why.
+ * What complete runs say: the decision, if the chapter's claim is about them, and why.
  * @param {Plan} plan
  * @param {Trial} trial
  * @param {boolean} isClaimed
  * @param {Cell[]} cells
+ * @param {Comparison[]} rows
  */
-export function verdict(plan, trial, isClaimed, cells) {
-  const rows = compare(cells, contrastsOf(plan, trial, isClaimed), trial.margin);
+export function verdict(plan, trial, isClaimed, cells, rows) {
   const several = plan.nets[0].lrs.length > 1;
   const decided = isClaimed ? decision(trial, cells, rows) : null;
   let why = rows.map((row) => sentence(row, trial.margin, several));
   if (several) why = [limitsInWords(cells)];
   else if (rows.length > 1 && decided) why = [tallyOfRows(rows, trial)];
-  return { decision: decided, rows, why: why.join(" ") };
+  return { decision: decided, why: why.join(" ") };
 }
 
 /**
