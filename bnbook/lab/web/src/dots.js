@@ -75,7 +75,7 @@ function drawPairs(svg, cells, x, y) {
 
 /**
  * A net's runs: filled where they trained, hollow where not, a cross where the loss was no number;
- * and a dash at the median of those that trained.
+ * and a dash at the median.
  * @param {Element} svg
  * @param {Cell} cell
  * @param {Look} look
@@ -91,7 +91,7 @@ function drawCell(svg, cell, look, x, y) {
     const fill = trained ? look.colour : "none";
     draw(group, "path", { d, fill, "data-seed": seed });
   }
-  const { trained, median } = tally(cell);
-  if (!trained) return;
+  const { median } = tally(cell);
+  if (!Number.isFinite(median)) return;
   draw(group, "line", { class: "median", x1: x - 13, x2: x + 13, y1: y(median), y2: y(median) });
 }

@@ -43,7 +43,7 @@ export function build(trial) {
   const found = h(
     "div",
     { hidden: true },
-    h("div", { class: "found charts" }, chart, legend),
+    h("div", { class: "found" }, h("div", { class: "dotted" }, chart), legend),
     verdict,
     numbers,
     h("p", { class: "links" }, link, download),
@@ -129,17 +129,39 @@ export function showChoices({ plans, group }, choices, chosen) {
 export function drawResults(parts, data, plan, cells, rows) {
   const { svg, legend, table, pairs, caption } = parts;
   const looks = looksOf(data, plan.nets.length);
-  const best = Math.max(0, ...cells.flatMap((cell) => present(cell).map((run) => run.accuracy)));
+  const accuracies = cells.flatMap((cell) => present(cell).map((run) => run.accuracy));
+  const [worst, best] = [Math.min(1, ...accuracies), Math.max(0, ...accuracies)];
   const top = Math.max(data.top, Math.min(data.perfect, best));
   const picture = {
     ...{ cells, looks, letters: LETTERS },
-    scale: accuracyScale(data.accuracy_ticks, top),
+    scale: closer(accuracyScale(data.accuracy_ticks, top), data.accuracy_ticks, worst),
   };
   drawDots(svg, picture, [svg.clientWidth || 480, svg.clientHeight || 260]);
   caption.textContent = `Validation accuracy after ${plan.base.epochs} epochs, a dot for each seed`;
   legend.replaceChildren(...legendOf(plan, cells, looks));
   fillRuns(table, plan, cells);
   fillPairs(pairs, rows);
+}
+
+/**
+ * The same scale from the last tick on that no run is below.
+ * @param {import("./plots.js").Scale} scale
+ * @param {number[]} accuracies of its ticks
+ * @param {number} worst
+ * @returns {import("./plots.js").Scale}
+ */
+function closer({ place, ticks }, accuracies, worst) {
+  const first = Math.max(
+    0,
+    accuracies.findLastIndex((tick) => tick <= worst),
+  );
+  const low = place(accuracies[first]);
+  /** @param {number} share */
+  const moved = (share) => (share - low) / (1 - low);
+  return {
+    place: (value) => moved(place(value)),
+    ticks: ticks.slice(first).map(([share, text]) => [moved(share), text]),
+  };
 }
 
 /**

@@ -60,15 +60,27 @@ export function cellsOf(plan, ended, enough) {
 /** @param {Cell} cell */
 export const present = (cell) => cell.runs.filter((run) => run !== null);
 
-/** @param {Cell} cell */
+/**
+ * Counts, and the median of the runs that trained; of all, where all ended alike.
+ * @param {Cell} cell
+ */
 export function tally(cell) {
   const runs = present(cell);
   const trained = runs.filter((run) => run.trained);
+  const typical = outcomesOf(cell).length === 1 ? runs : trained;
   return {
     runs: runs.length,
     trained: trained.length,
-    median: median(trained.map((run) => run.accuracy)),
+    median: median(typical.map((run) => run.accuracy)),
   };
+}
+
+/**
+ * How the runs ended, each way once.
+ * @param {Cell} cell
+ */
+function outcomesOf(cell) {
+  return [...new Set(present(cell).map((run) => run.outcome))];
 }
 
 /**
@@ -77,8 +89,12 @@ export function tally(cell) {
  */
 export function tallyInWords(cell) {
   const { runs, trained, median: middle } = tally(cell);
-  const half = trained ? `, median ${percent(middle)}${trained < runs ? " of these" : ""}` : "";
-  return runs ? `${trained} of ${runs} train${half}` : "";
+  if (!runs) return "";
+  const failed = outcomesOf(cell).filter((outcome) => outcome !== "trained");
+  const words = failed.length ? ` (others: ${failed.join(", ")})` : "";
+  const some = trained > 0 && trained < runs ? " of these" : "";
+  const half = Number.isFinite(middle) ? `, median${some} ${percent(middle)}` : "";
+  return `${trained} of ${runs} train${half}${trained ? words : words.replace("others: ", "")}`;
 }
 
 /**
@@ -181,11 +197,17 @@ export function points({ mean, low, high }, signed = true) {
 }
 
 /**
- * The difference of a comparison; none where a net failed: no run is like such a mean.
+ * Whether a mean difference is like the pairs that it is of: not where some runs fail, or one net.
  * @param {Comparison} row
  */
+function isAlike({ a, b, failedA, failedB, n }) {
+  const alike = outcomesOf(a).length === 1 && outcomesOf(b).length === 1;
+  return alike && (failedA + failedB === 0 || failedA + failedB === 2 * n);
+}
+
+/** @param {Comparison} row */
 export function difference(row) {
-  return row.failedA + row.failedB ? "–" : points(row);
+  return isAlike(row) ? points(row) : "–";
 }
 
 /**
@@ -204,7 +226,7 @@ function quoted(cell, withRate) {
  */
 export function sentence(row, margin, withRate = false) {
   const [a, b] = [quoted(row.a, withRate), quoted(row.b, withRate)];
-  if (row.failedA + row.failedB) {
+  if (!isAlike(row)) {
     const counts = `${a} trains with ${row.n - row.failedA} of ${row.n} seeds, ${b} with ${row.n - row.failedB}`;
     return row.finding === ONE_TRAINS || row.finding === DIFFERENT
       ? `${counts}.`
