@@ -29,8 +29,8 @@ class Session:
             run.optimizer, learned, run.lr, run.momentum, run.weight_decay
         )
         self.steps_per_epoch = run.epoch_steps or len(self.labels) // run.batch_size
-        steps = run.epochs * self.steps_per_epoch
-        self.schedule = optimizers.schedule(run.schedule, self.optimizer, steps)
+        self.total = run.epochs * self.steps_per_epoch  # steps of the whole run
+        self.schedule = optimizers.schedule(run.schedule, self.optimizer, self.total)
         self.epochs = 0  # that are done
         self._order = streams.stream(run.seed, 0, "order")
         self._augmenting = streams.stream(run.seed, 0, "augmentation")
@@ -51,6 +51,24 @@ class Session:
                 self.schedule.step()
             yield loss.detach()
         self.epochs += 1
+
+    def steps(self) -> Iterator[Tensor]:
+        """Train to the end of the run; yield the loss of each step.
+
+        Whoever puts the net into eval mode between two steps puts it back.
+        """
+        while self.epochs * self.steps_per_epoch < self.total:
+            yield from self.epoch()
+
+    def set_lr(self, lr: float) -> None:
+        """Take the steps from here on at `lr`; a schedule goes on as if it had begun at it."""
+        for group in self.optimizer.param_groups:
+            first = group.get("initial_lr", group["lr"])
+            group["lr"] = lr * (group["lr"] / first)
+            if self.schedule:
+                group["initial_lr"] = lr
+        if self.schedule:
+            self.schedule.base_lrs = [lr] * len(self.schedule.base_lrs)
 
     def _batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
         """Pass over the images again and again, each time in a fresh order."""

@@ -13,7 +13,7 @@ from tables import arranged, run_rows
 from bnbook import chapters
 from bnbook import lab as labs
 from bnbook.lab import bands as recorded_bands
-from bnbook.lab import digits, element
+from bnbook.lab import element, images
 from bnbook.lab.settings import fallback, settings
 from bnbook.run import Run
 
@@ -63,7 +63,8 @@ def write_site(root):
     """A site in small: a chapter for every preset, beside the folder with the data."""
     for name in ("chapters", "data"):
         (root / name).mkdir()
-    shutil.copy(digits.path(), root / digits.ADDRESS)
+    for file in images.FILES.values():
+        shutil.copy(file.path, root / file.address)
     text = recorded_bands.script(recorded())
     (root / recorded_bands.ADDRESS).write_text(text, encoding="utf-8")
     for preset in PRESETS.values():

@@ -192,7 +192,7 @@ def weights(session):
 
 
 def session_of(run, splits):
-    return training.Session(run, training._tensors(run, splits, "cpu").train)
+    return training.Session(run, training.to_tensors(run, splits, "cpu").train)
 
 
 @pytest.mark.parametrize("run", [MLP, RESNET], ids=["mlp", "resnet"])
@@ -247,7 +247,7 @@ def test_a_residual_net_records_every_norm_and_the_fit(few):
 
 def test_the_fit_is_counted_on_the_training_images_with_reestimated_statistics(splits):
     run = dataclasses.replace(SHORT, record_fit=True)
-    tensors = training._tensors(run, splits, "cpu")
+    tensors = training.to_tensors(run, splits, "cpu")
     session = training.Session(run, tensors.train)
     list(session.epoch())
     row = training._observe(session, tensors, 1, [0.0], 0.0)
@@ -367,7 +367,7 @@ def test_augmentation_and_dropout_leave_the_order_of_the_images_alone(splits):
 
 
 def test_batches_are_augmented_in_training_and_nowhere_else(splits):
-    tensors = training._tensors(RESNET, splits, "cpu")
+    tensors = training.to_tensors(RESNET, splits, "cpu")
     session = training.Session(RESNET, tensors.train)
     images, _ = next(session.batches)
     plain = dataclasses.replace(RESNET, augmentation="none")
@@ -380,7 +380,7 @@ def test_batches_are_augmented_in_training_and_nowhere_else(splits):
 
 def test_images_are_transformed_by_what_the_training_images_say(splits):
     run = dataclasses.replace(SHORT, input_transform="centred", train_size=100, epochs=1)
-    tensors = training._tensors(run, splits, "cpu")
+    tensors = training.to_tensors(run, splits, "cpu")
     mean = splits.train.images[:100].float().mean() / 255
     for found, part in ((tensors.train, splits.train), (tensors.test, splits.test)):
         expected = data.to_float(part.images[: len(found[1])]) - mean

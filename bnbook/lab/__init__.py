@@ -50,6 +50,7 @@ def lab(
     """
     parts: list[object]
     if rendering():
+        preset.check_engine()
         own = element.element("lab", settings(preset, book), fallback(preset))
         parts = [own, findings.provenance(PAGE)]  # where the runs beside the reader's come from
     else:

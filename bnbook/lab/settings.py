@@ -1,12 +1,13 @@
 """A chapter's lab as the front end wants it: what it starts with, and the words of its controls."""
 
+from dataclasses import asdict
 from typing import Any
 
 from bnbook import data, models, streams, training
 from bnbook.experiment import MARGIN
-from bnbook.lab import digits, presets
-from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
+from bnbook.lab import images, presets
 from bnbook.lab.element import markdown
+from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
 from bnbook.lab.presets import Preset, Recorded, Trial
 from bnbook.run import Run
 from bnbook.theme import PALETTE
@@ -36,6 +37,8 @@ def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]
         "batch_sizes": presets.BATCH_SIZES,
         "epochs": presets.EPOCHS,
         "every": EVERY,
+        "momenta": presets.MOMENTA,
+        "decays": presets.DECAYS,
         "max_seed": streams.MAX_SEED,
         "layers": models.LENET_LAYERS[:-1],
         "words": {
@@ -47,8 +50,8 @@ def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]
             "activation": presets.ACTIVATIONS,
             "trained": presets.TRAINED,
         },
-        "checksum": digits.CHECKSUM,
-        "train_count": data.DIGITS_SIZES[0],
+        "data": {name: asdict(file) for name, file in images.FILES.items()},
+        "train_count": data.EXCERPT_SIZES[0],
         "range": RANGE,
         "looks": [{"colour": c, "dash": d, "marker": m} for c, d, m in LOOKS[:2]],
         "kept_colours": [*PALETTE[2:], PALETTE[0]],

@@ -11,9 +11,7 @@ from bnbook.lab.presets import Net, Preset, Trial
 _ARMS = PAGE.arms
 _FULL = Net("All four norms", _ARMS["1234"])
 #: Nets that lack one norm, by the layer that it follows.
-_WITHOUT = {
-    layer: Net(f"Without {layer}'s norm", _ARMS[arm]) for arm, layer in LACKING.items()
-}
+_WITHOUT = {layer: Net(f"Without {layer}'s norm", _ARMS[arm]) for arm, layer in LACKING.items()}
 
 CHAPTER = Chapter(
     __name__,

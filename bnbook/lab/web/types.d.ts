@@ -68,6 +68,20 @@ interface Setting {
   epochs: number;
   every: "epoch" | number;
   changes: Change[];
+  momentum: number;
+  /** Of the weights: weight decay. */
+  decay: number;
+  data: DataName;
+}
+
+/** A data set of the page: bnbook/lab/images.py. */
+type DataName = "digits" | "clothes";
+
+/** Where its images are, the global name that they come under, and their Adler-32. */
+interface ImageFile {
+  address: string;
+  variable: string;
+  checksum: number;
 }
 
 /** What Python says of a lab: bnbook/lab/settings.py. */
@@ -87,7 +101,9 @@ interface LabSettings {
   /** The layers that a norm can follow. */
   layers: string[];
   words: Words;
-  checksum: number;
+  momenta: number[];
+  decays: number[];
+  data: Record<DataName, ImageFile>;
   train_count: number;
   range: number;
   looks: Look[];
@@ -169,7 +185,7 @@ interface Probe {
   beta: (ArrayLike<number> | null)[];
   gradientNorm: number[];
   biasGradientNorm: number[];
-  /** Which share of the mean square, after the activation or at the output, tells images apart. */
+  /** Which share of the mean square tells images apart, after each activation and at the output. */
   imageShare: number[];
 }
 
@@ -183,9 +199,14 @@ interface Evaluation {
   probe: Probe;
 }
 
-/** What trainers say; `hidden` and `shown` speak of the browser's tab. */
+/**
+ * What trainers say; `hidden` and `shown` speak of the browser's tab. The kernel's says with
+ * `ready` what it trains, which another view or Python may have started, `paused` likewise.
+ */
 type Message =
-  | { type: "ready"; perEpoch: number; total: number; images: number }
+  | { type: "ready"; perEpoch: number; total: number; images: number; setting?: Setting }
+  | { type: "paused"; on: boolean }
+  | { type: "stopped" }
   | Progress
   | { type: "done"; hashes: string[]; mistakes: Mistake[][] }
   | { type: "error"; text: string }

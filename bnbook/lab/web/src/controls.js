@@ -3,7 +3,7 @@ import { find, h, swatch } from "./dom.js";
 import { nameOf } from "./names.js";
 import { slider, tell } from "./slider.js";
 
-const RATE_TICKS = ["0.001", "0.01", "0.1", "1", "10", "30"];
+const RATE_TICKS = ["0.001", "0.01", "0.1", "1", "10", "200"];
 const BATCH_TICKS = ["2", "8", "32", "128", "512"];
 
 /** @typedef {HTMLInputElement | HTMLSelectElement} Input */
@@ -79,6 +79,7 @@ export class Controls {
     this.links = links;
     this.changed = changed;
     this.nets = data.nets.map(({ code }) => /** @type {Net} */ (links.readNet(code)));
+    this.unseen = { momentum: 0, decay: 0, data: /** @type {DataName} */ ("digits") };
     this.sliders = { lr: data.lrs, batch: data.batch_sizes };
     this.root = this.build();
     this.root.addEventListener("input", (event) => {
@@ -227,6 +228,7 @@ export class Controls {
       every: every === "epoch" ? every : Number(every),
       nets: structuredClone(this.nets.slice(0, this.input("second").checked ? 2 : 1)),
       changes: [],
+      ...this.unseen,
     };
   }
 
@@ -239,6 +241,8 @@ export class Controls {
       const value = setting[/** @type {"lr" | "batch"} */ (name)];
       if (value !== undefined) this.input(name).value = String(values.indexOf(value));
     }
+    const { momentum, decay, data } = { ...this.unseen, ...setting };
+    this.unseen = { momentum, decay, data };
     setting.nets?.forEach((net, i) => {
       this.nets[i] = structuredClone(net);
     });

@@ -291,8 +291,7 @@ export class Experiment {
    * @param {Plan} plan
    */
   enough({ base }) {
-    const { data = "digits" } = /** @type {{ data?: string }} */ (base);
-    return this.trial.enough[data];
+    return this.trial.enough[base.data];
   }
 
   link() {

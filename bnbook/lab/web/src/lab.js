@@ -1,9 +1,9 @@
 // The lab that trains two nets: its settings, its run, and the buttons.
-import { loadDigits, loadScript } from "./assets.js";
+import { loadImages, loadScript } from "./assets.js";
 import { RecordedBands } from "./bands.js";
-import { copyText } from "./clipboard.js";
+import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
-import { find, h } from "./dom.js";
+import { h } from "./dom.js";
 import { Experiment } from "./experiment.js";
 import { Kept } from "./kept.js";
 import { whyStuck } from "./names.js";
@@ -13,29 +13,12 @@ import { canTrain, WorkerTrainer } from "./trainer.js";
 import { View } from "./view.js";
 
 const REST = 250; // ms: a dragged slider changes the rate of a run once, where it rests
-const SHOWN_FOR = 2500; // ms, for a word that takes another's place
 const SMALL_BATCH = 32;
-const APPLIES = "The learning rate applies at once, all else at the next start.";
 const UNABLE =
   "This browser cannot train here: it lacks WebAssembly with SIMD. The recorded runs below do " +
   "without.";
 
 /** @typedef {"idle" | "loading" | "training" | "paused" | "hidden" | "done" | "failed" | "unable"} State */
-
-/**
- * What the first button says.
- * @type {Record<State, string>}
- */
-const ACTION = {
-  idle: "Train here",
-  loading: "Starting …",
-  training: "Pause",
-  paused: "Resume",
-  hidden: "Pause",
-  done: "Train again",
-  failed: "Try again",
-  unable: "Train here",
-};
 
 /** @type {Mount<LabSettings>} */
 export function mountLab(root, data, host) {
@@ -66,6 +49,8 @@ export class Lab {
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
     this.trainer = this.createTrainer((message) => this.hear(message));
     this.view = new View(this);
+    this.experiment = this.createExperiment();
+    this.bar = new Bar(this);
     this.build();
     this.followLink = this.followLink.bind(this);
     this.begin();
@@ -80,35 +65,16 @@ export class Lab {
       h("p", { class: "title" }, this.data.title),
       h("p", {}, this.data.ask),
     );
-    /** @param {string} name @param {string} text @param {() => void} act */
-    const button = (name, text, act) => {
-      const made = h("button", { type: "button", name }, text);
-      made.addEventListener("click", () => {
-        if (made.getAttribute("aria-disabled") !== "true") act();
-      });
-      return made;
-    };
-    this.buttons = {
-      train: button("train", "Train here", () => this.pressTrain()),
-      reset: button("reset", "Reset", () => this.reset()),
-      keep: button("keep", "Keep this run", () => this.keep()),
-      restart: button("restart", "Restart now", () => this.restart()),
-      forget: button("forget", "Forget this", () => this.forget()),
-    };
-    const { train, reset, keep, restart, forget } = this.buttons;
-    train.classList.add("primary");
-    this.link = h("a", { class: "link", href: "#" }, "Link to this run");
-    this.link.addEventListener("click", () => this.copyLink());
-    this.pending = h("span");
-    this.schedule = h("p", { class: "scheduled", hidden: true }, h("span"), " ", forget);
-    const settings = this.controls.root;
-    find(settings, ".bar").append(train, reset, keep, this.link);
-    find(settings, ".pending").append(this.pending, " ", restart);
-    find(settings, ".numbers").after(this.schedule);
-    this.view.parts.nearest.addEventListener("click", () => this.goNearest());
-    this.root.append(intro, settings, ...this.view.parts.nodes);
-    this.experiment = this.createExperiment();
+    this.root.append(intro, this.controls.root, ...this.view.parts.nodes);
     if (this.experiment) this.view.parts.announcer.before(this.experiment.root);
+  }
+
+  /** @param {(message: Message) => void} listen */
+  createTrainer(listen) {
+    const { host, data } = this;
+    /** @param {DataName} name */
+    const images = (name) => loadImages(host.site ?? "", data.data[name]);
+    return new WorkerTrainer(host.engine, images, data.train_count, listen);
   }
 
   /** Where the page itself trains, the reader can repeat the chapter's experiment. */
@@ -118,13 +84,6 @@ export class Lab {
     const setting = () => this.controls.read();
     const trainer = this.createTrainer.bind(this);
     return new Experiment({ data, links, setting, trainer }, data.trial);
-  }
-
-  /** @param {(message: Message) => void} listen */
-  createTrainer(listen) {
-    const { host, data } = this;
-    const digits = () => loadDigits(host.site ?? "", data.checksum);
-    return new WorkerTrainer(host.engine, digits, data.train_count, listen);
   }
 
   begin() {
@@ -147,7 +106,7 @@ export class Lab {
     // Without them nothing is shaded, and everything else goes on.
     const recorded = await loadScript(`${site}data/bands.js`, "bnBands").catch(() => null);
     this.bands = new RecordedBands(/** @type {Bands | null} */ (recorded), this.links);
-    this.refresh();
+    this.bar.refresh();
     this.view.draw();
   }
 
@@ -169,7 +128,7 @@ export class Lab {
   enter(state) {
     this.state = state;
     this.root.dataset.state = state;
-    this.refresh();
+    this.bar.refresh();
   }
 
   train() {
@@ -179,7 +138,7 @@ export class Lab {
     this.enter("loading");
     this.trainer.start({ ...setting, changes: this.scheduled });
     this.scheduled = [];
-    this.refresh();
+    this.bar.refresh();
     this.view.draw();
     this.view.announce("Training starts.");
   }
@@ -255,7 +214,7 @@ export class Lab {
       if (linked) this.controls.write({ lr }); // else the reader's hand is on it
       this.view.announce(`The learning rate is ${lr} from step ${step} on.`);
     }
-    if (report.changes.length) this.refresh();
+    if (report.changes.length) this.bar.refresh();
     // Where the reader wants no motion, only evaluations are worth a new picture.
     if (report.evaluations.length || !this.view.calm.matches) this.view.drawSoon();
   }
@@ -297,7 +256,7 @@ export class Lab {
       }, REST);
     }
     this.view.draw();
-    this.refresh();
+    this.bar.refresh();
     const obstacle = this.obstacle();
     if (obstacle) this.view.announce(obstacle);
   }
@@ -320,84 +279,14 @@ export class Lab {
     if (!this.run) return;
     this.kept.add(this.run, this.links.write(this.run.setting));
     this.view.draw();
-    this.refresh();
+    this.bar.refresh();
     this.view.announce(`Kept as run ${this.kept.last}.`);
   }
 
   keptChanged() {
     this.view.draw();
-    this.refresh();
-    this.buttons?.keep.focus({ preventScroll: true }); // the button that was pressed is gone
-  }
-
-  // Buttons and hints, which follow from settings and state.
-
-  refresh() {
-    if (!this.buttons) return;
-    const focused = document.activeElement;
-    const { train, reset, keep } = this.buttons;
-    const waits = this.state === "loading" || this.state === "hidden";
-    train.textContent = ACTION[this.state];
-    able(train, !waits && (this.isRunning || this.obstacle() === ""));
-    able(reset, this.run !== null);
-    able(keep, Boolean(this.run?.isReady) && !this.kept.isFull);
-    this.refreshLink();
-    this.refreshPending(this.buttons.restart);
-    this.refreshNote();
-    this.experiment?.refresh();
-    this.holdFocus(focused);
-  }
-
-  refreshLink() {
-    const setting = this.run?.setting ?? { ...this.controls.read(), changes: this.scheduled };
-    if (this.link) this.link.href = this.links.write(setting);
-    if (!this.schedule) return;
-    const changes = this.scheduled.map(({ lr, step }) => `to ${lr} at step ${step}`).join(", ");
-    this.schedule.hidden = !changes;
-    find(this.schedule, "span").textContent =
-      `From the link: the learning rate changes ${changes}.`;
-  }
-
-  /**
-   * What the controls say, and what the run on show was started with.
-   * @param {HTMLElement} restart
-   */
-  refreshPending(restart) {
-    /** @param {Setting} setting */
-    const waits = (setting) =>
-      this.links.write({ ...setting, lr: this.isRunning ? 0 : setting.lr, changes: [] });
-    const differs = this.run && waits(this.controls.read()) !== waits(this.run.setting);
-    const obstacle = this.obstacle();
-    restart.hidden = !differs || !this.isRunning || obstacle !== "";
-    let text = obstacle || APPLIES;
-    if (!obstacle && this.run && differs) {
-      const { lr, batch, seed } = this.run.setting;
-      const shown = `learning rate ${lr}, batch size ${batch}, seed ${seed}`;
-      text = this.isRunning
-        ? "The changed settings apply at the next start."
-        : `The curves belong to ${shown}. Train again with the new settings.`;
-    }
-    if (this.pending) this.pending.textContent = text;
-  }
-
-  refreshNote() {
-    const setting = this.shownSetting();
-    const { text, nearest } = this.bands.about(setting, LETTERS.slice(0, setting.nets.length));
-    const { parts } = this.view;
-    parts.noteText.textContent = text;
-    parts.nearest.hidden = !nearest || this.isRunning;
-    parts.nearest.textContent = nearest ? `Go to ${nearest.words}` : "";
-  }
-
-  /**
-   * A button that goes drops the keyboard's focus to the page, which Space then scrolls. `focused`
-   * is asked for beforehand: Chromium forgets at once what had the focus when it goes.
-   * @param {Element | null} focused
-   */
-  holdFocus(focused) {
-    if (focused && this.root.contains(focused) && !focused.checkVisibility()) {
-      this.buttons?.train.focus({ preventScroll: true });
-    }
+    this.bar.refresh();
+    this.bar.keep.focus({ preventScroll: true }); // the button that was pressed is gone
   }
 
   // Links
@@ -417,7 +306,7 @@ export class Lab {
       this.scheduled = linked.changes;
       this.view.say("The settings are those of the link.");
     }
-    this.refresh();
+    this.bar.refresh();
     this.view.draw();
     this.root.scrollIntoView();
     return true;
@@ -425,24 +314,13 @@ export class Lab {
 
   forget() {
     this.scheduled = [];
-    this.refresh();
-  }
-
-  /** The browser itself puts the link into the address bar; a copy is a courtesy. */
-  async copyLink() {
-    const { link } = this;
-    if (!link) return;
-    const copied = await copyText(link.href);
-    link.textContent = copied ? "Link copied" : "Link in the address bar";
-    setTimeout(() => {
-      link.textContent = "Link to this run";
-    }, SHOWN_FOR);
+    this.bar.refresh();
   }
 
   followLink() {
     const { hash } = location;
     this.experiment?.open(hash);
-    if (hash === this.link?.hash || this.isRunning || !this.links.read(hash)) return;
+    if (hash === this.bar.link.hash || this.isRunning || !this.links.read(hash)) return;
     this.reset();
     this.open(hash);
   }
@@ -453,15 +331,6 @@ export class Lab {
     if ((memory > 2 && !slow) || this.controls.read().batch <= SMALL_BATCH) return;
     this.controls.write({ batch: SMALL_BATCH });
     this.view.say(`The batch size starts at ${SMALL_BATCH}, for a small device.`);
-    this.refresh();
+    this.bar.refresh();
   }
-}
-
-/**
- * A button that is disabled would drop the keyboard's focus: buttons only say that they are.
- * @param {HTMLElement} button
- * @param {boolean} yes
- */
-function able(button, yes) {
-  button.setAttribute("aria-disabled", String(!yes));
 }

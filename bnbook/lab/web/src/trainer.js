@@ -10,7 +10,7 @@ const NO_WORKER =
 const HEAD = [0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 3, 2, 1, 0];
 const SIMD = new Uint8Array([...HEAD, 10, 9, 1, 7, 0, 65, 0, 253, 15, 26, 11]);
 
-/** Whether this browser can run the engine at all: SIMD, and a way to unpack the digits. */
+/** Whether this browser can run the engine at all: SIMD, and a way to unpack the images. */
 export function canTrain() {
   const parts = ["WebAssembly", "Worker", "DecompressionStream"];
   return parts.every((part) => part in globalThis) && WebAssembly.validate(SIMD);
@@ -20,13 +20,13 @@ export function canTrain() {
 export class WorkerTrainer {
   /**
    * @param {() => Promise<Engine>} engine
-   * @param {() => Promise<string>} digits loads the images
+   * @param {(name: DataName) => Promise<string>} images loads those of a data set
    * @param {number} trainCount how many of them train
    * @param {(message: Message) => void} listen
    */
-  constructor(engine, digits, trainCount, listen) {
+  constructor(engine, images, trainCount, listen) {
     this.engine = engine;
-    this.digits = digits;
+    this.images = images;
     this.trainCount = trainCount;
     this.listen = listen;
     /** @type {Worker | null} */
@@ -45,7 +45,10 @@ export class WorkerTrainer {
     const mine = this.attempt;
     document.addEventListener("visibilitychange", this.watchTab);
     try {
-      const [{ wasm, worker }, digits] = await Promise.all([this.engine(), this.digits()]);
+      const [{ wasm, worker }, images] = await Promise.all([
+        this.engine(),
+        this.images(setting.data),
+      ]);
       if (mine !== this.attempt) return;
       this.address = URL.createObjectURL(new Blob([worker], { type: "text/javascript" }));
       this.worker = new Worker(this.address);
@@ -53,7 +56,7 @@ export class WorkerTrainer {
       this.worker.onerror = ({ message }) => {
         this.hear({ type: "error", text: message || NO_WORKER });
       };
-      this.send({ type: "start", wasm, digits, trainCount: this.trainCount, setting });
+      this.send({ type: "start", wasm, images, trainCount: this.trainCount, setting });
       this.watchTab();
     } catch (error) {
       if (mine === this.attempt) this.hear({ type: "error", text: messageOf(error) });

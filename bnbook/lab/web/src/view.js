@@ -154,10 +154,10 @@ export class View {
   }
 
   fillScript() {
-    const { run, controls, link } = this.lab;
+    const { run, controls, bar } = this.lab;
     const setting = run?.setting ?? controls.read();
     const names = setting.nets.map((net) => controls.name(net));
-    const text = pytorchScript(setting, names, link?.href ?? "");
+    const text = pytorchScript(setting, names, bar.link.href);
     fillCode(find(this.parts.script, ".scroll"), text);
   }
 

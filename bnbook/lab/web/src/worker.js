@@ -1,5 +1,6 @@
 // Trains one or two nets in lock step, on the same batches, apart from the page.
 import { createEngine } from "../../engine/engine.js";
+import { isEvaluated } from "./schedule.js";
 
 const SLICE = 25; // ms of training between two looks at the messages
 const REPORT_AFTER = 100; // ms between two reports without an evaluation
@@ -7,7 +8,7 @@ const MOST_MISTAKES = 20; // that are shown of each net
 
 /** @typedef {ReturnType<Awaited<ReturnType<typeof createEngine>>["createNet"]>} EngineNet */
 /** @typedef {{ net: EngineNet, alive: boolean, losses: number[], seconds: number }} Training seconds of training alone */
-/** @typedef {{ wasm: string, digits: string, trainCount: number, setting: Setting }} Start */
+/** @typedef {{ wasm: string, images: string, trainCount: number, setting: Setting }} Start */
 
 /** The page that made this worker. */
 const page = /** @type {{ postMessage(message: Message): void }} */ (/** @type {unknown} */ (self));
@@ -42,7 +43,7 @@ function bytesOf(text) {
 }
 
 /**
- * Undo "lab/digits.py": labels first, then two pixels a byte, one above the other.
+ * Undo "lab/images.py": labels first, then two pixels a byte, one above the other.
  * @param {string} text
  */
 async function unpack(text) {
@@ -63,14 +64,15 @@ async function unpack(text) {
 }
 
 /** @param {Start} start */
-async function begin({ wasm, digits, trainCount, setting }) {
+async function begin({ wasm, images, trainCount, setting }) {
   const engine = await createEngine(bytesOf(wasm));
-  const { pixels, labels } = await unpack(digits);
+  const { pixels, labels } = await unpack(images);
   engine.setData(pixels, labels, trainCount);
+  const { batch: batchSize, momentum, decay, seed } = setting;
   const nets = setting.nets.map((net) =>
-    engine.createNet({ ...net, learned: learnedIn(net), batchSize: setting.batch }, setting.seed),
+    engine.createNet({ ...net, learned: learnedIn(net), batchSize, momentum, decay }, seed),
   );
-  run = new LockStep(nets, setting, engine.image);
+  run = new LockStep(nets, setting, (index) => engine.image(index));
   const { perEpoch, total } = run;
   page.postMessage({ type: "ready", perEpoch, total, images: labels.length - trainCount });
   run.evaluate();
@@ -119,7 +121,7 @@ class LockStep {
     this.step = 0;
     this.perEpoch = nets[0].stepsPerEpoch;
     this.total = epochs * this.perEpoch;
-    this.every = every === "epoch" ? this.perEpoch : every;
+    this.every = every;
     this.images = 0; // that were trained on, by all nets
     /** @type {Change[]} */
     this.changes = []; // of the learning rate, since the last report
@@ -178,7 +180,7 @@ class LockStep {
       if (!Number.isFinite(loss)) one.alive = false;
       this.images += this.batch;
     }
-    if (this.step % this.every === 0 || this.isOver) this.evaluate();
+    if (isEvaluated(this.step, this) || this.isOver) this.evaluate();
   }
 
   evaluate() {

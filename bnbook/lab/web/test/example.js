@@ -29,7 +29,12 @@ export const SETTINGS = {
     activation: { sigmoid: "Sigmoid", relu: "ReLU" },
     trained: { all: "Everything", norm: "Gamma and beta" },
   },
-  checksum: 0,
+  momenta: [0, 0.9],
+  decays: [0, 0.00001, 0.0005],
+  data: {
+    digits: { address: "data/digits.js", variable: "bnDigits", checksum: 0 },
+    clothes: { address: "data/fashion.js", variable: "bnClothes", checksum: 0 },
+  },
   train_count: 4000,
   range: 8,
   looks: [],

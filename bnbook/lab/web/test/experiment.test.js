@@ -38,6 +38,7 @@ const TRIAL = {
 const BASE = {
   ...{ nets: [net(), net({ norms: ["none", "none", "none", "none"] })], lr: 1, batch: 128 },
   ...{ seed: 3, epochs: 10, every: 5, changes: [{ step: 35, lr: 8 }] },
+  ...{ momentum: 0.9, decay: 0.0005, data: "digits" },
 };
 
 const links = createLinks(SETTINGS);
@@ -157,7 +158,10 @@ test("equal counts are said to be equal", () => {
 test("no mean is taken over runs of which some fail", () => {
   const { rows, cells } = found([ended(962), ended(950), ended(110), ended(951)]);
   assert.match(sentence(rows[0], 0.002), /trains with 1 of 2 seeds, “All of it” with 2: no/);
-  assert.equal(tallyInWords(cells[0]), "1 of 2 train, median of these 96.2 % (others: not yet trained)");
+  assert.equal(
+    tallyInWords(cells[0]),
+    "1 of 2 train, median of these 96.2 % (others: not yet trained)",
+  );
   assert.equal(tallyInWords(cells[1]), "2 of 2 train, median 95.0 %");
 });
 

@@ -49,6 +49,7 @@ function jobs(count) {
   /** @type {Setting} */
   const setting = {
     ...{ nets: [net()], lr: 1, batch: 128, epochs: 1 },
+    ...{ momentum: 0, decay: 0, data: "digits" },
     seed: 0,
     every: "epoch",
     changes: [],
