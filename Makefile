@@ -19,7 +19,7 @@ help:
 	@echo 'make serve   the same, then serve it on 127.0.0.1'
 	@echo 'make test    lint, types, tests, every chapter, the site, the browser tests'
 	@echo 'make test-site  the browser tests on the site as it is in _site/, by either renderer'
-	@echo 'make lint    ruff and mypy'
+	@echo 'make lint    ruff and mypy, and where npm is at hand tsc and biome'
 	@echo 'make sweep   run every recorded experiment into data/results/ (hours)'
 	@echo 'make bench   measure training and rendering against the usual way'
 	@echo 'make lock    renew requirements.lock from pyproject.toml'
@@ -52,7 +52,9 @@ lint: install
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
-	@echo 'Lint: ruff and mypy found nothing'
+	@if ! $(MAKE) --silent $(WEB)/node_modules 2>/dev/null; then \
+	  echo 'Lint: ruff and mypy found nothing; tsc and biome did not run, which need npm and, once, a network'; \
+	else cd $(WEB) && npm run --silent check && echo 'Lint: ruff, mypy, tsc and biome found nothing'; fi
 
 # One thread a process: two processes of two threads each would fight over two cores.
 test: export OMP_NUM_THREADS = 1

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from playwright.sync_api import Page, sync_playwright
 
 from bnbook import site
-from bnbook.lab import digits
+from bnbook.lab.images import FILES
 
 ROOT = Path(__file__).resolve().parent.parent
 CHAPTER = "chapters/02-learning-rates.html"
@@ -21,7 +21,7 @@ FIGURE = re.compile(rb'"data:image/[^"]*"')
 MOVES = 60
 #: A frame begins, the slider moves, the frame is painted: without the wait for the screen.
 SLIDE = """async moves => {
-  const slider = document.querySelector(".bn-browser input[name=lr]");
+  const slider = document.querySelector(".bn-lab input[name=lr]");
   const after = [];
   for (let i = 0; i < moves; i++) {
     after.push(await new Promise((painted) => requestAnimationFrame(() => {
@@ -77,7 +77,7 @@ def measure() -> Lab:
     return Lab(
         len(gzip.compress(document)),
         sum(len(gzip.compress(content)) for content in before.values()),
-        len(gzip.compress((ROOT / "_site" / digits.ADDRESS).read_bytes())),
+        len(gzip.compress((ROOT / "_site" / FILES["digits"].address).read_bytes())),
         slider,
         longest,
     )
@@ -89,9 +89,9 @@ def _file_of(url: str) -> list[Path]:
 
 
 def _train(tab: Page) -> None:
-    lab = tab.locator(".bn-browser")
+    lab = tab.locator(".bn-lab")
     lab.get_by_role("button", name="Train here").click()
-    tab.wait_for_selector(".bn-browser[data-state=done]", timeout=300_000)
+    tab.wait_for_selector(".bn-lab[data-state=done]", timeout=300_000)
 
 
 def _longest_task(trace: dict[str, list[dict[str, object]]]) -> float:

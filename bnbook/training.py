@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -34,8 +34,11 @@ EVALUATION_BATCH = 200  # images per forward pass in evaluation; small enough to
 FIRST_LOSSES = 10  # steps whose losses identify a run's behaviour
 
 
+Measure = TypeVar("Measure")
+
+
 @dataclass(frozen=True)
-class _Tensors:
+class Tensors:
     """The splits of one data set as float images on the device, transformed."""
 
     train: tuple[Tensor, Tensor]
@@ -84,7 +87,7 @@ def train(
     to the same bits; `on_epoch` sees the rows from before at once.
     `splits` default to the run's data set. Raises BookError where that has too few images.
     """
-    tensors = _tensors(run, splits or data.splits(run.dataset), device)
+    tensors = to_tensors(run, splits or data.splits(run.dataset), device)
     session = Session(run, tensors.train)
     saved = _resume(session, checkpoint)
     rows: list[Row] = saved.get("rows") or [
@@ -138,12 +141,12 @@ def follow(
     Raises BookError for a step beyond the run's last.
     """
     wanted = sorted(set(steps))
-    tensors = _tensors(run, splits or data.splits(run.dataset), device)
+    tensors = to_tensors(run, splits or data.splits(run.dataset), device)
     session = Session(run, tensors.train)
     end = last_step(run)
     if wanted and not 0 <= wanted[0] <= wanted[-1] <= end:
         raise BookError(f"steps {wanted[0]} to {wanted[-1]}: the run has steps 0 to {end}")
-    losses = itertools.chain.from_iterable(session.epoch() for _ in range(run.epochs))
+    losses = session.steps()
     done = 0
     for step in wanted:
         for _ in itertools.islice(losses, step - done):
@@ -162,7 +165,7 @@ def fit(
 
     `checkpoint` as in `train`.
     """
-    tensors = _tensors(run, splits or data.splits(run.dataset), device)
+    tensors = to_tensors(run, splits or data.splits(run.dataset), device)
     session = Session(run, tensors.train)
     _resume(session, checkpoint)
     while session.epochs < run.epochs:
@@ -260,21 +263,10 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
     gradients, of frozen weights too (one for each layer in `models.weighted`). Dropout and noise
     are off.
     """
-    net = copy.deepcopy(net).train()
-    for module in net.modules():
-        if isinstance(module, models.Dropout | models.Noise):
-            module.eval()
-    seen: dict[nn.Module, tuple[float, float]] = {}
-
-    def record(module: nn.Module, entering: tuple[Tensor, ...], leaving: Tensor) -> None:
-        squares = [float(x.detach().square().mean()) for x in (entering[0], leaving)]
-        seen[module] = squares[0], squares[1]
-
-    slots, activations = models.norm_slots(net).values(), models.activations(net).values()
-    for module in (*slots, *activations):
-        module.register_forward_hook(record)
+    net = probed_copy(net)
     weights = [layer.weight.requires_grad_() for layer in models.weighted(net).values()]
-    functional.cross_entropy(net(images), labels).backward()
+    seen = watched_pass(net, images, labels, lambda x: float(x.square().mean()))
+    slots, activations = models.norm_slots(net).values(), models.activations(net).values()
     return {
         "square_before": [seen[norm][0] for norm in slots],
         "square_normed": [seen[norm][1] for norm in slots],
@@ -283,14 +275,62 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Row:
     }
 
 
-def _tensors(run: Run, splits: data.Splits, device: str) -> _Tensors:
+@torch.no_grad()
+def image_shares(net: nn.Module, images: Tensor) -> list[float]:
+    """Measure how different `images` still look to each layer, in one train-mode pass.
+
+    After each activation (`models.activations`), before any pooling, and at the output: the
+    variance over the images, averaged over all places, as a share of the mean square. Nearly 0
+    where all images look alike, NaN where all values are 0.
+    """
+    net = probed_copy(net)
+    shares: list[float] = []
+
+    def record(_module: nn.Module, _entering: object, x: Tensor) -> None:
+        shares.append(float(x.var(0).mean() / x.square().mean()))
+
+    for module in (*models.activations(net).values(), net):
+        module.register_forward_hook(record)
+    net(images)
+    return shares
+
+
+def probed_copy(net: nn.Module) -> nn.Module:
+    """Return a copy of `net` in training mode, with dropout and noise off."""
+    net = copy.deepcopy(net).train()
+    for module in net.modules():
+        if isinstance(module, models.Dropout | models.Noise):
+            module.eval()
+    return net
+
+
+def watched_pass(
+    net: nn.Module, images: Tensor, labels: Tensor, measure: Callable[[Tensor], Measure]
+) -> dict[nn.Module, tuple[Measure, Measure]]:
+    """Take `net` forward and backward; measure what goes into its norm slots and activations.
+
+    Returns for each of these modules what `measure` says of what goes in, and of what comes out.
+    """
+    seen: dict[nn.Module, tuple[Measure, Measure]] = {}
+
+    def record(module: nn.Module, entering: tuple[Tensor, ...], leaving: Tensor) -> None:
+        seen[module] = measure(entering[0].detach()), measure(leaving.detach())
+
+    for module in (*models.norm_slots(net).values(), *models.activations(net).values()):
+        module.register_forward_hook(record)
+    functional.cross_entropy(net(images), labels).backward()
+    return seen
+
+
+def to_tensors(run: Run, splits: data.Splits, device: str) -> Tensors:
+    """Put the images of `splits` that `run` sees on the device. Raises BookError for too few."""
     train_images = _training_images(run, splits.train)
     transform = inputs.transform(run.input_transform, train_images)
 
     def on_device(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return transform(images).to(device), labels.to(device)
 
-    return _Tensors(
+    return Tensors(
         on_device(train_images, splits.train.labels[: run.train_size]),
         *(on_device(data.to_float(p.images), p.labels) for p in (splits.validation, splits.test)),
     )
@@ -307,10 +347,10 @@ def _training_images(run: Run, train: data.Images) -> Tensor:
 
 
 def _observe(
-    session: Session, tensors: _Tensors, epoch: int, losses: list[float], seconds: float
+    session: Session, tensors: Tensors, epoch: int, losses: list[float], seconds: float
 ) -> Row:
     net = session.net
-    precise = _reestimated(net, tensors)
+    precise = reestimated(net, tensors)
     correct, running, loss = _evaluate(net, precise, tensors.validation)
     images, labels = tensors.train
     row = {
@@ -334,7 +374,16 @@ def _observe(
     return row
 
 
-def _reestimated(net: nn.Module, tensors: _Tensors) -> nn.Module:
+def validate(net: nn.Module, tensors: Tensors) -> tuple[int, int, float]:
+    """Count the validation images that `net` gets right, as `train` does.
+
+    With re-estimated statistics, and with running ones; then the mean loss with the former. The
+    net is put into eval mode and left in it.
+    """
+    return _evaluate(net, reestimated(net, tensors), tensors.validation)
+
+
+def reestimated(net: nn.Module, tensors: Tensors) -> nn.Module:
     """Return `net` with re-estimated statistics: a copy, or itself where there are none."""
     if not any(isinstance(m, norms.RunningNorm) for m in net.modules()):
         return net
@@ -350,8 +399,8 @@ def _evaluate(
     return correct, running, loss
 
 
-def _test(net: nn.Module, tensors: _Tensors) -> Row:
-    correct, running, _ = _evaluate(net, _reestimated(net, tensors), tensors.test)
+def _test(net: nn.Module, tensors: Tensors) -> Row:
+    correct, running, _ = _evaluate(net, reestimated(net, tensors), tensors.test)
     return {
         "test_correct": correct,
         "test_correct_running": running,

@@ -4,8 +4,10 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
+import filelock
 import lab_pages
 import pytest
 import torch
@@ -32,6 +34,10 @@ NO_CLOTHES = (
     "dataset-fashion-mnist)"
 )
 NO_NODE = "NO NODE: the page's engine was not tested; install Node (Debian: apt install nodejs)"
+NO_NPM = (
+    "NO NPM: the labs' front end was neither checked nor bundled again; install Node and npm "
+    "(Debian: apt install npm), and let it fetch its tools once"
+)
 NO_FIREFOX = (
     "NO FIREFOX: the site was not tried there; install it (Debian: apt install firefox-esr)"
 )
@@ -41,7 +47,7 @@ NO_WEBKIT = (
 )
 NO_POPPLER = "NO PDFTOTEXT: paper was not read; install it (Debian: apt install poppler-utils)"
 NO_SITE = "NO SITE: nothing is rendered in _site/, so that its tests did not run; run: make book"
-MISSING = (NO_BROWSER, NO_NODE, NO_CLOTHES, NO_FIREFOX, NO_WEBKIT, NO_POPPLER, NO_SITE)
+MISSING = (NO_BROWSER, NO_NODE, NO_NPM, NO_CLOTHES, NO_FIREFOX, NO_WEBKIT, NO_POPPLER, NO_SITE)
 
 
 @pytest.hookimpl(tryfirst=True)  # before `-m site` chooses
@@ -128,6 +134,18 @@ def _first(part, n):
 def node():
     """Return the path of Node, which runs the page's engine outside a browser."""
     return _program(("node", "nodejs"), NO_NODE)
+
+
+@pytest.fixture(scope="session")
+def npm(tmp_path_factory):
+    """Return the folder of the front end, with its tools in it."""
+    program, web = _program(("npm",), NO_NPM), ROOT / "bnbook/lab/web"
+    with filelock.FileLock(tmp_path_factory.getbasetemp().parent / "npm.lock"):  # of all workers
+        if not (web / "node_modules/.package-lock.json").is_file():
+            fetched = subprocess.run([program, "ci", "--no-audit", "--no-fund"], cwd=web)
+            if fetched.returncode:
+                _go_without(NO_NPM)
+    return web
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,5 @@
-// Runs the page's engine in Node for the tests: node engine_harness.mjs ENGINE.wasm DIGITS < JOBS.
-// DIGITS holds 5,000 images of 784 values 0..15, then their labels. JOBS is a JSON list; each job
+// Runs the page's engine in Node for the tests: node engine_harness.mjs ENGINE.wasm IMAGES < JOBS.
+// IMAGES holds 5,000 images of 784 values 0..15, then their labels. JOBS is a JSON list; each job
 // takes the first `train` images to train on and the last 1,000 to validate with, makes its `nets`
 // ({settings, seed}), and makes its `calls`: [which net, or -1 for the engine, name, ...arguments].
 // Prints a list of lists of results: arrays as base64 of their bytes, numbers that JSON lacks as
@@ -10,7 +10,7 @@ const IMAGES = 5000;
 const VALIDATION = 1000;
 const PIXELS = 784;
 
-const [wasm, digits] = process.argv.slice(2).map((path) => new Uint8Array(readFileSync(path)));
+const [wasm, page] = process.argv.slice(2).map((path) => new Uint8Array(readFileSync(path)));
 // Not imported by its path: a Node of some years ago would take it for the older kind of module.
 const source = readFileSync(new URL("../bnbook/lab/engine/engine.js", import.meta.url), "utf8");
 const { createEngine } = await import("data:text/javascript," + encodeURIComponent(source));
@@ -33,8 +33,8 @@ function called(target, name, args) {
 
 async function run({ train, nets = [], calls }) {
   const engine = await createEngine(wasm);
-  const pixels = chosen(digits.subarray(0, IMAGES * PIXELS), PIXELS, train);
-  engine.setData(pixels, chosen(digits.subarray(IMAGES * PIXELS), 1, train), train);
+  const pixels = chosen(page.subarray(0, IMAGES * PIXELS), PIXELS, train);
+  engine.setData(pixels, chosen(page.subarray(IMAGES * PIXELS), 1, train), train);
   const made = nets.map(({ settings, seed }) => engine.createNet(settings, seed));
   return calls.map(([which, name, ...args]) => called(made[which] ?? engine, name, args));
 }

@@ -7,19 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from bnbook import data, models
+from bnbook import models
+from bnbook.lab import images
 
 HARNESS = Path(__file__).parent / "engine_harness.mjs"
 ENGINE = Path(__file__).parents[1] / "bnbook/lab/engine/engine.wasm"
 
 
-def write_digits(path):
+def write_images(path, name="digits"):
     """Write the images and labels that the page has: 4,000 to train on, 1,000 to validate with."""
-    splits = data.splits("digits")
-    parts = splits.train, splits.validation
-    pixels = [part.images.numpy() // 17 for part in parts]
-    labels = [part.labels.numpy().astype(np.uint8) for part in parts]
-    path.write_bytes(b"".join(array.tobytes() for array in pixels + labels))
+    path.write_bytes(b"".join(array.tobytes() for array in images.read(name)))
     return path
 
 
@@ -34,14 +31,16 @@ def net(run):
         "linearBias": run.linear_bias,
         "activation": run.activation,
         "batchSize": run.batch_size,
+        "momentum": run.momentum,
+        "decay": run.weight_decay,
     }
     return {"settings": settings, "seed": run.seed}
 
 
-def ask(node, digits, jobs, wasm=ENGINE):
-    """Let the engine do `jobs`; return the results of each job's calls."""
+def ask(node, page, jobs, wasm=ENGINE):
+    """Let the engine do `jobs` on the images of `page`; return the results of each job's calls."""
     done = subprocess.run(
-        [node, HARNESS, wasm, digits], input=json.dumps(jobs), capture_output=True, text=True
+        [node, HARNESS, wasm, page], input=json.dumps(jobs), capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)

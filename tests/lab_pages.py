@@ -13,7 +13,7 @@ from tables import arranged, run_rows
 from bnbook import chapters
 from bnbook import lab as labs
 from bnbook.lab import bands as recorded_bands
-from bnbook.lab import digits, element
+from bnbook.lab import element, images
 from bnbook.lab.settings import fallback, settings
 from bnbook.run import Run
 
@@ -50,7 +50,7 @@ def write_page(path, *elements, root=""):
     pieces = (element.Html(one.kind, one.data, one.fallback) for one in elements)
     text = "".join(one._repr_html_() for one in pieces)
     path.write_text(PAGE.format(root, text), encoding="utf-8")
-    for name in (element.SCRIPT, element.STYLE):
+    for name in (element.SCRIPT, element.STYLE, element.ENGINE):
         (path.parent / root / name).write_text(element.built(name), encoding="utf-8")
 
 
@@ -63,7 +63,8 @@ def write_site(root):
     """A site in small: a chapter for every preset, beside the folder with the data."""
     for name in ("chapters", "data"):
         (root / name).mkdir()
-    shutil.copy(digits.path(), root / digits.ADDRESS)
+    for file in images.FILES.values():
+        shutil.copy(file.path, root / file.address)
     text = recorded_bands.script(recorded())
     (root / recorded_bands.ADDRESS).write_text(text, encoding="utf-8")
     for preset in PRESETS.values():

@@ -14,7 +14,8 @@ import torch
 from engine_jobs import array
 from torch.nn import functional
 
-from bnbook import data, models, norms, streams, training
+from bnbook import data, models, norms, optimizers, streams, training
+from bnbook.lab import images as files
 from bnbook.run import Run
 
 STEPS = 50
@@ -30,21 +31,33 @@ EDGE = 1e-3
 
 @pytest.fixture(scope="module")
 def ask(node, tmp_path_factory):
-    """Hand one job to the engine, or with `jobs` several; return the results of the calls."""
-    digits = engine_jobs.write_digits(tmp_path_factory.mktemp("engine") / "digits")
+    """Hand a job to the engine; return the results of the calls."""
+    folder = tmp_path_factory.mktemp("engine")
+    pages = {name: engine_jobs.write_images(folder / name, name) for name in files.FILES}
 
     def ask(*calls, runs=(), train=TRAIN_SIZE, **options):
         job = {"train": train, "nets": [engine_jobs.net(run) for run in runs], "calls": calls}
-        return engine_jobs.ask(node, digits, [job], **options)[0]
+        page = pages[runs[0].dataset if runs else "digits"]
+        return engine_jobs.ask(node, page, [job], **options)[0]
 
     return ask
 
 
 @pytest.fixture(scope="module")
-def splits():
-    """The page's data; of the test images as many as it takes not to be empty."""
-    full = data.splits("digits")
-    return dataclasses.replace(full, test=data.Images(full.test.images[:2], full.test.labels[:2]))
+def page():
+    """The page's data sets; of the test images, which it lacks, as many as a run has to have."""
+    return {name: splits_of(*files.read(name)) for name in files.FILES}
+
+
+def splits_of(levels, labels):
+    pixels, labels = torch.tensor(levels)[:, None] * 17, torch.tensor(labels).long()
+    ends = (slice(TRAIN_SIZE), slice(TRAIN_SIZE, None), slice(2))
+    return data.Splits(*(data.Images(pixels[part], labels[part]) for part in ends))
+
+
+@pytest.fixture(scope="module")
+def splits(page):
+    return page["digits"]
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -56,10 +69,10 @@ def _one_thread():
     torch.set_num_threads(threads)
 
 
-def run_of(kinds, batch_size=32, **fields):
+def run_of(kinds, batch_size=32, dataset="digits", **fields):
     """Describe a run whose epoch has 50 steps."""
     size = batch_size * STEPS
-    return Run(dataset="digits", norms=kinds, batch_size=batch_size, train_size=size, **fields)
+    return Run(dataset=dataset, norms=kinds, batch_size=batch_size, train_size=size, **fields)
 
 
 def named_parameters(run):
@@ -152,12 +165,23 @@ def cases():
     yield run_of(("batch", "none", "mean", "batch"), lr=0.5, seed=2, trainable="norm+head")
     yield run_of(BATCH, lr=0.1, seed=3, trainable="head")
     yield run_of(("none",) * 4, lr=0.1, seed=4, trainable="head", linear_bias=False)
+    usual = {"momentum": 0.9, "weight_decay": 5e-4}
+    yield run_of(BATCH, lr=0.1, **usual)
+    yield run_of(("none",) * 4, 18, lr=0.05, seed=1, **usual)
+    yield run_of(("mean", "batch", "none", "mean"), 64, lr=0.05, seed=2, conv_bias=False, **usual)
+    yield run_of(BATCH, lr=0.1, seed=3, affine="gamma", **usual)
+    yield run_of(BATCH, lr=0.1, seed=4, trainable="norm+head", **usual)
+    yield run_of(("none",) * 4, lr=0.05, momentum=0.9)
+    yield run_of(BATCH, lr=0.5, seed=1, weight_decay=0.01)
+    yield run_of(BATCH, lr=0.5, dataset="clothes")
+    yield run_of(("none",) * 4, 37, lr=0.5, seed=1, dataset="clothes")
+    yield run_of(BATCH, 64, lr=0.1, seed=2, dataset="clothes", **usual)
 
 
 def name(run):
-    changes = {
-        k: v for k, v in run.changes().items() if k not in ("dataset", "norms", "train_size")
-    }
+    """Say what tells a run from the others here."""
+    left_out = ("norms", "train_size", *(["dataset"] if run.dataset == "digits" else []))
+    changes = {k: v for k, v in run.changes().items() if k not in left_out}
     kinds = sorted(set(run.norms)) if len(set(run.norms)) == 1 else run.norms
     return " ".join(["-".join(kinds), *(f"{k}={v}" for k, v in changes.items())])
 
@@ -200,13 +224,13 @@ def judged(net, part):
 
 
 @pytest.mark.parametrize("run", list(cases()), ids=name)
-def test_training_freely_stays_with_pytorch(ask, splits, run):
+def test_training_freely_stays_with_pytorch(ask, page, run):
     """As near to training in double precision as PyTorch's single precision is to it.
 
     How near that is, is measured here and now, with the images of each batch in several orders: no
     processor's way of rounding decides.
     """
-    run = dataclasses.replace(run, epochs=1)
+    splits, run = page[run.dataset], dataclasses.replace(run, epochs=1)
     *found, evaluation = ask(
         *[[0, "step", run.lr]] * STEPS, [0, "evaluate"], runs=[run], train=run.train_size
     )
@@ -222,6 +246,51 @@ def test_training_freely_stays_with_pytorch(ask, splits, run):
     assert evaluation["loss"] == pytest.approx(loss, rel=10 * allowed[-1])
     right, edge, _ = judged(session.net, splits.validation)
     assert abs(evaluation["correctRunning"] - right) <= edge
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        run_of(BATCH, momentum=0.9, weight_decay=5e-4),
+        run_of(MIXED, 16, lr=0.05, seed=1, momentum=0.5, affine="beta"),
+        run_of(("none",) * 4, activation="relu", weight_decay=0.1, linear_bias=False),
+        run_of(BATCH, momentum=0.9, weight_decay=0.1, trainable="norm", affine="gamma"),
+        run_of(BATCH, momentum=0.9, weight_decay=0.1, trainable="head"),
+    ],
+    ids=name,
+)
+def test_momentum_and_weight_decay_do_with_gradients_what_pytorchs_sgd_does(ask, run):
+    """Fed the engine's own gradients, it takes the same steps, but for rounding."""
+    look = [[0, "step", run.lr], [0, "gradients"]]
+    before, *rest, after = ask([0, "parameters"], *look * 5, [0, "parameters"], runs=[run])
+    net = with_parameters(run, array(before))
+    models.freeze(net, run.trainable, run.seed)
+    learned = [p for p in net.parameters() if p.requires_grad]
+    sizes = [p.numel() for p in net.parameters()]
+    sgd = optimizers.build("sgd", learned, run.lr, run.momentum, run.weight_decay)
+    for slopes in rest[1::2]:
+        parts = torch.tensor(array(slopes)).split(sizes)
+        for p, slope in zip(net.parameters(), parts, strict=True):
+            p.grad = slope.view_as(p)
+        sgd.step()
+    expected = torch.nn.utils.parameters_to_vector(net.parameters()).detach().numpy()
+    moved = np.abs(expected - array(before)).max()
+    np.testing.assert_allclose(array(after), expected, rtol=1e-6, atol=1e-6 * moved)
+
+
+#: What links gave when there was neither momentum nor weight decay, and rates ended at 30.
+OLD = {
+    run_of(BATCH, lr=1.0): "00827852d40604d5",
+    run_of(MIXED, 18, lr=0.1, activation="relu", affine="none", seed=1): "fcea5dea836a291e",
+    run_of(("none",) * 4, 2, lr=30.0, seed=2, linear_bias=False): "ae54eab8872a70c4",
+    run_of(("variance",) * 4, 64, lr=3.2, seed=3, trainable="norm+head"): "3107fe717afbb68e",
+}
+
+
+@pytest.mark.parametrize("run", OLD, ids=name)
+def test_a_link_of_old_still_gives_the_same_bits(ask, run):
+    *_, found = ask(*[[0, "step", run.lr]] * STEPS, [0, "hash"], runs=[run])
+    assert found == OLD[run]
 
 
 def test_accuracies_off_chance_are_the_same_number_of_images(ask, splits):
@@ -323,6 +392,8 @@ def test_a_step_differs_from_pytorchs_as_pytorch_does_from_itself(ask, splits, r
         run_of(BATCH, trainable="norm+head"),
         run_of(("none",) * 4, trainable="head"),
         run_of(BATCH, trainable="head"),
+        run_of(BATCH, affine="none", momentum=0.9, weight_decay=0.1),
+        run_of(BATCH, trainable="norm", affine="beta", momentum=0.9, weight_decay=0.1),
     ],
     ids=name,
 )
@@ -355,6 +426,7 @@ def test_fixed_parameters_stay_to_the_bit_and_have_no_gradient(ask, run):
         run_of(("none",) * 4, lr=0.1, activation="relu", linear_bias=False),
         run_of(BATCH, lr=1.0, trainable="norm"),
         run_of(BATCH, lr=1.0, trainable="head"),
+        run_of(("none",) * 4, lr=0.1),
     ],
     ids=name,
 )
@@ -373,6 +445,9 @@ def test_the_probe_sees_what_pytorch_sees(ask, splits, run):
         ("gradientNorm", "gradient_norm"),
     ):
         np.testing.assert_allclose(probe[ours], row[theirs], rtol=1e-4)
+    shares = training.image_shares(net, images)
+    assert min(shares) < 0.1 < max(shares), "an example that proves nothing"
+    np.testing.assert_allclose(probe["imageShare"], shares, rtol=1e-4)
     for slot in range(4):
         for place, values in zip(PLACES, seen(net, images, slot), strict=True):
             shares = array(probe[place][slot])
@@ -418,13 +493,54 @@ def test_the_gradient_of_a_bias_before_batch_norm_is_zero(ask):
 
 
 def test_looking_at_a_net_leaves_it_alone(ask):
-    run = run_of(BATCH, lr=1.0)
-    look = [[0, "probe"], [0, "evaluate"], [0, "parameters"]]
+    run = run_of(BATCH, lr=1.0, momentum=0.5, weight_decay=1e-3)
+    look = [[0, "probe"], [0, "evaluate"], [0, "mistakes", 20]]
     steps = [[0, "step", 1.0]] * 5
     plain = ask(*steps, [0, "gradients"], *steps, [0, "hash"], [0, "evaluate"], runs=[run])
     looked = ask(*steps, *look, [0, "gradients"], *steps, [0, "hash"], [0, "evaluate"], runs=[run])
     assert looked[:5] == plain[:5]
     assert looked[8:] == plain[5:]
+
+
+@pytest.mark.parametrize(
+    "run",
+    [run_of(BATCH, lr=1.0, dataset="clothes"), run_of(("none",) * 4, activation="relu")],
+    ids=name,
+)
+def test_the_first_mistakes_are_pytorchs(ask, page, run):
+    """With re-estimated statistics; two nearly equal answers may change places."""
+    *_, parameters, found, few, none = ask(
+        *[[0, "step", run.lr]] * STEPS,
+        [0, "parameters"],
+        *([0, "mistakes", most] for most in (1000, 20, 0)),
+        runs=[run],
+    )
+    part = page[run.dataset].validation
+    train = data.to_float(page[run.dataset].train.images)
+    net = norms.reestimate(with_parameters(run, array(parameters)), train).eval()
+    with torch.no_grad():
+        best = net(data.to_float(part.images)).topk(2)
+    sure = best.values[:, 0] - best.values[:, 1] > EDGE
+    answers = best.indices[:, 0]
+    expected = {i for i in range(len(part)) if answers[i] != part.labels[i]}
+    assert 20 < len(expected) < 900, "an example that proves nothing"
+    assert not [i for i in expected ^ {one["index"] for one in found} if sure[i]]
+    for one in found:
+        assert one["label"] == part.labels[one["index"]]
+        assert one["answer"] == answers[one["index"]] or not sure[one["index"]]
+    indices = [one["index"] for one in found]
+    assert indices == sorted(indices)
+    assert (few, none) == (found[:20], [])
+
+
+def test_the_pixels_of_a_validation_image_are_handed_out(ask, splits):
+    *found, refused, too = ask(
+        *([-1, "image", i] for i in (0, 7, 999)), [-1, "image", 1000], [-1, "image", -1]
+    )
+    for i, pixels in zip((0, 7, 999), found, strict=True):
+        expected = splits.validation.images[i].flatten() // 17
+        assert array(pixels, np.uint8).tolist() == expected.tolist()
+    assert (refused, too) == ({"error": "no image 1000"}, {"error": "no image -1"})
 
 
 # Several nets, and none
@@ -468,6 +584,8 @@ def test_a_place_is_free_again_after_its_net(ask):
         ({"activation": "tanh"}, 0, "unknown activation"),
         ({"batchSize": 1}, 0, "no batches of 1 images"),
         ({"batchSize": 513}, 0, "no batches of 513 images"),
+        ({"momentum": 1}, 0, "no momentum 1"),
+        ({"decay": -0.1}, 0, "no weight decay -0.1"),
         ({}, streams.MAX_SEED + 1, f"no seed {streams.MAX_SEED + 1}"),
         ({}, 0.5, "no seed 0.5"),
     ],

@@ -35,7 +35,7 @@ TRAIN = """async ([source, wasm, digits, nets, steps, lr]) => {
 
 
 def test_chromium_and_node_agree_to_the_last_bit(browser, node, tmp_path):
-    digits = engine_jobs.write_digits(tmp_path / "digits")
+    digits = engine_jobs.write_images(tmp_path / "digits")
     nets = [engine_jobs.net(run) for run in RUNS]
     calls = [[which, "step", LR] for _ in range(STEPS) for which in range(len(nets))]
     calls += [[which, what] for which in range(len(nets)) for what in ("hash", "evaluate")]

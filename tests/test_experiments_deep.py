@@ -54,7 +54,7 @@ def test_every_run_belongs_to_its_arm_and_every_arm_has_all_seeds(name):
 )
 def test_the_lab_session_trains_lenet_5_on_images_of_either_data_set(name, shape, arm):
     run = replace(chapters.experiment(name).arms[arm], train_size=32, batch_size=16, epochs=1)
-    session = training.Session(run, training._tensors(run, few(shape), "cpu").train)
+    session = training.Session(run, training.to_tensors(run, few(shape), "cpu").train)
     assert session.images.shape[1:] == (3, 32, 32)
     assert session.images.min() >= -1
     assert session.net.conv1.in_channels == 3

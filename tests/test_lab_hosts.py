@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from lab_pages import SHORT, press, serving, status, train, wait_for
 
-from bnbook.lab import digits
+from bnbook.lab.images import FILES
 
 pytestmark = pytest.mark.browser
 
+DIGITS = FILES["digits"].address
 PAGE = f"chapters/learning-rate.html{SHORT}"
 
 
@@ -41,20 +42,20 @@ def flipped(text, place):
 @pytest.mark.parametrize("where", [4, 25, 60, 300_000, -5, None])
 def test_damaged_digits_are_named_and_a_second_try_takes_mended_ones(tab, copy, where):
     """In the name, the head of the archive, its first and middle bytes, its end; or cut short."""
-    file = copy / digits.ADDRESS
+    file = copy / DIGITS
     whole = file.read_text()
     file.write_text(whole[:100_000] if where is None else flipped(whole, where % len(whole)))
     tab.goto((copy / "chapters/learning-rate.html").as_uri() + SHORT)
-    assert f"{digits.ADDRESS}, is damaged" in failed(tab)
+    assert f"{DIGITS}, is damaged" in failed(tab)
     file.write_text(whole)
     press(tab, "Try again")
     wait_for(tab, "done")
 
 
 def test_missing_digits_are_named(tab, copy):
-    (copy / digits.ADDRESS).unlink()
+    (copy / DIGITS).unlink()
     tab.goto((copy / "chapters/learning-rate.html").as_uri() + SHORT)
-    assert f"{digits.ADDRESS} did not load" in failed(tab)
+    assert f"{DIGITS} did not load" in failed(tab)
 
 
 @pytest.mark.parametrize(

@@ -1,51 +1,22 @@
-"""The page's lab without a browser: digits, links' names for nets, recorded bands, markup."""
+"""The page's lab without a browser: links' names for nets, recorded bands, markup."""
 
 import gzip
 import itertools
 import json
-import re
-from base64 import b64decode
 from html import unescape
 
-import numpy as np
 import pytest
 from lab_pages import PRESETS, training_lab
 from tables import arranged, run_rows
 
-from bnbook import chapters, data, findings
-from bnbook.lab import digits, presets
+from bnbook import chapters, findings
+from bnbook.lab import presets
 from bnbook.lab.bands import SHARE, bands
 from bnbook.lab.settings import net_code, settings
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
 each = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
-
-
-# Digits
-
-
-def test_the_pages_digits_are_those_that_the_records_were_trained_on():
-    script = digits.path().read_text()
-    packed = re.fullmatch(r'globalThis\.bnDigits = "([A-Za-z0-9+/=]+)";\n', script)[1]
-    content = np.frombuffer(gzip.decompress(b64decode(packed)), np.uint8)
-    train, validation = data.splits("digits").train, data.splits("digits").validation
-    n = len(train) + len(validation)
-    labels, pairs = content[:n], content[n:].reshape(n, 14, 28)
-    images = np.stack([pairs >> 4, pairs & 15], axis=2).reshape(n, 28, 28) * 17
-    assert (labels == np.concatenate([train.labels, validation.labels])).all()
-    assert (images == np.concatenate([train.images, validation.images])[:, 0]).all()
-
-
-def test_a_page_knows_the_digits_that_it_trains_on():
-    script = digits.path().read_text()
-    assert digits.checksum(script) == digits.CHECKSUM
-    assert digits.checksum(script.replace("A", "B", 1)) != digits.CHECKSUM
-    assert settings(PRESETS["learning-rate"])["checksum"] == digits.CHECKSUM
-
-
-def test_the_digits_are_light_enough_to_be_fetched_over_a_slow_line():
-    assert len(gzip.compress(digits.path().read_bytes())) <= 500_000
 
 
 # Names of nets

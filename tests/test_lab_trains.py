@@ -24,11 +24,12 @@ from lab_pages import (
 )
 
 from bnbook import data, norms, streams, training
-from bnbook.lab import digits
+from bnbook.lab.images import FILES
 from bnbook.lab.settings import net_code
 from bnbook.run import Run
 
 pytestmark = pytest.mark.browser
+DIGITS = FILES["digits"].address
 BATCH = ("batch",) * 4
 
 
@@ -61,10 +62,10 @@ def test_nothing_is_fetched_before_the_reader_asks(page, lab_site):
     page.on("request", lambda request: requests.append(request.url))
     opened(page, lab_site)
     slide(page, "Learning rate", "ArrowRight")
-    assert not [url for url in requests if digits.ADDRESS in url]
+    assert not [url for url in requests if DIGITS in url]
     press(page, "Train here")
     wait_for(page, "training")
-    assert len([url for url in requests if digits.ADDRESS in url]) == 1
+    assert len([url for url in requests if DIGITS in url]) == 1
 
 
 def test_a_net_is_called_by_what_is_chosen_for_it(lab):

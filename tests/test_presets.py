@@ -100,11 +100,17 @@ def test_a_named_freezing_is_the_one_the_model_makes():
 
 
 def test_the_learning_rates_rise_by_about_a_quarter_and_hold_every_recorded_one():
-    assert (presets.LRS[0], presets.LRS[-1]) == (0.001, 30)
+    assert (presets.LRS[0], presets.LRS[-1]) == (0.001, 200)
     steps = [math.log10(b / a) for a, b in zip(presets.LRS, presets.LRS[1:], strict=False)]
     assert all(0.075 < step < 0.125 for step in steps)
     recorded = {run.lr for run in chapters.experiment("browser-lab").runs(pd.DataFrame())}
     assert recorded <= set(presets.LRS)
+
+
+def test_no_rate_that_a_link_may_name_has_gone():
+    """The slider's values before it went beyond 30."""
+    decades = [f"{step}e{power}" for power in range(-3, 2) for step in presets._R10]
+    assert {30.0, *(float(x) for x in decades if float(x) < 30)} <= set(presets.LRS)
 
 
 def test_a_chapter_without_a_preset_says_that_it_has_no_lab():

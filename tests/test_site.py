@@ -51,7 +51,8 @@ def book(tmp_path):
     shutil.copy(ROOT / "styles.css", root)
     shutil.copytree(ROOT / "fonts", root / "fonts")
     (root / "data").mkdir()
-    (root / "data/digits.js").write_text("globalThis.bnDigits = '';\n")
+    for name in ("digits", "fashion"):
+        (root / f"data/{name}.js").write_text("globalThis.bnImages = '';\n")
     prose = "$$\n\\hat{x} = \\frac{x}{2}\n$$\n\nBy [A](../references.qmd#a-2015)."
     put(root, "01", "# One", prose, ("6 * 7",))
     put(root, "02", "# Two", ("import os; os.environ['BNBOOK_RENDER']",))
@@ -75,7 +76,7 @@ def test_a_rendered_book_has_its_pages_outputs_and_notebooks(book):
     assert "<math" in page
     assert "\\frac" not in re.sub(r"<annotation.*?</annotation>", "", page)
     assert 'href="01.ipynb" download' in page
-    assert (book / "_site/data/digits.js").is_file()
+    assert all((book / f"_site/data/{name}.js").is_file() for name in ("digits", "fashion"))
     assert site.is_executed(book / "_work/book/chapters/02.ipynb")
     assert outputs_of(book / "_work/book/chapters/02.ipynb") == ["'1'"]
     assert not outputs_of(book / "_site/chapters/01.ipynb")

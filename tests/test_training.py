@@ -1,7 +1,9 @@
 """Training: paired, deterministic, watched, and honest about how it ended."""
 
 import dataclasses
+import gc
 import math
+import weakref
 
 import pytest
 import torch
@@ -192,7 +194,7 @@ def weights(session):
 
 
 def session_of(run, splits):
-    return training.Session(run, training._tensors(run, splits, "cpu").train)
+    return training.Session(run, training.to_tensors(run, splits, "cpu").train)
 
 
 @pytest.mark.parametrize("run", [MLP, RESNET], ids=["mlp", "resnet"])
@@ -247,7 +249,7 @@ def test_a_residual_net_records_every_norm_and_the_fit(few):
 
 def test_the_fit_is_counted_on_the_training_images_with_reestimated_statistics(splits):
     run = dataclasses.replace(SHORT, record_fit=True)
-    tensors = training._tensors(run, splits, "cpu")
+    tensors = training.to_tensors(run, splits, "cpu")
     session = training.Session(run, tensors.train)
     list(session.epoch())
     row = training._observe(session, tensors, 1, [0.0], 0.0)
@@ -367,7 +369,7 @@ def test_augmentation_and_dropout_leave_the_order_of_the_images_alone(splits):
 
 
 def test_batches_are_augmented_in_training_and_nowhere_else(splits):
-    tensors = training._tensors(RESNET, splits, "cpu")
+    tensors = training.to_tensors(RESNET, splits, "cpu")
     session = training.Session(RESNET, tensors.train)
     images, _ = next(session.batches)
     plain = dataclasses.replace(RESNET, augmentation="none")
@@ -380,7 +382,7 @@ def test_batches_are_augmented_in_training_and_nowhere_else(splits):
 
 def test_images_are_transformed_by_what_the_training_images_say(splits):
     run = dataclasses.replace(SHORT, input_transform="centred", train_size=100, epochs=1)
-    tensors = training._tensors(run, splits, "cpu")
+    tensors = training.to_tensors(run, splits, "cpu")
     mean = splits.train.images[:100].float().mean() / 255
     for found, part in ((tensors.train, splits.train), (tensors.test, splits.test)):
         expected = data.to_float(part.images[: len(found[1])]) - mean
@@ -441,3 +443,19 @@ def test_watchers_see_every_step_and_row_and_can_stop(splits):
 def test_too_few_images_are_named(splits):
     with pytest.raises(BookError, match=r"train size 60,000 is above the 50,000 training images"):
         training.train(Run(train_size=60_000), splits)
+
+
+def test_a_session_that_nobody_holds_goes_at_once_and_its_images_with_it():
+    """In a circle they would stay until Python looks for circles: gigabytes in a long sweep."""
+    splits = data.splits("digits")
+    images = data.to_float(splits.train.images[:256])
+    run = Run(dataset="digits", train_size=256, batch_size=32, epochs=1, norms=("batch",) * 4)
+    one = training.Session(run, (images, splits.train.labels[:256]))
+    list(one.epoch())
+    gone = weakref.ref(one)
+    gc.disable()
+    try:
+        del one
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -35,8 +35,10 @@ __all__ = [
     "to_float",
 ]
 
-#: Sizes of the three parts of `digits`, the data of the lab on the page, and its grey levels.
-DIGITS_SIZES = (4_000, 1_000, 1_000)
+#: What the lab on the page trains on: the first images of another data set's three parts, so many
+#: of each, in so few grey levels.
+EXCERPTS = {"digits": "mnist", "clothes": "fashion_mnist"}
+EXCERPT_SIZES = (4_000, 1_000, 1_000)
 GREY_LEVELS = 16
 
 #: What libraries raise over files that hold something else than they should.
@@ -103,9 +105,10 @@ def at_hand(name: str) -> bool:
     That is: it comes with the book or a package of the system, lies in the user's cache, or in a
     file that the user names.
     """
-    if name not in SOURCES:
-        return name in NAMES  # another division of MNIST
-    source = SOURCES[name]()
+    if name not in NAMES:
+        return False
+    name = EXCERPTS.get(name, name)
+    source = SOURCES["mnist" if name == "mnist_60000" else name]()
     return (
         source.bundled or files.MISSING not in files.faults(source, cache_folder() / name).values()
     )
@@ -116,8 +119,9 @@ def splits(name: str) -> Splits:
     """Split the training files into train and validation, the same way on every machine.
 
     Validation is the last 10,000 of one fixed permutation; train is the rest, in that order.
-    The splits of `digits` are the first images of MNIST's, with fewer grey levels. `mnist_60000`
-    splits as most posts on MNIST do: all 60,000 to train on, the test images also to watch.
+    The splits of `digits` and `clothes` are the first images of MNIST's and Fashion-MNIST's, with
+    fewer grey levels. `mnist_60000` splits as most posts on MNIST do: all 60,000 to train on, the
+    test images also to watch.
     Raises BookError as `load` does.
     """
     if name == "mnist_60000":
@@ -125,9 +129,9 @@ def splits(name: str) -> Splits:
         both = (mnist.train, mnist.validation)
         whole = Images(torch.cat([p.images for p in both]), torch.cat([p.labels for p in both]))
         return Splits(train=whole, validation=mnist.test, test=mnist.test)
-    if name == "digits":
-        mnist = splits("mnist")
-        parts = zip((mnist.train, mnist.validation, mnist.test), DIGITS_SIZES, strict=True)
+    if name in EXCERPTS:
+        full = splits(EXCERPTS[name])
+        parts = zip((full.train, full.validation, full.test), EXCERPT_SIZES, strict=True)
         return Splits(*(Images(coarsen(p.images[:n]), p.labels[:n]) for p, n in parts))
     data = load(name)
     train, validation = split_indices(len(data.train_labels))
@@ -177,5 +181,5 @@ def _mismatch(images: Tensor, labels: Tensor, classes: int) -> str:
     return "" if 0 <= low <= high < classes else f"labels {low} to {high} for {classes} classes"
 
 
-#: Every name that `splits` knows: two are other divisions of MNIST.
-NAMES = (*SOURCES, "digits", "mnist_60000")
+#: Every name that `splits` knows: beside the data sets, parts and another division of some.
+NAMES = (*SOURCES, *EXCERPTS, "mnist_60000")

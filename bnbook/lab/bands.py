@@ -29,7 +29,7 @@ PAGE_SUBSET_LRS = (0.1, 1.0)
 PAGE_RELU_LRS = (0.1, 0.2, 0.5)
 
 #: What the page trains: its own few digits, so that a run takes seconds.
-_PAGE = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+_PAGE = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
 _PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
 
 

@@ -14,8 +14,9 @@ import pypandoc
 import traitlets
 from IPython.core.getipython import get_ipython
 
-#: The front end as `make front` bundles it; each page with an element has these two beside it.
-SCRIPT, STYLE = "lab.js", "lab.css"
+#: The front end as `make front` bundles it. A page with an element loads the first two; the third
+#: is read when a reader first trains.
+SCRIPT, STYLE, ENGINE = "lab.js", "lab.css", "engine.js"
 
 
 def rendering() -> bool:

@@ -3,19 +3,25 @@
 One description for both fronts: the lab on the page and the one in Jupyter.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from bnbook import data
+from bnbook.errors import BookError
 from bnbook.experiment import BATCH_NORM
 from bnbook.run import Run
 
 #: Ten preferred numbers to the decade (ISO 3, R10, rounded).
 _R10 = (1, 1.25, 1.6, 2, 2.5, 3.2, 4, 5, 6.3, 8)
-_DECADES = [float(f"{step}e{power}") for power in range(-3, 2) for step in _R10]
-#: Learning rates on the slider, 0.001 to 30.
-LRS = (*(rate for rate in _DECADES if rate < 30), 30.0)
+_DECADES = [float(f"{step}e{power}") for power in range(-3, 3) for step in _R10]
+#: Learning rates on the slider, 0.001 to 200. Links name them, so none may go: 30, which was the
+#: last one, stands for 32.
+LRS = tuple(30.0 if rate == 32 else rate for rate in _DECADES if rate <= 200)
 BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256, 512)
 EPOCHS = (5, 10, 20, 50)
+#: Of SGD: the share of the last step that is kept, and the share of the weights in their gradients.
+MOMENTA = (0.0, 0.5, 0.9, 0.95, 0.99)
+DECAYS = (0.0, 1e-5, 1e-4, 5e-4, 1e-3, 1e-2)
 
 #: What a reader may choose, under the names that `Run` knows: one word list for both fronts.
 NORMS = {
@@ -53,10 +59,20 @@ TRAINED = {
     "head": "The last layer",
 }
 
+#: What the page's engine trains by; a live kernel trains by all of `Run`.
+ENGINE_FIELDS = {
+    *("norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"),
+    *("lr", "batch_size", "epochs", "seed", "train_size", "eval_epochs", "record_fit"),
+    *("momentum", "weight_decay"),
+}
+
+#: The page's data sets.
+DATA = {"digits": "Digits (MNIST)", "clothes": "Clothes (Fashion-MNIST)"}
+
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
 #: Panels beside the curves and the layers' distributions, which every lab has.
-WATCHED = ("", "bias gradients", "gamma and beta", "time")
+WATCHED = ("", "bias gradients", "gamma and beta", "time", "contrast", "running statistics")
 
 
 @dataclass(frozen=True)
@@ -68,6 +84,67 @@ class Net:
 
     label: str
     run: Run
+
+    def __post_init__(self) -> None:
+        """Refuse a net that the lab's controls would show as another one."""
+        _check_control("model", self.run.model, ["lenet"])
+        for norm in self.run.norms:
+            _check_control("norm", norm, NORMS)
+        for name, known in (
+            ("affine", AFFINE),
+            ("activation", ACTIVATIONS),
+            ("trainable", TRAINED),
+        ):
+            _check_control(name, getattr(self.run, name), known)
+
+    @property
+    def only_in_kernel(self) -> list[str]:
+        """Name the fields of its run that the page's engine knows nothing of."""
+        changed = set(self.run.changes()) - ENGINE_FIELDS
+        return sorted(changed - {"dataset"} if self.run.dataset in DATA else changed)
+
+
+def _check_control(name: str, value: str, known: Collection[str]) -> None:
+    if value not in known:
+        raise BookError(f"the lab has no control for {name} {value!r}; it has {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The chapter's claim, which a reader tests by repeating the experiment in the lab.
+
+    `contrasts` names nets by their labels: the first should end "above" or "below" the second, or
+    the "same", in all contrasts; for "limits" it should train up to `FACTOR` times the rate. `nets`
+    are the chapter's, if those are not the lab's own two, each with its own learning rate or None
+    for the lab's; `lrs` are several rates to train at. `evidence` is the chapter's sentence that
+    says what the book's own runs show.
+    """
+
+    claim: str
+    direction: str  # of DIRECTIONS
+    contrasts: tuple[tuple[str, str], ...]
+    nets: tuple[tuple[Net, float | None], ...] = ()
+    lrs: tuple[float, ...] = ()  # of LRS, if any
+    seeds: int = 5
+    note: str = ""
+    evidence: str = "evidence"
+
+
+#: What the contrasts of a `Trial` may say.
+DIRECTIONS = ("above", "below", "same", "limits")
+#: "Higher" learning rates are so many times as high.
+FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the book's own runs say about the claim of a `Trial`; `evidence` is Markdown."""
+
+    decision: str
+    evidence: str
+    seeds: int
+    images: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -83,9 +160,19 @@ class Preset:
     ask: str  # what to try
     batch_size: int = 128  # of BATCH_SIZES
     epochs: int = 10  # of EPOCHS
+    trial: Trial | None = None
+
+    def check_engine(self) -> None:
+        """Raise BookError for nets that the page's engine would train otherwise than they say."""
+        for net in self.nets:
+            if net.only_in_kernel:
+                raise BookError(
+                    f"{net.label} sets {', '.join(net.only_in_kernel)}, of which the page's engine "
+                    "knows nothing; train it in a live kernel, or leave that out"
+                )
 
 
-_PLAIN = Run(dataset="digits", train_size=data.DIGITS_SIZES[0], epochs=10)
+_PLAIN = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
 _NORMED = replace(_PLAIN, norms=BATCH_NORM)
 #: Chapter 2's, and what a lab begins with that nobody gives a preset.
 WITH_OR_WITHOUT = Preset(
@@ -97,4 +184,13 @@ WITH_OR_WITHOUT = Preset(
     lr=1.0,
     ask="Move the learning rate up and down while the nets train. "
     "Between which rates does each of them learn?",
+    trial=Trial(
+        claim="Batch norm tolerates learning rates at least twice as high.",
+        direction="limits",
+        contrasts=(("Batch norm", "No norm"),),
+        lrs=(0.1, 0.5, 2.0, 8.0, 30.0),
+        seeds=3,
+        note="The plain net of sigmoids needs more steps than this lab takes. Give both nets ReLU "
+        "above, and it trains, at small rates.",
+    ),
 )

@@ -71,7 +71,7 @@ def mend(site: Path, whole: bool = True) -> list[str]:
 def _add_front_end(site: Path) -> None:
     """Put there what all labs share: the front end, and the recorded runs beside the reader's."""
     (site / bands.ADDRESS).parent.mkdir(exist_ok=True)
-    texts = {name: element.built(name) for name in (element.SCRIPT, element.STYLE)}
+    texts = {name: element.built(name) for name in (element.SCRIPT, element.STYLE, element.ENGINE)}
     for name, text in {**texts, bands.ADDRESS: bands.script(findings.load(bands.PAGE))}.items():
         (site / name).write_text(text, encoding="utf-8")
 

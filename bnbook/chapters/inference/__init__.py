@@ -29,10 +29,9 @@ CHAPTER = Chapter(
             Net("ReLU, batch norm", _ARMS["ReLU, with BN"]),
         ),
         controls=("activation",),
-        watch="",
+        watch="running statistics",
         lr=0.5,
-        ask="The story under the curves gives the accuracy twice: with re-estimated statistics, "
-        "and (running) with those that PyTorch keeps. For which net do the two part further, "
-        "and at which learning rates?",
+        ask="The thin line is the accuracy of the same net with the running statistics that "
+        "PyTorch keeps. For which net do the two lines part further, and at which learning rates?",
     ),
 )

@@ -1,4 +1,5 @@
-// Bundles the front end into ../built: lab.js and lab.css for pages, widget.js for Jupyter.
+// Bundles the front end into ../built: lab.js, lab.css and, for training, engine.js for pages;
+// widget.js, which holds all, for Jupyter.
 // "node build.mjs FOLDER" writes to another folder, for the test that compares.
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -38,6 +39,13 @@ await build({
   ...shared,
   plugins: [workers],
   entryPoints: { lab: here("src/page.js") },
+  outdir: out,
+});
+await build({
+  ...shared,
+  plugins: [workers],
+  entryPoints: { engine: here("src/engine.js") },
+  globalName: "bnEngine",
   outdir: out,
 });
 await build({

@@ -17,6 +17,14 @@ interface Host {
   model: Model | null;
   /** Address of the site's root, with a slash at its end; null in Jupyter. */
   site: string | null;
+  /** Loads what training needs. */
+  engine(): Promise<Engine>;
+}
+
+/** The engine's bytes in base64, and the source of the worker that runs it. */
+interface Engine {
+  wasm: string;
+  worker: string;
 }
 
 /** What anywidget hands to a widget. */
@@ -108,6 +116,20 @@ interface Setting {
   epochs: number;
   every: "epoch" | number;
   changes: Change[];
+  momentum: number;
+  /** Of the weights: weight decay. */
+  decay: number;
+  data: DataName;
+}
+
+/** A data set of the page: bnbook/lab/images.py. */
+type DataName = "digits" | "clothes";
+
+/** Where its images are, the global name that they come under, and their Adler-32. */
+interface ImageFile {
+  address: string;
+  variable: string;
+  checksum: number;
 }
 
 /** What Python says of a lab: bnbook/lab/settings.py. */
@@ -115,10 +137,10 @@ interface LabSettings {
   preset: string;
   title: string;
   ask: string;
-  start: { lr: number; batch: number; epochs: number };
+  start: Partial<Setting>;
   nets: { label: string; code: string }[];
   controls: string[];
-  watch: "" | "bias gradients" | "gamma and beta" | "time";
+  watch: "" | "bias gradients" | "gamma and beta" | "time" | "contrast" | "running statistics";
   lrs: number[];
   batch_sizes: number[];
   epochs: number[];
@@ -127,11 +149,14 @@ interface LabSettings {
   /** The layers that a norm can follow. */
   layers: string[];
   words: Words;
-  checksum: number;
+  momenta: number[];
+  decays: number[];
+  data: Record<DataName, ImageFile>;
   train_count: number;
   range: number;
   looks: Look[];
   kept_colours: string[];
+  trial: Trial | null;
   accuracy_ticks: number[];
   loss_ticks: number[];
   top: number;
@@ -144,8 +169,43 @@ interface LabSettings {
   train_sizes?: Record<string, string>;
 }
 
+/** Where a lab in Jupyter trains, and on how many images. */
+interface Place {
+  trainer: string;
+  trainSize: number;
+}
+
+/** The chapter's claim, for a reader to test: bnbook/lab/presets.py. */
+interface Trial {
+  claim: string;
+  /** Where a contrast's first net should end beside its second; "limits": at which rates it trains. */
+  direction: "above" | "below" | "same" | "limits";
+  /** Places of nets; all of them have to say so. */
+  contrasts: [number, number][];
+  /** The chapter's nets, with rates of their own or null for the lab's; none: the lab's own two. */
+  nets: { label: string; code: string; lr: number | null }[];
+  /** Several rates to train at, for a question about limits. */
+  lrs: number[];
+  seeds: number;
+  margin: number;
+  /** By how much a limit has to be higher. */
+  factor: number;
+  /** The accuracy from which on a run counts as trained, by data set. */
+  enough: Record<string, number>;
+  note: string;
+  /** What the book's own runs say. */
+  book: {
+    decision: string;
+    evidence_html: string;
+    seeds: number;
+    images: number;
+    steps: number;
+  } | null;
+}
+
 /** What can be chosen, with its words. */
 interface Words {
+  data: Record<string, string>;
   norms: Record<NormName, string>;
   phrases: Record<NormName, string>;
   letters: Record<NormName, string>;
@@ -180,6 +240,8 @@ interface Probe {
   beta: (ArrayLike<number> | null)[];
   gradientNorm: number[];
   biasGradientNorm: number[];
+  /** Which share of the mean square tells images apart, after each activation and at the output. */
+  imageShare: number[];
 }
 
 interface Evaluation {
@@ -192,13 +254,25 @@ interface Evaluation {
   probe: Probe;
 }
 
-/** What trainers say; `hidden` and `shown` speak of the browser's tab. */
+/**
+ * What trainers say; `hidden` and `shown` speak of the browser's tab. The kernel's says with
+ * `ready` what it trains, which another view or Python may have started, `paused` likewise.
+ */
 type Message =
-  | { type: "ready"; perEpoch: number; total: number; images: number }
+  | { type: "ready"; perEpoch: number; total: number; images: number; setting?: Setting }
+  | { type: "paused"; on: boolean }
+  | { type: "stopped" }
   | Progress
-  | { type: "done"; hashes: string[] }
+  | { type: "done"; hashes: string[]; mistakes: Mistake[][] }
   | { type: "error"; text: string }
   | { type: "hidden" | "shown" };
+
+/** A validation image that a net takes for something else; pixels 0 to 15, row by row. */
+interface Mistake {
+  label: number;
+  answer: number;
+  pixels: ArrayLike<number>;
+}
 
 interface Progress {
   type: "progress";
@@ -215,6 +289,28 @@ interface Trainer {
   setRate(lr: number): void;
   stop(): void;
 }
+
+/** One look at a run of the reader's experiment, and the whole run when it has ended. */
+interface Row {
+  step: number;
+  correct: number;
+  loss: number;
+  /** Mean of the losses since the row before; NaN in the first. */
+  trainLoss: number;
+}
+interface Ended {
+  rows: Row[];
+  images: number;
+  alive: boolean;
+  hash: string;
+}
+
+/** What a pool says: `done` in progress is the share of all its jobs' steps. */
+type PoolMessage =
+  | { type: "progress"; done: number }
+  | { type: "result"; index: number; ended: Ended }
+  | { type: "error"; text: string }
+  | { type: "done" | "hidden" | "shown" };
 
 /** How a series is drawn. */
 interface Look {

@@ -53,14 +53,15 @@ export function adler32(text) {
 }
 
 /**
- * The digits that the page trains on, as the text of their file.
+ * The images of a data set that the page trains on, as the text of their file.
  * @param {string} site
- * @param {number} checksum
+ * @param {ImageFile} file
  */
-export async function loadDigits(site, checksum) {
-  const address = `${site}data/digits.js`;
-  const text = String(await loadScript(address, "bnDigits"));
+export async function loadImages(site, file) {
+  const { variable, checksum } = file;
+  const address = site + file.address;
+  const text = String(await loadScript(address, variable));
   if (adler32(text) === checksum) return text;
   loading.delete(address);
-  throw new Error(`the file with the digits, ${address}, is damaged or of another version`);
+  throw new Error(`the file with the images, ${address}, is damaged or of another version`);
 }

@@ -1,9 +1,13 @@
 // The lab that trains two nets: its settings, its run, and the buttons.
-import { loadDigits, loadScript } from "./assets.js";
+import { loadImages, loadScript } from "./assets.js";
 import { RecordedBands } from "./bands.js";
+import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
-import { find, h } from "./dom.js";
+import { h } from "./dom.js";
+import { Experiment } from "./experiment.js";
+import { InJupyter } from "./jupyter.js";
 import { Kept } from "./kept.js";
+import { askForImages } from "./kernel.js";
 import { whyStuck } from "./names.js";
 import { createLinks } from "./permalink.js";
 import { LETTERS, Run } from "./run.js";
@@ -11,29 +15,12 @@ import { canTrain, WorkerTrainer } from "./trainer.js";
 import { View } from "./view.js";
 
 const REST = 250; // ms: a dragged slider changes the rate of a run once, where it rests
-const SHOWN_FOR = 2500; // ms, for a word that takes another's place
 const SMALL_BATCH = 32;
-const APPLIES = "The learning rate applies at once, all else at the next start.";
 const UNABLE =
   "This browser cannot train here: it lacks WebAssembly with SIMD. The recorded runs below do " +
   "without.";
 
 /** @typedef {"idle" | "loading" | "training" | "paused" | "hidden" | "done" | "failed" | "unable"} State */
-
-/**
- * What the first button says.
- * @type {Record<State, string>}
- */
-const ACTION = {
-  idle: "Train here",
-  loading: "Starting …",
-  training: "Pause",
-  paused: "Resume",
-  hidden: "Pause",
-  done: "Train again",
-  failed: "Try again",
-  unable: "Train here",
-};
 
 /** @type {Mount<LabSettings>} */
 export function mountLab(root, data, host) {
@@ -62,10 +49,17 @@ export class Lab {
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
-    const digits = () => loadDigits(host.site ?? "", data.checksum);
-    this.trainer = new WorkerTrainer(digits, data.train_count, (message) => this.hear(message));
+    this.worker = this.createTrainer((message) => {
+      if (this.run) this.jupyter?.traits.relay(message, this.run.setting);
+      this.hear(message);
+    });
+    /** @type {Trainer} */
+    this.trainer = this.worker;
     this.view = new View(this);
+    this.experiment = this.createExperiment();
+    this.bar = new Bar(this);
     this.build();
+    this.jupyter = host.model ? new InJupyter(this, host.model) : null;
     this.followLink = this.followLink.bind(this);
     this.begin();
   }
@@ -79,39 +73,35 @@ export class Lab {
       h("p", { class: "title" }, this.data.title),
       h("p", {}, this.data.ask),
     );
-    /** @param {string} name @param {string} text @param {() => void} act */
-    const button = (name, text, act) => {
-      const made = h("button", { type: "button", name }, text);
-      made.addEventListener("click", () => {
-        if (made.getAttribute("aria-disabled") !== "true") act();
-      });
-      return made;
-    };
-    this.buttons = {
-      train: button("train", "Train here", () => this.pressTrain()),
-      reset: button("reset", "Reset", () => this.reset()),
-      keep: button("keep", "Keep this run", () => this.keep()),
-      restart: button("restart", "Restart now", () => this.restart()),
-      forget: button("forget", "Forget this", () => this.forget()),
-    };
-    const { train, reset, keep, restart, forget } = this.buttons;
-    train.classList.add("primary");
-    this.link = h("a", { class: "link", href: "#" }, "Link to this run");
-    this.link.addEventListener("click", () => this.copyLink());
-    this.pending = h("span");
-    this.schedule = h("p", { class: "scheduled", hidden: true }, h("span"), " ", forget);
-    const settings = this.controls.root;
-    find(settings, ".bar").append(train, reset, keep, this.link);
-    find(settings, ".pending").append(this.pending, " ", restart);
-    find(settings, ".numbers").after(this.schedule);
-    this.view.parts.nearest.addEventListener("click", () => this.goNearest());
-    this.root.append(intro, settings, ...this.view.parts.nodes);
+    this.root.append(intro, this.controls.root, ...this.view.parts.nodes);
+    if (this.experiment) this.view.parts.announcer.before(this.experiment.root);
+  }
+
+  /** @param {(message: Message) => void} listen */
+  createTrainer(listen) {
+    const { host, data } = this;
+    /** @param {DataName} name */
+    const images = (name) =>
+      host.model ? askForImages(host.model, name) : loadImages(host.site ?? "", data.data[name]);
+    return new WorkerTrainer(host.engine, images, data.train_count, listen);
+  }
+
+  /** Where the page itself trains, the reader can repeat the chapter's experiment. */
+  createExperiment() {
+    const { data, host, links } = this;
+    if (!data.trial || !host.site || !canTrain()) return null;
+    const setting = () => this.controls.read();
+    const trainer = this.createTrainer.bind(this);
+    return new Experiment({ data, links, setting, trainer }, data.trial);
   }
 
   begin() {
-    if (canTrain()) {
+    if (this.jupyter) {
       this.enter("idle");
-      if (!this.open(location.hash)) this.beginSmallOnWeakDevices();
+    } else if (canTrain()) {
+      this.enter("idle");
+      const linked = this.open(location.hash) || this.experiment?.open(location.hash);
+      if (!linked) this.beginSmallOnWeakDevices();
       addEventListener("hashchange", this.followLink);
     } else {
       this.enter("unable");
@@ -127,13 +117,15 @@ export class Lab {
     // Without them nothing is shaded, and everything else goes on.
     const recorded = await loadScript(`${site}data/bands.js`, "bnBands").catch(() => null);
     this.bands = new RecordedBands(/** @type {Bands | null} */ (recorded), this.links);
-    this.refresh();
+    this.bar.refresh();
     this.view.draw();
   }
 
   unmount() {
     clearTimeout(this.resting);
-    this.trainer.stop();
+    this.worker.stop();
+    this.jupyter?.leave();
+    this.experiment?.unmount();
     this.view.unmount();
     removeEventListener("hashchange", this.followLink);
   }
@@ -148,19 +140,41 @@ export class Lab {
   enter(state) {
     this.state = state;
     this.root.dataset.state = state;
-    this.refresh();
+    this.bar.refresh();
+    this.jupyter?.tell();
   }
 
   train() {
     const setting = this.controls.read();
-    const names = setting.nets.map((net) => this.controls.name(net));
-    this.run = new Run(setting, names, this.data.looks);
-    this.enter("loading");
+    this.trainer.stop();
+    this.take(setting, this.jupyter?.trainer ?? this.worker);
     this.trainer.start({ ...setting, changes: this.scheduled });
     this.scheduled = [];
-    this.refresh();
-    this.view.draw();
+    this.bar.refresh();
     this.view.announce("Training starts.");
+  }
+
+  /**
+   * Show a run that has been started elsewhere.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  adopt(setting, trainer) {
+    this.controls.write(setting);
+    this.take(setting, trainer);
+  }
+
+  /**
+   * Take a run in the place of what is on show.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  take(setting, trainer) {
+    const names = setting.nets.map((net) => this.controls.name(net));
+    this.run = new Run(setting, names, this.data.looks);
+    this.trainer = trainer;
+    this.enter("loading");
+    this.view.draw();
   }
 
   pressTrain() {
@@ -187,8 +201,12 @@ export class Lab {
   }
 
   reset() {
-    clearTimeout(this.resting);
     this.trainer.stop();
+    this.clear();
+  }
+
+  clear() {
+    clearTimeout(this.resting);
     this.run = null;
     this.view.parts.progress.value = 0;
     this.view.say("");
@@ -205,9 +223,9 @@ export class Lab {
     if (!this.run) return;
     if (message.type === "ready") this.makeReady(this.run, message);
     else if (message.type === "progress") this.advance(this.run, message);
-    else if (message.type === "done") this.finish(this.run, message.hashes);
+    else if (message.type === "done") this.finish(this.run, message.hashes, message.mistakes);
     else if (message.type === "error") this.fail(message.text);
-    else {
+    else if (message.type === "hidden" || message.type === "shown") {
       this.enter(message.type === "hidden" ? "hidden" : "training");
       this.view.draw();
     }
@@ -234,7 +252,7 @@ export class Lab {
       if (linked) this.controls.write({ lr }); // else the reader's hand is on it
       this.view.announce(`The learning rate is ${lr} from step ${step} on.`);
     }
-    if (report.changes.length) this.refresh();
+    if (report.changes.length) this.bar.refresh();
     // Where the reader wants no motion, only evaluations are worth a new picture.
     if (report.evaluations.length || !this.view.calm.matches) this.view.drawSoon();
   }
@@ -242,9 +260,10 @@ export class Lab {
   /**
    * @param {Run} run
    * @param {string[]} hashes
+   * @param {Mistake[][]} mistakes
    */
-  finish(run, hashes) {
-    run.finish(hashes);
+  finish(run, hashes, mistakes) {
+    run.finish(hashes, mistakes);
     this.enter("done");
     this.view.draw();
     const told = run.nets.map((one) => `${one.label}, ${one.name}: ${run.storyOf(one).text}.`);
@@ -274,8 +293,9 @@ export class Lab {
         this.trainer.setRate(this.controls.read().lr);
       }, REST);
     }
+    this.jupyter?.traits.push();
     this.view.draw();
-    this.refresh();
+    this.bar.refresh();
     const obstacle = this.obstacle();
     if (obstacle) this.view.announce(obstacle);
   }
@@ -298,83 +318,14 @@ export class Lab {
     if (!this.run) return;
     this.kept.add(this.run, this.links.write(this.run.setting));
     this.view.draw();
-    this.refresh();
+    this.bar.refresh();
     this.view.announce(`Kept as run ${this.kept.last}.`);
   }
 
   keptChanged() {
     this.view.draw();
-    this.refresh();
-    this.buttons?.keep.focus({ preventScroll: true }); // the button that was pressed is gone
-  }
-
-  // Buttons and hints, which follow from settings and state.
-
-  refresh() {
-    if (!this.buttons) return;
-    const focused = document.activeElement;
-    const { train, reset, keep } = this.buttons;
-    const waits = this.state === "loading" || this.state === "hidden";
-    train.textContent = ACTION[this.state];
-    able(train, !waits && (this.isRunning || this.obstacle() === ""));
-    able(reset, this.run !== null);
-    able(keep, Boolean(this.run?.isReady) && !this.kept.isFull);
-    this.refreshLink();
-    this.refreshPending(this.buttons.restart);
-    this.refreshNote();
-    this.holdFocus(focused);
-  }
-
-  refreshLink() {
-    const setting = this.run?.setting ?? { ...this.controls.read(), changes: this.scheduled };
-    if (this.link) this.link.href = this.links.write(setting);
-    if (!this.schedule) return;
-    const changes = this.scheduled.map(({ lr, step }) => `to ${lr} at step ${step}`).join(", ");
-    this.schedule.hidden = !changes;
-    find(this.schedule, "span").textContent =
-      `From the link: the learning rate changes ${changes}.`;
-  }
-
-  /**
-   * What the controls say, and what the run on show was started with.
-   * @param {HTMLElement} restart
-   */
-  refreshPending(restart) {
-    /** @param {Setting} setting */
-    const waits = (setting) =>
-      this.links.write({ ...setting, lr: this.isRunning ? 0 : setting.lr, changes: [] });
-    const differs = this.run && waits(this.controls.read()) !== waits(this.run.setting);
-    const obstacle = this.obstacle();
-    restart.hidden = !differs || !this.isRunning || obstacle !== "";
-    let text = obstacle || APPLIES;
-    if (!obstacle && this.run && differs) {
-      const { lr, batch, seed } = this.run.setting;
-      const shown = `learning rate ${lr}, batch size ${batch}, seed ${seed}`;
-      text = this.isRunning
-        ? "The changed settings apply at the next start."
-        : `The curves belong to ${shown}. Train again with the new settings.`;
-    }
-    if (this.pending) this.pending.textContent = text;
-  }
-
-  refreshNote() {
-    const setting = this.shownSetting();
-    const { text, nearest } = this.bands.about(setting, LETTERS.slice(0, setting.nets.length));
-    const { parts } = this.view;
-    parts.noteText.textContent = text;
-    parts.nearest.hidden = !nearest || this.isRunning;
-    parts.nearest.textContent = nearest ? `Go to ${nearest.words}` : "";
-  }
-
-  /**
-   * A button that goes drops the keyboard's focus to the page, which Space then scrolls. `focused`
-   * is asked for beforehand: Chromium forgets at once what had the focus when it goes.
-   * @param {Element | null} focused
-   */
-  holdFocus(focused) {
-    if (focused && this.root.contains(focused) && !focused.checkVisibility()) {
-      this.buttons?.train.focus({ preventScroll: true });
-    }
+    this.bar.refresh();
+    this.bar.keep.focus({ preventScroll: true }); // the button that was pressed is gone
   }
 
   // Links
@@ -394,7 +345,7 @@ export class Lab {
       this.scheduled = linked.changes;
       this.view.say("The settings are those of the link.");
     }
-    this.refresh();
+    this.bar.refresh();
     this.view.draw();
     this.root.scrollIntoView();
     return true;
@@ -402,26 +353,13 @@ export class Lab {
 
   forget() {
     this.scheduled = [];
-    this.refresh();
-  }
-
-  /** The browser itself puts the link into the address bar; a copy is a courtesy. */
-  async copyLink() {
-    const { link } = this;
-    if (!link) return;
-    const copied = await navigator.clipboard?.writeText(link.href).then(
-      () => true,
-      () => false,
-    );
-    link.textContent = copied ? "Link copied" : "Link in the address bar";
-    setTimeout(() => {
-      link.textContent = "Link to this run";
-    }, SHOWN_FOR);
+    this.bar.refresh();
   }
 
   followLink() {
     const { hash } = location;
-    if (hash === this.link?.hash || this.isRunning || !this.links.read(hash)) return;
+    this.experiment?.open(hash);
+    if (hash === this.bar.link.hash || this.isRunning || !this.links.read(hash)) return;
     this.reset();
     this.open(hash);
   }
@@ -432,15 +370,6 @@ export class Lab {
     if ((memory > 2 && !slow) || this.controls.read().batch <= SMALL_BATCH) return;
     this.controls.write({ batch: SMALL_BATCH });
     this.view.say(`The batch size starts at ${SMALL_BATCH}, for a small device.`);
-    this.refresh();
+    this.bar.refresh();
   }
-}
-
-/**
- * A button that is disabled would drop the keyboard's focus: buttons only say that they are.
- * @param {HTMLElement} button
- * @param {boolean} yes
- */
-function able(button, yes) {
-  button.setAttribute("aria-disabled", String(!yes));
 }

@@ -2,14 +2,22 @@
 import "./base.css";
 import "./exercise.css";
 import "./lab.css";
+import "./experiment.css";
+import "./panels.css";
 import "./predict.css";
 import "./recorded.css";
 import "./sigmoid.css";
+import { loadScript } from "./assets.js";
 import { mount } from "./mount.js";
 
 const own = /** @type {HTMLScriptElement} */ (document.currentScript).src;
+const site = new URL(".", own).href;
 /** @type {Host} */
-const host = { model: null, site: new URL(".", own).href };
+const host = {
+  model: null,
+  site,
+  engine: async () => /** @type {Engine} */ (await loadScript(`${site}engine.js`, "bnEngine")),
+};
 
 for (const root of /** @type {NodeListOf<HTMLElement>} */ (
   document.querySelectorAll("[data-bn]:not([data-ready])")

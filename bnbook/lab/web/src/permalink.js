@@ -6,6 +6,8 @@ const AFFINES = { gb: "both", g: "gamma", b: "beta", "": "none" };
 /** @type {Record<string, Net["trained"]>} */
 const TRAINED = { n: "norm", nh: "norm+head", h: "head" };
 const MAX_STEP = 1e7;
+/** What links of old do not say, and what goes without saying. */
+const UNSAID = { momentum: 0, decay: 0, data: /** @type {DataName} */ ("digits") };
 
 /** @typedef {{ error: string }} Damage what in a link cannot be read */
 
@@ -69,6 +71,10 @@ export function createLinks(data) {
   function write(setting) {
     const { lr, batch, seed, epochs, every, nets, changes } = setting;
     const words = Object.entries({ lab: data.preset, lr, batch, seed, epochs, every });
+    for (const [name, usual] of Object.entries(UNSAID)) {
+      const value = setting[/** @type {keyof typeof UNSAID} */ (name)];
+      if (value !== usual) words.push([name, value]);
+    }
     nets.forEach((net, i) => {
       words.push(["ab"[i], netCode(net)]);
     });
@@ -93,6 +99,12 @@ export function createLinks(data) {
     if (!Number.isInteger(seed) || seed < 0 || seed > data.max_seed) return { error: "seed" };
     const every = words.get("every") ?? "";
     if (!(every in data.every)) return { error: "every" };
+    const momentum = Number(words.get("momentum") ?? UNSAID.momentum);
+    if (!data.momenta.includes(momentum)) return { error: "momentum" };
+    const decay = Number(words.get("decay") ?? UNSAID.decay);
+    if (!data.decays.includes(decay)) return { error: "decay" };
+    const images = words.get("data") ?? UNSAID.data;
+    if (!Object.hasOwn(data.data, images)) return { error: "data" };
     const nets = [];
     for (const name of "ab") {
       const code = words.get(name);
@@ -111,6 +123,9 @@ export function createLinks(data) {
       every: every === "epoch" ? every : Number(every),
       nets,
       changes,
+      momentum,
+      decay,
+      data: /** @type {DataName} */ (images),
     };
   }
 

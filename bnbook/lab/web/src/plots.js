@@ -10,16 +10,18 @@ const MARK_ROOM = 44; // px between the captions of two changes of the learning 
 /** @typedef {(value: number) => number} Place */
 /** @typedef {{ place: Place, ticks: [number, string][] }} Scale from values to shares of the height */
 /** @typedef {{ left: number, right: number, top: number, bottom: number }} Box */
-/** @typedef {{ label: string, look: Look, mean: (number | null)[], low?: (number | null)[], high?: (number | null)[] }} DrawnBand */
+/** @typedef {[number, number][]} Points [epoch, value]; NaN leaves a gap */
+/** @typedef {{ label: string, look: Look, mean?: Course, low?: Course, high?: Course, lines?: Points[] }} DrawnBand by epoch from 0; thin lines */
 /** @typedef {import("./run.js").Curve} Curve */
 /**
  * @typedef {object} Chart
  * @property {number} epochs
  * @property {Scale} scale
- * @property {number} guess the value of a blind guess
+ * @property {number} [guess] the value of a blind guess
  * @property {{ epoch: number, text: string }[]} marks
  * @property {DrawnBand[]} bands
  * @property {Curve[]} curves
+ * @property {boolean} [unlabelled] whether the labels of the curves stand elsewhere
  */
 
 /**
@@ -77,8 +79,8 @@ function linePath(points, x, y) {
 
 /**
  * The area between two limits, where both are known.
- * @param {(number | null)[]} low
- * @param {(number | null)[]} high
+ * @param {Course} low
+ * @param {Course} high
  * @param {Place} x
  * @param {Place} y
  */
@@ -116,6 +118,7 @@ function drawFrame(svg, box, chart, x, y) {
     draw(svg, "text", { ...middle, x: x(epoch), y: bottom + 17 }, String(epoch));
   }
   draw(svg, "text", { ...middle, x: (left + right) / 2, y: bottom + 33 }, "epoch");
+  if (chart.guess === undefined) return;
   const guess = y(chart.guess);
   draw(svg, "line", { class: "chance", x1: left, x2: right, y1: guess, y2: guess });
   const caption = { class: "mute", x: right - 2, y: guess - 5, "text-anchor": "end" };
@@ -146,13 +149,18 @@ function drawMarks(svg, box, marks, x) {
  * @param {Place} x
  * @param {Place} y
  */
-function drawBand(svg, { label, look, mean, low, high }, x, y) {
+function drawBand(svg, { label, look, mean, low, high, lines = [] }, x, y) {
   const group = draw(svg, "g", { "data-band": label, fill: "none", stroke: look.colour });
   if (low && high) {
     const area = { d: bandPath(low, high, x, y), fill: look.colour, "fill-opacity": 0.18 };
     draw(group, "path", { ...area, stroke: "none" });
   }
-  /** @type {[number, number][]} */
+  for (const line of lines) {
+    const thin = { d: linePath(line, x, y), "stroke-width": 1, "stroke-opacity": 0.45 };
+    draw(group, "path", { ...thin, class: "seed" });
+  }
+  if (!mean) return;
+  /** @type {Points} */
   const points = mean.map((value, epoch) => [epoch, value ?? Number.NaN]);
   draw(group, "path", { d: linePath(points, x, y), "stroke-width": 1.2, "stroke-opacity": 0.75 });
 }
@@ -206,6 +214,23 @@ function drawEnds(svg, ends, box) {
 }
 
 /**
+ * How much the labels need to the right of the frame, in px.
+ * @param {Element} svg
+ * @param {Curve[]} curves
+ */
+function labelRoom(svg, curves) {
+  const widths = curves
+    .filter(({ label }) => label.length > 2) // to measure takes time, and "1A" always has room
+    .map(({ label }) => {
+      const text = draw(svg, "text", { class: "label" }, label);
+      const width = text.getComputedTextLength();
+      text.remove();
+      return width + 20;
+    });
+  return Math.max(30, ...widths);
+}
+
+/**
  * @param {Element} svg
  * @param {Chart} chart
  * @param {[number, number]} size width and height, in px
@@ -213,7 +238,8 @@ function drawEnds(svg, ends, box) {
 export function drawChart(svg, chart, [width, height]) {
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const box = { left: 44, right: width - 30, top: 22, bottom: height - 38 };
+  const room = chart.unlabelled ? 12 : labelRoom(svg, chart.curves);
+  const box = { left: 44, right: width - room, top: 22, bottom: height - 38 };
   /** @type {Place} */
   const x = (epoch) => box.left + (epoch / chart.epochs) * (box.right - box.left);
   /** @type {Place} */
@@ -222,9 +248,6 @@ export function drawChart(svg, chart, [width, height]) {
   for (const band of chart.bands) drawBand(svg, band, x, y);
   drawMarks(svg, box, chart.marks, x);
   const ends = chart.curves.map((curve) => drawCurve(svg, curve, x, y));
-  drawEnds(
-    svg,
-    ends.filter((end) => end !== null),
-    box,
-  );
+  const known = ends.filter((end) => end !== null);
+  if (!chart.unlabelled) drawEnds(svg, known, box);
 }

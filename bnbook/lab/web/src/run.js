@@ -28,6 +28,8 @@ export class RunningNet {
     this.lastLoss = Number.NaN;
     this.failedAt = 0;
     this.hash = "";
+    /** @type {Mistake[]} */
+    this.mistakes = [];
     /** The last milestone that was announced. */
     this.told = "";
     this.sum = 0; // of the losses since the last evaluation
@@ -107,10 +109,14 @@ export class Run {
     changes.push({ step, lr });
   }
 
-  /** @param {string[]} hashes of the final weights */
-  finish(hashes) {
+  /**
+   * @param {string[]} hashes of the final weights
+   * @param {Mistake[][]} mistakes
+   */
+  finish(hashes, mistakes) {
     this.nets.forEach((one, i) => {
       one.hash = hashes[i];
+      one.mistakes = mistakes[i];
     });
     this.over = true;
   }
@@ -125,14 +131,15 @@ export class Run {
   /**
    * A curve for a chart, over epochs.
    * @param {RunningNet} one
-   * @param {"accuracy" | "loss"} which
+   * @param {"accuracy" | "running" | "loss"} which
    * @returns {Curve}
    */
   curveOf(one, which) {
+    const counted = which === "running" ? "correctRunning" : "correct";
     const steps =
-      which === "accuracy"
-        ? one.evaluations.map((each) => [each.step, each.correct / this.images])
-        : (one.losses?.points() ?? []);
+      which === "loss"
+        ? (one.losses?.points() ?? [])
+        : one.evaluations.map((each) => [each.step, each[counted] / this.images]);
     return {
       look: one.look,
       label: one.label,

@@ -124,6 +124,23 @@ export function fillTimes(holder, run) {
   fillTable(holder, ["Net", "one step", `until ${GOAL} %`], rows);
 }
 
+/**
+ * "1 in 40" of a layer's mean square tells images apart.
+ * @param {Element} holder
+ * @param {Run} run
+ * @param {string[]} layers
+ */
+export function fillContrast(holder, run, layers) {
+  const rows = run.nets.map(({ label, name, probe }) => {
+    const shares = probe?.imageShare ?? [];
+    const words = [...layers, "out"].map((_, i) => {
+      return shares[i] > 0 ? `1 in ${thousands(1 / shares[i])}` : "–";
+    });
+    return [`${label} · ${name}`, ...words];
+  });
+  fillTable(holder, ["Net", ...layers, "out"], rows);
+}
+
 /** @param {number} value */
 function ratio(value) {
   return Number.isFinite(value) ? value.toFixed(2) : "–";

@@ -1,10 +1,13 @@
 // Everything of a run that is seen: the words about it, the charts, the layers, the tables.
+import { copyText } from "./clipboard.js";
 import { find, h, swatch } from "./dom.js";
+import { fillMistakes } from "./mistakes.js";
 import { thousands } from "./numbers.js";
 import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./panels.js";
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
+import { pytorchScript } from "./pytorch.js";
 import { LETTERS } from "./run.js";
-import { fillCurves, fillLayers, fillTimes } from "./tables.js";
+import { fillContrast, fillCurves, fillLayers, fillTimes } from "./tables.js";
 import { build } from "./view_markup.js";
 
 const REDRAW_AFTER = 100; // ms
@@ -39,6 +42,21 @@ function cutAt(band, epochs) {
   return { ...band, mean: cut(mean), low: cut(low), high: cut(high), loss: cut(loss) };
 }
 
+/**
+ * Code to be copied: the button says when it has been.
+ * @param {Element} holder
+ * @param {string} text
+ */
+function fillCode(holder, text) {
+  if (holder.querySelector("code")?.textContent === text) return;
+  const copy = h("button", { type: "button" }, "Copy");
+  copy.addEventListener("click", async () => {
+    const copied = await copyText(text);
+    copy.textContent = copied ? "Copied" : "Select the code and copy it";
+  });
+  holder.replaceChildren(copy, h("pre", {}, h("code", {}, text)));
+}
+
 /** @param {(number | null)[]} values */
 function finite(values) {
   return values.filter((value) => value !== null && Number.isFinite(value)).map(Number);
@@ -65,8 +83,9 @@ export class View {
   }
 
   watch() {
-    const { current, layers, charts } = this.parts;
-    for (const one of [current, layers]) one.addEventListener("toggle", () => this.draw());
+    const { current, layers, mistakes, script, charts } = this.parts;
+    for (const one of [current, layers, mistakes, script])
+      one.addEventListener("toggle", () => this.draw());
     addEventListener("beforeprint", this.fillForPaper);
     this.resizing = new ResizeObserver(() => {
       this.sizes.clear();
@@ -112,6 +131,7 @@ export class View {
     this.drawCharts(recorded, story);
     if (run) this.drawProgress(run);
     if (this.parts.current.open) this.fillCurves(recorded);
+    if (this.parts.script.open) this.fillScript();
   }
 
   /** @returns {ShownBand[]} */
@@ -130,6 +150,15 @@ export class View {
   drawLayers() {
     this.drawStrips();
     if (this.parts.layers.open) this.fillLayers();
+    if (this.parts.mistakes.open) fillMistakes(find(this.parts.mistakes, ".scroll"), this.lab.run);
+  }
+
+  fillScript() {
+    const { run, controls, bar } = this.lab;
+    const setting = run?.setting ?? controls.read();
+    const names = setting.nets.map((net) => controls.name(net));
+    const text = pytorchScript(setting, names, bar.link.href);
+    fillCode(find(this.parts.script, ".scroll"), text);
   }
 
   fillLayers() {
@@ -161,7 +190,7 @@ export class View {
     const marks = (own?.setting.changes ?? []).map(({ step, lr }) => {
       return { epoch: step / (own?.perEpoch ?? 1), text: `lr ${lr}` };
     });
-    const accuracies = curves("accuracy");
+    const accuracies = [...curves("accuracy"), ...this.runningCurves(own)];
     const scale = this.accuracyScale(accuracies, bands);
     const first = { epochs, marks, guess: GUESSING.accuracy, scale, bands, curves: accuracies };
     drawChart(accuracy, first, this.sizeOf(accuracy));
@@ -176,6 +205,17 @@ export class View {
       this.sizeOf(loss),
     );
     accuracy.setAttribute("aria-label", `Validation accuracy by epoch. ${story}`);
+  }
+
+  /**
+   * The same nets with running statistics, where the chapter is about them.
+   * @param {Run | null} run
+   */
+  runningCurves(run) {
+    if (!run || this.data.watch !== "running statistics") return [];
+    return run.nets.map((one) => {
+      return { ...run.curveOf(one, "running"), label: `${one.label}, running`, thin: true };
+    });
   }
 
   /**
@@ -294,6 +334,7 @@ export class View {
       drawRatios(watched, [...layers, "out"], probed, this.sizeOf(watched)[0]);
     }
     if (strips.stale && watch === "time") fillTimes(watched, run);
+    if (strips.stale && watch === "contrast") fillContrast(watched, run, layers);
     strips.stale = false;
   }
 

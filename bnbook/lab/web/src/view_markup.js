@@ -7,6 +7,24 @@ const ABOUT =
   "in the error.";
 
 /**
+ * Panels that are tables: caption, label, and what is in them.
+ * @type {Record<string, string[]>}
+ */
+const TABLES = {
+  time: [
+    "How long does training take?",
+    "Time of training",
+    "Training alone, on this machine and now; evaluations are left out.",
+  ],
+  contrast: [
+    "How different do two images still look?",
+    "Share that tells images apart, by layer",
+    "Of the mean square after each activation, the share that tells images apart. At 1 in 1,000, " +
+      "two images look almost the same to the next layer.",
+  ],
+};
+
+/**
  * @param {string} label
  * @returns {HTMLElement}
  */
@@ -57,11 +75,17 @@ function watched(watch) {
     const caption = h("figcaption", {}, "Gamma and beta");
     return { figure: h("figure", { class: "watch" }, caption, strip, soft(words)), holder: strip };
   }
-  if (watch === "time") {
-    const table = scrolling("Time of training");
-    const words = "Training alone, on this machine and now; evaluations are left out.";
-    const caption = h("figcaption", {}, "How long does training take?");
-    return { figure: h("figure", { class: "watch" }, caption, table, soft(words)), holder: table };
+  const [caption, label, words] = TABLES[watch] ?? [];
+  if (caption) {
+    const table = scrolling(label);
+    const figure = h(
+      "figure",
+      { class: "watch" },
+      h("figcaption", {}, caption),
+      table,
+      soft(words),
+    );
+    return { figure, holder: table };
   }
   return { figure: "", holder: h("div") };
 }
@@ -100,6 +124,8 @@ export function build(data, kept) {
   const strips = h("div", { class: "strips", hidden: true }, inside, watch.figure);
   const current = folded("current", "These curves as a table");
   const layers = folded("layers", "The layers as a table");
+  const mistakes = folded("mistakes", "Images that the nets get wrong");
+  const script = folded("script", "This run as PyTorch code");
   const announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
   return {
     nodes: [
@@ -111,10 +137,13 @@ export function build(data, kept) {
       strips,
       current,
       layers,
+      mistakes,
+      script,
       announcer,
       h("p", { class: "about" }, ABOUT),
     ],
     ...{ status, progress, story, charts, note, nearest, strips, distributions, current, layers },
+    ...{ mistakes, script },
     ...{ announcer, accuracy: accuracy.svg, loss: loss.svg, watched: watch.holder },
     noteText: find(note, "span"),
   };

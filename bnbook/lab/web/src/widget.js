@@ -1,4 +1,5 @@
 // In Jupyter: anywidget hands over a model and an element, for each view of an output.
+import * as engine from "./engine.js";
 import { mount } from "./mount.js";
 
 /** @param {{ model: Model, el: HTMLElement }} context */
@@ -7,7 +8,11 @@ function render({ model, el }) {
   el.append(root);
   // JupyterLab would take the keys that move a slider or tick a box for its own.
   root.addEventListener("keydown", (event) => event.stopPropagation());
-  return mount(root, model.get("kind"), model.get("data"), { model, site: null });
+  return mount(root, model.get("kind"), model.get("data"), {
+    model,
+    site: null,
+    engine: async () => engine,
+  });
 }
 
 export default { render };

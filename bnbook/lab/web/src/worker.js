@@ -1,12 +1,14 @@
 // Trains one or two nets in lock step, on the same batches, apart from the page.
 import { createEngine } from "../../engine/engine.js";
+import { isEvaluated } from "./schedule.js";
 
 const SLICE = 25; // ms of training between two looks at the messages
 const REPORT_AFTER = 100; // ms between two reports without an evaluation
+const MOST_MISTAKES = 20; // that are shown of each net
 
 /** @typedef {ReturnType<Awaited<ReturnType<typeof createEngine>>["createNet"]>} EngineNet */
 /** @typedef {{ net: EngineNet, alive: boolean, losses: number[], seconds: number }} Training seconds of training alone */
-/** @typedef {{ wasm: string, digits: string, trainCount: number, setting: Setting }} Start */
+/** @typedef {{ wasm: string, images: string, trainCount: number, setting: Setting }} Start */
 
 /** The page that made this worker. */
 const page = /** @type {{ postMessage(message: Message): void }} */ (/** @type {unknown} */ (self));
@@ -41,7 +43,7 @@ function bytesOf(text) {
 }
 
 /**
- * Undo "lab/digits.py": labels first, then two pixels a byte, one above the other.
+ * Undo "lab/images.py": labels first, then two pixels a byte, one above the other.
  * @param {string} text
  */
 async function unpack(text) {
@@ -62,14 +64,15 @@ async function unpack(text) {
 }
 
 /** @param {Start} start */
-async function begin({ wasm, digits, trainCount, setting }) {
+async function begin({ wasm, images, trainCount, setting }) {
   const engine = await createEngine(bytesOf(wasm));
-  const { pixels, labels } = await unpack(digits);
+  const { pixels, labels } = await unpack(images);
   engine.setData(pixels, labels, trainCount);
+  const { batch: batchSize, momentum, decay, seed } = setting;
   const nets = setting.nets.map((net) =>
-    engine.createNet({ ...net, learned: learnedIn(net), batchSize: setting.batch }, setting.seed),
+    engine.createNet({ ...net, learned: learnedIn(net), batchSize, momentum, decay }, seed),
   );
-  run = new LockStep(nets, setting);
+  run = new LockStep(nets, setting, (index) => engine.image(index));
   const { perEpoch, total } = run;
   page.postMessage({ type: "ready", perEpoch, total, images: labels.length - trainCount });
   run.evaluate();
@@ -96,7 +99,8 @@ function work() {
   }
   const due = performance.now() - run.reported > REPORT_AFTER;
   if (paused || run.isOver || run.evaluations.length || due) run.report();
-  if (run.isOver) page.postMessage({ type: "done", hashes: run.hashes() });
+  if (run.isOver)
+    page.postMessage({ type: "done", hashes: run.hashes(), mistakes: run.mistakes() });
   else if (!paused) queue();
 }
 
@@ -105,8 +109,10 @@ class LockStep {
   /**
    * @param {EngineNet[]} nets
    * @param {Setting} setting
+   * @param {(index: number) => Uint8Array} image the pixels of a validation image
    */
-  constructor(nets, { lr, changes, batch, epochs, every }) {
+  constructor(nets, { lr, changes, batch, epochs, every }, image) {
+    this.image = image;
     /** @type {Training[]} */
     this.nets = nets.map((net) => ({ net, alive: true, losses: [], seconds: 0 }));
     this.lr = lr;
@@ -115,7 +121,7 @@ class LockStep {
     this.step = 0;
     this.perEpoch = nets[0].stepsPerEpoch;
     this.total = epochs * this.perEpoch;
-    this.every = every === "epoch" ? this.perEpoch : every;
+    this.every = every;
     this.images = 0; // that were trained on, by all nets
     /** @type {Change[]} */
     this.changes = []; // of the learning rate, since the last report
@@ -130,6 +136,14 @@ class LockStep {
 
   hashes() {
     return this.nets.map((one) => one.net.hash());
+  }
+
+  mistakes() {
+    return this.nets.map(({ net }) =>
+      net
+        .mistakes(MOST_MISTAKES)
+        .map(({ index, ...one }) => ({ ...one, pixels: this.image(index) })),
+    );
   }
 
   /**
@@ -166,7 +180,7 @@ class LockStep {
       if (!Number.isFinite(loss)) one.alive = false;
       this.images += this.batch;
     }
-    if (this.step % this.every === 0 || this.isOver) this.evaluate();
+    if (isEvaluated(this.step, this) || this.isOver) this.evaluate();
   }
 
   evaluate() {

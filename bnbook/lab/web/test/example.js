@@ -16,6 +16,7 @@ export const SETTINGS = {
   max_seed: 429495,
   layers: ["conv1", "conv2", "fc1", "fc2"],
   words: {
+    data: { digits: "Digits (MNIST)", clothes: "Clothes (Fashion-MNIST)" },
     norms: { batch: "Batch norm", mean: "Mean only", variance: "Variance only", none: "None" },
     phrases: {
       batch: "batch norm",
@@ -29,11 +30,17 @@ export const SETTINGS = {
     activation: { sigmoid: "Sigmoid", relu: "ReLU" },
     trained: { all: "Everything", norm: "Gamma and beta" },
   },
-  checksum: 0,
+  momenta: [0, 0.9],
+  decays: [0, 0.00001, 0.0005],
+  data: {
+    digits: { address: "data/digits.js", variable: "bnDigits", checksum: 0 },
+    clothes: { address: "data/fashion.js", variable: "bnClothes", checksum: 0 },
+  },
   train_count: 4000,
   range: 8,
   looks: [],
   kept_colours: [],
+  trial: null,
   accuracy_ticks: [],
   loss_ticks: [],
   top: 0.992,

@@ -6,6 +6,12 @@ import { net, SETTINGS } from "./example.js";
 const links = createLinks(SETTINGS);
 const LINK = "#lab=lite&lr=1&batch=128&seed=0&epochs=10&every=epoch&a=bbbb-gb-cl-s&b=nnnn-gb-cl-s";
 
+/** @type {Setting} */
+const SETTING = {
+  ...{ lr: 0.16, batch: 64, seed: 12, epochs: 20, every: "epoch", nets: [net()], changes: [] },
+  ...{ momentum: 0, decay: 0, data: "digits" },
+};
+
 /** @returns {Net[]} every net that the menus can make, with norms in turn */
 function nets() {
   const kinds = /** @type {NormName[]} */ (["none", "batch", "mean", "variance"]);
@@ -28,11 +34,25 @@ test("a link keeps every net and every change", () => {
   for (const one of nets()) {
     for (const every of /** @type {const} */ (["epoch", 5])) {
       for (const some of [[one], [one, net()]]) {
-        const setting = { lr: 0.16, batch: 64, seed: 12, epochs: 20, every, nets: some, changes };
+        const setting = { ...SETTING, every, nets: some, changes };
         assert.deepEqual(links.read(links.write(setting)), setting);
       }
     }
   }
+});
+
+test("a link keeps momentum, weight decay and the data, and says only what is not as usual", () => {
+  /** @type {Setting} */
+  const setting = { ...SETTING, momentum: 0.9, decay: 0.00001, data: "clothes" };
+  const link = links.write(setting);
+  assert.deepEqual(links.read(link), setting);
+  for (const word of ["&momentum=0.9", "&decay=0.00001", "&data=clothes"]) {
+    assert.ok(link.includes(word));
+    const less = links.read(link.replace(word, ""));
+    assert.ok(less && !("error" in less));
+    assert.equal(links.write(less), link.replace(word, ""));
+  }
+  assert.doesNotMatch(links.write(SETTING), /momentum|decay|data/);
 });
 
 test("a link of another lab, or none, is not this lab's", () => {
@@ -61,6 +81,9 @@ test("a damaged link names the part that cannot be read", () => {
     ["seed=0", "seed=-1", "seed"],
     ["seed=0", "seed=", "seed"],
     ["every=epoch", "every=6", "every"],
+    ["a=", "momentum=1&a=", "momentum"],
+    ["a=", "decay=0.3&a=", "decay"],
+    ["a=", "data=toString&a=", "data"],
     ["a=bbbb-gb-cl-s", "a=bbbb-gb-cl-s-hn", "a"],
     ["b=nnnn-gb-cl-s", "b=nnn-gb-cl-s", "b"],
     ["b=nnnn", "at=5:1,5:8&b=nnnn", "at"],
