@@ -22,7 +22,7 @@ def settings(preset: Preset) -> dict[str, Any]:
         "preset": preset.name,
         "title": preset.title,
         "ask": preset.ask,
-        "start": {"lr": preset.lr, "batch": preset.batch_size, "epochs": preset.epochs},
+        "start": _start(preset),
         "nets": [{"label": net.label, "code": net_code(net.run)} for net in preset.nets],
         "controls": preset.controls,
         "watch": preset.watch,
@@ -42,6 +42,7 @@ def settings(preset: Preset) -> dict[str, Any]:
             "biases": {_biases(*where): text for where, text in presets.BIASES.items()},
             "activation": presets.ACTIVATIONS,
             "trained": presets.TRAINED,
+            "data": presets.DATA,
         },
         "data": {name: asdict(file) for name, file in images.FILES.items()},
         "train_count": data.EXCERPT_SIZES[0],
@@ -52,6 +53,19 @@ def settings(preset: Preset) -> dict[str, Any]:
         "loss_ticks": LOSS_TICKS,
         "top": TOP_ACCURACY,
         "perfect": PERFECT,
+    }
+
+
+def _start(preset: Preset) -> dict[str, Any]:
+    """Say what the lab begins with; what both nets share is the first one's."""
+    run = preset.nets[0].run
+    return {
+        "lr": preset.lr,
+        "batch": preset.batch_size,
+        "epochs": preset.epochs,
+        "momentum": run.momentum,
+        "decay": run.weight_decay,
+        "data": run.dataset,
     }
 
 

@@ -23,7 +23,6 @@ from bnbook.run import Run
 
 TRAIN_SIZES = (data.EXCERPT_SIZES[0], 10_000, 50_000)
 #: The data set that the lab has unless a link says otherwise.
-PAGE = "digits"
 #: What the front end calls the fields of a net's run that it has controls for.
 NET_FIELDS = {
     "norms": "norms",
@@ -88,9 +87,11 @@ class TrainingLab(Widget):
             "train_size": tuple(sorted({*TRAIN_SIZES, train_size})),
             "trainer": (*(["browser"] if plain else []), *devices()),
         }
+        described = settings(preset) | self._settings()
+        start = described["start"]
         super().__init__(
             "lab",
-            settings(preset) | self._settings(),
+            described,
             last_state(preset),
             lr=preset.lr,
             batch_size=preset.batch_size,
@@ -99,7 +100,11 @@ class TrainingLab(Widget):
             epochs=epochs,
             train_size=train_size,
             trainer=device,
-            setting={"nets": [_described(net.run) for net in preset.nets], "every": "epoch"},
+            setting={
+                "nets": [_described(net.run) for net in preset.nets],
+                "every": "epoch",
+                **{name: start[name] for name in ("momentum", "decay", "data")},
+            },
         )
         self.on_msg(self._hear)
         self._succeed()
@@ -203,14 +208,11 @@ class TrainingLab(Widget):
         setting = setting or self._setting()
         shared = {name: setting[name] for name in ("lr", "epochs", "seed")}
         shared |= {"batch_size": setting["batch"], "train_size": self.train_size}
-        # No control has these: where a link does not set them, the preset does.
-        given = {"momentum": setting.get("momentum"), "weight_decay": setting.get("decay")}
-        shared |= {name: value for name, value in given.items() if value}
+        shared |= {"momentum": setting["momentum"], "weight_decay": setting["decay"]}
+        shared["dataset"] = _dataset(setting["data"], self.train_size)
         runs = []
         for net, described in zip(self.preset.nets, setting["nets"], strict=False):
             fields = {field: described[name] for name, field in NET_FIELDS.items()}
-            dataset = net.run.dataset if setting.get("data", PAGE) == PAGE else setting["data"]
-            fields["dataset"] = _dataset(dataset, self.train_size)
             runs.append(replace(net.run, eval_epochs=(), **shared, **fields))
         return runs
 
@@ -226,8 +228,8 @@ class TrainingLab(Widget):
             "batch": self.batch_size,
             "seed": self.seed,
             "epochs": self.epochs,
-            "every": self.setting["every"],
             "changes": [],
+            **{name: self.setting[name] for name in ("every", "momentum", "decay", "data")},
         }
 
     # Messages
@@ -239,7 +241,7 @@ class TrainingLab(Widget):
     def _hear(self, _widget: object, message: Message, _buffers: object) -> None:
         """Do what the front end asks for."""
         act = {
-            "digits": lambda: self._hand_over(message.get("name", "digits")),
+            "images": lambda: self._hand_over(message["name"]),
             "attach": self._replay,
             "start": lambda: self.train(message["setting"]),
             "pause": lambda: self._pause(message["on"]),

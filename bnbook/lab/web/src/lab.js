@@ -4,7 +4,9 @@ import { RecordedBands } from "./bands.js";
 import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
 import { h } from "./dom.js";
+import { InJupyter } from "./jupyter.js";
 import { Kept } from "./kept.js";
+import { askForImages } from "./kernel.js";
 import { whyStuck } from "./names.js";
 import { createLinks } from "./permalink.js";
 import { LETTERS, Run } from "./run.js";
@@ -47,13 +49,18 @@ export class Lab {
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
     /** @param {DataName} name */
-    const images = (name) => loadImages(host.site ?? "", data.data[name]);
-    this.trainer = new WorkerTrainer(host.engine, images, data.train_count, (message) =>
-      this.hear(message),
-    );
+    const images = (name) =>
+      host.model ? askForImages(host.model, name) : loadImages(host.site ?? "", data.data[name]);
+    this.worker = new WorkerTrainer(host.engine, images, data.train_count, (message) => {
+      if (this.run) this.jupyter?.traits.relay(message, this.run.setting);
+      this.hear(message);
+    });
+    /** @type {Trainer} */
+    this.trainer = this.worker;
     this.view = new View(this);
     this.bar = new Bar(this);
     this.build();
+    this.jupyter = host.model ? new InJupyter(this, host.model) : null;
     this.followLink = this.followLink.bind(this);
     this.begin();
   }
@@ -71,7 +78,9 @@ export class Lab {
   }
 
   begin() {
-    if (canTrain()) {
+    if (this.jupyter) {
+      this.enter("idle");
+    } else if (canTrain()) {
       this.enter("idle");
       if (!this.open(location.hash)) this.beginSmallOnWeakDevices();
       addEventListener("hashchange", this.followLink);
@@ -95,7 +104,8 @@ export class Lab {
 
   unmount() {
     clearTimeout(this.resting);
-    this.trainer.stop();
+    this.worker.stop();
+    this.jupyter?.leave();
     this.view.unmount();
     removeEventListener("hashchange", this.followLink);
   }
@@ -111,18 +121,40 @@ export class Lab {
     this.state = state;
     this.root.dataset.state = state;
     this.bar.refresh();
+    this.jupyter?.tell();
   }
 
   train() {
     const setting = this.controls.read();
-    const names = setting.nets.map((net) => this.controls.name(net));
-    this.run = new Run(setting, names, this.data.looks);
-    this.enter("loading");
+    this.trainer.stop();
+    this.take(setting, this.jupyter?.trainer ?? this.worker);
     this.trainer.start({ ...setting, changes: this.scheduled });
     this.scheduled = [];
     this.bar.refresh();
-    this.view.draw();
     this.view.announce("Training starts.");
+  }
+
+  /**
+   * Show a run that has been started elsewhere.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  adopt(setting, trainer) {
+    this.controls.write(setting);
+    this.take(setting, trainer);
+  }
+
+  /**
+   * Take a run in the place of what is on show.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  take(setting, trainer) {
+    const names = setting.nets.map((net) => this.controls.name(net));
+    this.run = new Run(setting, names, this.data.looks);
+    this.trainer = trainer;
+    this.enter("loading");
+    this.view.draw();
   }
 
   pressTrain() {
@@ -149,8 +181,12 @@ export class Lab {
   }
 
   reset() {
-    clearTimeout(this.resting);
     this.trainer.stop();
+    this.clear();
+  }
+
+  clear() {
+    clearTimeout(this.resting);
     this.run = null;
     this.view.parts.progress.value = 0;
     this.view.say("");
@@ -169,7 +205,7 @@ export class Lab {
     else if (message.type === "progress") this.advance(this.run, message);
     else if (message.type === "done") this.finish(this.run, message.hashes, message.mistakes);
     else if (message.type === "error") this.fail(message.text);
-    else {
+    else if (message.type === "hidden" || message.type === "shown") {
       this.enter(message.type === "hidden" ? "hidden" : "training");
       this.view.draw();
     }
@@ -237,6 +273,7 @@ export class Lab {
         this.trainer.setRate(this.controls.read().lr);
       }, REST);
     }
+    this.jupyter?.traits.push();
     this.view.draw();
     this.bar.refresh();
     const obstacle = this.obstacle();
