@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import findings, lab, store
+from bnbook import findings, lab, store, training
 from bnbook.errors import BookError
 from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
@@ -20,7 +20,7 @@ from bnbook.findings.sentences import Sentence
 from bnbook.lab import exercises
 from bnbook.lab.element import Html, Widget
 from bnbook.lab.exercises import Exercise
-from bnbook.lab.presets import Preset
+from bnbook.lab.presets import Preset, Recorded
 
 EXERCISES: Final = "The exercises"
 UNDER_THE_HOOD: Final = "Under the hood"
@@ -203,7 +203,20 @@ class Chapter:
         """Display its lab; see `lab.lab`."""
         if self.preset is None:
             raise BookError(f"{self.name} has no lab: give it a preset")
-        lab.lab(frame, preset=self.preset, **options)
+        lab.lab(frame, preset=self.preset, book=self._recorded(), **options)
+
+    def _recorded(self) -> Recorded | None:
+        """Say what its own runs show of the claim that its lab tests; None where it tests none."""
+        if self.preset is None or self.preset.trial is None:
+            return None
+        run = next(iter(self.experiments[0].arms.values()))
+        return Recorded(
+            decision=self.facts.decision,
+            evidence=str(self.say(self.preset.trial.evidence)),
+            seeds=self.facts.seeds,
+            images=run.train_size,
+            steps=training.last_step(run),
+        )
 
 
 def _all() -> Any:

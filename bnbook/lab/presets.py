@@ -113,6 +113,44 @@ def _check_control(name: str, value: object, known: Collection[object]) -> None:
 
 
 @dataclass(frozen=True)
+class Trial:
+    """The chapter's claim, which a reader tests by repeating the experiment in the lab.
+
+    `contrasts` names nets by their labels: the first should end "above" or "below" the second, or
+    the "same", in all contrasts; for "limits" it should train up to `FACTOR` times the rate. `nets`
+    are the chapter's, if those are not the lab's own two, each with its own learning rate or None
+    for the lab's; `lrs` are several rates to train at. `evidence` is the chapter's sentence that
+    says what the book's own runs show.
+    """
+
+    claim: str
+    direction: str  # of DIRECTIONS
+    contrasts: tuple[tuple[str, str], ...]
+    nets: tuple[tuple[Net, float | None], ...] = ()
+    lrs: tuple[float, ...] = ()  # of LRS, if any
+    seeds: int = 5
+    note: str = ""
+    evidence: str = "evidence"
+
+
+#: What the contrasts of a `Trial` may say.
+DIRECTIONS = ("above", "below", "same", "limits")
+#: "Higher" learning rates are so many times as high.
+FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the book's own runs say about the claim of a `Trial`; `evidence` is Markdown."""
+
+    decision: str
+    evidence: str
+    seeds: int
+    images: int
+    steps: int
+
+
+@dataclass(frozen=True)
 class Preset:
     """Where a chapter's lab begins; `name` is that of the chapter's experiment."""
 
@@ -125,6 +163,7 @@ class Preset:
     ask: str  # what to try
     batch_size: int = 128  # of BATCH_SIZES
     epochs: int = 10  # of EPOCHS
+    trial: Trial | None = None
 
     def __post_init__(self) -> None:
         """Refuse nets that differ in what the lab has one control for."""
@@ -154,4 +193,13 @@ WITH_OR_WITHOUT = Preset(
     lr=1.0,
     ask="Move the learning rate up and down while the nets train. "
     "Between which rates does each of them learn?",
+    trial=Trial(
+        claim="Batch norm tolerates learning rates at least twice as high.",
+        direction="limits",
+        contrasts=(("Batch norm", "No norm"),),
+        lrs=(0.1, 0.5, 2.0, 8.0, 30.0),
+        seeds=3,
+        note="The plain net of sigmoids needs more steps than this lab takes. Give both nets ReLU "
+        "above, and it trains, at small rates.",
+    ),
 )

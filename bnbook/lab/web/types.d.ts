@@ -156,6 +156,7 @@ interface LabSettings {
   range: number;
   looks: Look[];
   kept_colours: string[];
+  trial: Trial | null;
   accuracy_ticks: number[];
   loss_ticks: number[];
   top: number;
@@ -172,6 +173,34 @@ interface LabSettings {
 interface Place {
   trainer: string;
   trainSize: number;
+}
+
+/** The chapter's claim, for a reader to test: bnbook/lab/presets.py. */
+interface Trial {
+  claim: string;
+  /** Where a contrast's first net should end beside its second; "limits": at which rates it trains. */
+  direction: "above" | "below" | "same" | "limits";
+  /** Places of nets; all of them have to say so. */
+  contrasts: [number, number][];
+  /** The chapter's nets, with rates of their own or null for the lab's; none: the lab's own two. */
+  nets: { label: string; code: string; lr: number | null }[];
+  /** Several rates to train at, for a question about limits. */
+  lrs: number[];
+  seeds: number;
+  margin: number;
+  /** By how much a limit has to be higher. */
+  factor: number;
+  /** The accuracy from which on a run counts as trained, by data set. */
+  enough: Record<string, number>;
+  note: string;
+  /** What the book's own runs say. */
+  book: {
+    decision: string;
+    evidence_html: string;
+    seeds: number;
+    images: number;
+    steps: number;
+  } | null;
 }
 
 /** What can be chosen, with its words. */
@@ -260,6 +289,28 @@ interface Trainer {
   setRate(lr: number): void;
   stop(): void;
 }
+
+/** One look at a run of the reader's experiment, and the whole run when it has ended. */
+interface Row {
+  step: number;
+  correct: number;
+  loss: number;
+  /** Mean of the losses since the row before; NaN in the first. */
+  trainLoss: number;
+}
+interface Ended {
+  rows: Row[];
+  images: number;
+  alive: boolean;
+  hash: string;
+}
+
+/** What a pool says: `done` in progress is the share of all its jobs' steps. */
+type PoolMessage =
+  | { type: "progress"; done: number }
+  | { type: "result"; index: number; ended: Ended }
+  | { type: "error"; text: string }
+  | { type: "done" | "hidden" | "shown" };
 
 /** How a series is drawn. */
 interface Look {

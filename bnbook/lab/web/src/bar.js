@@ -76,6 +76,7 @@ export class Bar {
     this.refreshLink();
     this.refreshPending();
     this.refreshNote();
+    this.lab.experiment?.refresh();
     this.holdFocus(focused);
   }
 

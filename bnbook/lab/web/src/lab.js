@@ -4,6 +4,7 @@ import { RecordedBands } from "./bands.js";
 import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
 import { h } from "./dom.js";
+import { Experiment } from "./experiment.js";
 import { InJupyter } from "./jupyter.js";
 import { Kept } from "./kept.js";
 import { askForImages } from "./kernel.js";
@@ -48,16 +49,14 @@ export class Lab {
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
-    /** @param {DataName} name */
-    const images = (name) =>
-      host.model ? askForImages(host.model, name) : loadImages(host.site ?? "", data.data[name]);
-    this.worker = new WorkerTrainer(host.engine, images, data.train_count, (message) => {
+    this.worker = this.createTrainer((message) => {
       if (this.run) this.jupyter?.traits.relay(message, this.run.setting);
       this.hear(message);
     });
     /** @type {Trainer} */
     this.trainer = this.worker;
     this.view = new View(this);
+    this.experiment = this.createExperiment();
     this.bar = new Bar(this);
     this.build();
     this.jupyter = host.model ? new InJupyter(this, host.model) : null;
@@ -75,6 +74,25 @@ export class Lab {
       h("p", {}, this.data.ask),
     );
     this.root.append(intro, this.controls.root, ...this.view.parts.nodes);
+    if (this.experiment) this.view.parts.announcer.before(this.experiment.root);
+  }
+
+  /** @param {(message: Message) => void} listen */
+  createTrainer(listen) {
+    const { host, data } = this;
+    /** @param {DataName} name */
+    const images = (name) =>
+      host.model ? askForImages(host.model, name) : loadImages(host.site ?? "", data.data[name]);
+    return new WorkerTrainer(host.engine, images, data.train_count, listen);
+  }
+
+  /** Where the page itself trains, the reader can repeat the chapter's experiment. */
+  createExperiment() {
+    const { data, host, links } = this;
+    if (!data.trial || !host.site || !canTrain()) return null;
+    const setting = () => this.controls.read();
+    const trainer = this.createTrainer.bind(this);
+    return new Experiment({ data, links, setting, trainer }, data.trial);
   }
 
   begin() {
@@ -82,7 +100,8 @@ export class Lab {
       this.enter("idle");
     } else if (canTrain()) {
       this.enter("idle");
-      if (!this.open(location.hash)) this.beginSmallOnWeakDevices();
+      const linked = this.open(location.hash) || this.experiment?.open(location.hash);
+      if (!linked) this.beginSmallOnWeakDevices();
       addEventListener("hashchange", this.followLink);
     } else {
       this.enter("unable");
@@ -106,6 +125,7 @@ export class Lab {
     clearTimeout(this.resting);
     this.worker.stop();
     this.jupyter?.leave();
+    this.experiment?.unmount();
     this.view.unmount();
     removeEventListener("hashchange", this.followLink);
   }
@@ -338,6 +358,7 @@ export class Lab {
 
   followLink() {
     const { hash } = location;
+    this.experiment?.open(hash);
     if (hash === this.bar.link.hash || this.isRunning || !this.links.read(hash)) return;
     this.reset();
     this.open(hash);

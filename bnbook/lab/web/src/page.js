@@ -2,6 +2,7 @@
 import "./base.css";
 import "./exercise.css";
 import "./lab.css";
+import "./experiment.css";
 import "./panels.css";
 import "./predict.css";
 import "./recorded.css";

@@ -40,6 +40,7 @@ export const SETTINGS = {
   range: 8,
   looks: [],
   kept_colours: [],
+  trial: null,
   accuracy_ticks: [],
   loss_ticks: [],
   top: 0.992,

@@ -8,12 +8,12 @@ const net = (norm) => ({
   ...{ norms: [norm, norm, norm, norm], affine: "both", convBias: true, linearBias: true },
   ...{ activation: "sigmoid", trained: "all" },
 });
-const UNLINKED = { every: "epoch", momentum: 0, decay: 0, data: "digits" };
 const NORMS = [net("batch").norms, net("none").norms];
+const UNSAID = { momentum: 0, decay: 0, data: "digits" };
 const TRAITS = {
   ...{ lr: 1, batch_size: 64, seed: 3, epochs: 10, norms: NORMS, running: false },
   ...{ trainer: "cpu", train_size: 4000 },
-  setting: { nets: [net("batch"), net("none")], ...UNLINKED },
+  setting: { nets: [net("batch"), net("none")], every: "epoch", ...UNSAID },
 };
 
 /** A lab's controls, which say what was written, and when. */
@@ -78,7 +78,7 @@ test("what the reader sets reaches the traits at once, and does not come back", 
   lab.values.nets = [net("batch"), net("variance")];
   link.push();
   const norms = [NORMS[0], net("variance").norms];
-  const setting = { nets: [net("batch"), net("variance")], ...UNLINKED };
+  const setting = { nets: [net("batch"), net("variance")], every: "epoch", ...UNSAID };
   assert.deepEqual(model.saved, [{ lr: 0.5, norms, setting }]);
   assert.deepEqual(lab.written, []);
   link.push();
