@@ -170,9 +170,14 @@ interface Evaluation {
   probe: Probe;
 }
 
-/** What trainers say; `hidden` and `shown` speak of the browser's tab. */
+/**
+ * What trainers say; `hidden` and `shown` speak of the browser's tab. The kernel's says with
+ * `ready` what it trains, which another view or Python may have started, `paused` likewise.
+ */
 type Message =
-  | { type: "ready"; perEpoch: number; total: number; images: number }
+  | { type: "ready"; perEpoch: number; total: number; images: number; setting?: Setting }
+  | { type: "paused"; on: boolean }
+  | { type: "stopped" }
   | Progress
   | { type: "done"; hashes: string[]; mistakes: Mistake[][] }
   | { type: "error"; text: string }

@@ -72,7 +72,7 @@ async function begin({ wasm, images, trainCount, setting }) {
   const nets = setting.nets.map((net) =>
     engine.createNet({ ...net, learned: learnedIn(net), batchSize, momentum, decay }, seed),
   );
-  run = new LockStep(nets, setting, engine.image);
+  run = new LockStep(nets, setting, (index) => engine.image(index));
   const { perEpoch, total } = run;
   page.postMessage({ type: "ready", perEpoch, total, images: labels.length - trainCount });
   run.evaluate();
