@@ -11,14 +11,16 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import findings, lab, store
+from bnbook import findings, lab, store, training
 from bnbook.errors import BookError
 from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
 from bnbook.findings.claims import Claim
 from bnbook.findings.sentences import Sentence
+from bnbook.lab import exercises
 from bnbook.lab.element import Html, Widget
-from bnbook.lab.presets import Preset
+from bnbook.lab.exercises import Exercise
+from bnbook.lab.presets import Preset, Recorded
 
 EXERCISES: Final = "The exercises"
 UNDER_THE_HOOD: Final = "Under the hood"
@@ -156,6 +158,27 @@ class Chapter:
             )
         )
 
+    # What it asks
+
+    @cached_property
+    def exercises(self) -> dict[str, Exercise]:
+        """Its exercises by id, in their order."""
+        found = importlib.import_module(f"{self.package}.exercises").EXERCISES
+        return {one.id: one for one in found}
+
+    def _exercise(self, name: str) -> Exercise:
+        if name not in self.exercises:
+            raise BookError(f"{self.slug} has no exercise {name!r}: {', '.join(self.exercises)}")
+        return self.exercises[name]
+
+    def exercise(self, name: str) -> Html | Widget:
+        """Show an exercise, which is answered where it stands."""
+        return exercises.shown(self._exercise(name), self.id, list(self.exercises))
+
+    def check(self, name: str, value: object) -> None:
+        """Check what a notebook's own code gives as the answer; see `exercises.checked`."""
+        exercises.checked(self._exercise(name), value)
+
     # What it reads
 
     def records(self, experiment: str) -> pd.DataFrame:
@@ -180,7 +203,20 @@ class Chapter:
         """Display its lab; see `lab.lab`."""
         if self.preset is None:
             raise BookError(f"{self.name} has no lab: give it a preset")
-        lab.lab(frame, preset=self.preset, **options)
+        lab.lab(frame, preset=self.preset, book=self._recorded(), **options)
+
+    def _recorded(self) -> Recorded | None:
+        """Say what its own runs show of the claim that its lab tests; None where it tests none."""
+        if self.preset is None or self.preset.trial is None:
+            return None
+        run = next(iter(self.experiments[0].arms.values()))
+        return Recorded(
+            decision=self.facts.decision,
+            evidence=str(self.say(self.preset.trial.evidence)),
+            seeds=self.facts.seeds,
+            images=run.train_size,
+            steps=training.last_step(run),
+        )
 
 
 def _all() -> Any:

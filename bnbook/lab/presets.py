@@ -63,7 +63,11 @@ TRAINED = {
 ENGINE_FIELDS = {
     *("norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"),
     *("lr", "batch_size", "epochs", "seed", "train_size", "eval_epochs", "record_fit"),
+    *("momentum", "weight_decay"),
 }
+
+#: The page's data sets.
+DATA = {"digits": "Digits (MNIST)", "clothes": "Clothes (Fashion-MNIST)"}
 
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
@@ -97,12 +101,50 @@ class Net:
     def only_in_kernel(self) -> list[str]:
         """Name the fields of its run that the page's engine knows nothing of."""
         changed = set(self.run.changes()) - ENGINE_FIELDS
-        return sorted(changed - {"dataset"} if self.run.dataset == "digits" else changed)
+        return sorted(changed - {"dataset"} if self.run.dataset in DATA else changed)
 
 
 def _check_control(name: str, value: str, known: Collection[str]) -> None:
     if value not in known:
         raise BookError(f"the lab has no control for {name} {value!r}; it has {', '.join(known)}")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """The chapter's claim, which a reader tests by repeating the experiment in the lab.
+
+    `contrasts` names nets by their labels: the first should end "above" or "below" the second, or
+    the "same", in all contrasts; for "limits" it should train up to `FACTOR` times the rate. `nets`
+    are the chapter's, if those are not the lab's own two, each with its own learning rate or None
+    for the lab's; `lrs` are several rates to train at. `evidence` is the chapter's sentence that
+    says what the book's own runs show.
+    """
+
+    claim: str
+    direction: str  # of DIRECTIONS
+    contrasts: tuple[tuple[str, str], ...]
+    nets: tuple[tuple[Net, float | None], ...] = ()
+    lrs: tuple[float, ...] = ()  # of LRS, if any
+    seeds: int = 5
+    note: str = ""
+    evidence: str = "evidence"
+
+
+#: What the contrasts of a `Trial` may say.
+DIRECTIONS = ("above", "below", "same", "limits")
+#: "Higher" learning rates are so many times as high.
+FACTOR = 2.0
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """What the book's own runs say about the claim of a `Trial`; `evidence` is Markdown."""
+
+    decision: str
+    evidence: str
+    seeds: int
+    images: int
+    steps: int
 
 
 @dataclass(frozen=True)
@@ -118,6 +160,7 @@ class Preset:
     ask: str  # what to try
     batch_size: int = 128  # of BATCH_SIZES
     epochs: int = 10  # of EPOCHS
+    trial: Trial | None = None
 
     def check_engine(self) -> None:
         """Raise BookError for nets that the page's engine would train otherwise than they say."""
@@ -141,4 +184,13 @@ WITH_OR_WITHOUT = Preset(
     lr=1.0,
     ask="Move the learning rate up and down while the nets train. "
     "Between which rates does each of them learn?",
+    trial=Trial(
+        claim="Batch norm tolerates learning rates at least twice as high.",
+        direction="limits",
+        contrasts=(("Batch norm", "No norm"),),
+        lrs=(0.1, 0.5, 2.0, 8.0, 30.0),
+        seeds=3,
+        note="The plain net of sigmoids needs more steps than this lab takes. Give both nets ReLU "
+        "above, and it trains, at small rates.",
+    ),
 )

@@ -3,26 +3,33 @@
 from dataclasses import asdict
 from typing import Any
 
-from bnbook import data, models, streams
+from bnbook import data, models, streams, training
+from bnbook.experiment import MARGIN
 from bnbook.lab import images, presets
+from bnbook.lab.element import markdown
 from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
-from bnbook.lab.presets import Preset
+from bnbook.lab.presets import Preset, Recorded, Trial
 from bnbook.run import Run
 from bnbook.theme import PALETTE
 
 #: Histograms of the layers span so much to both sides of 0, as both trainers make them.
 RANGE = 8
+#: What the page trains on, and the data set that it is part of.
+_DATA = {"digits": "digits", "clothes": "fashion_mnist"}
 #: How often the nets are evaluated: after so many steps, or after each epoch.
 EVERY = {"epoch": "after each epoch", "5": "every 5 steps"}
 
 
-def settings(preset: Preset) -> dict[str, Any]:
-    """Describe the lab of `preset`, JSON-able; `Settings` in `web/types.d.ts` names the parts."""
+def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]:
+    """Describe the lab of `preset`, JSON-able; `LabSettings` in `web/types.d.ts` names the parts.
+
+    `recorded` is what the book's runs say about the preset's claim.
+    """
     return {
         "preset": preset.name,
         "title": preset.title,
         "ask": preset.ask,
-        "start": {"lr": preset.lr, "batch": preset.batch_size, "epochs": preset.epochs},
+        "start": _start(preset),
         "nets": [{"label": net.label, "code": net_code(net.run)} for net in preset.nets],
         "controls": preset.controls,
         "watch": preset.watch,
@@ -42,6 +49,7 @@ def settings(preset: Preset) -> dict[str, Any]:
             "biases": {_biases(*where): text for where, text in presets.BIASES.items()},
             "activation": presets.ACTIVATIONS,
             "trained": presets.TRAINED,
+            "data": presets.DATA,
         },
         "data": {name: asdict(file) for name, file in images.FILES.items()},
         "train_count": data.EXCERPT_SIZES[0],
@@ -52,6 +60,47 @@ def settings(preset: Preset) -> dict[str, Any]:
         "loss_ticks": LOSS_TICKS,
         "top": TOP_ACCURACY,
         "perfect": PERFECT,
+        "trial": preset.trial and _trial(preset, preset.trial, recorded),
+    }
+
+
+def _trial(preset: Preset, trial: Trial, recorded: Recorded | None) -> dict[str, Any]:
+    nets = [net for net, _ in trial.nets] or list(preset.nets)
+    places = {net.label: place for place, net in enumerate(nets)}
+    return {
+        "claim": trial.claim,
+        "direction": trial.direction,
+        "contrasts": [[places[a], places[b]] for a, b in trial.contrasts],
+        "nets": [
+            {"label": net.label, "code": net_code(net.run), "lr": lr} for net, lr in trial.nets
+        ],
+        "lrs": trial.lrs,
+        "seeds": trial.seeds,
+        "margin": MARGIN,
+        "factor": presets.FACTOR,
+        "enough": {name: training.enough(data) for name, data in _DATA.items()},
+        "note": trial.note,
+        "book": recorded
+        and {
+            "decision": recorded.decision,
+            "evidence_html": markdown(recorded.evidence),
+            "seeds": recorded.seeds,
+            "images": recorded.images,
+            "steps": recorded.steps,
+        },
+    }
+
+
+def _start(preset: Preset) -> dict[str, Any]:
+    """Say what the lab begins with; what both nets share is the first one's."""
+    run = preset.nets[0].run
+    return {
+        "lr": preset.lr,
+        "batch": preset.batch_size,
+        "epochs": preset.epochs,
+        "momentum": run.momentum,
+        "decay": run.weight_decay,
+        "data": run.dataset,
     }
 
 

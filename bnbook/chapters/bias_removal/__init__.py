@@ -5,7 +5,7 @@ from bnbook.chapters.bias_removal.experiments import EXPERIMENTS
 from bnbook.chapters.bias_removal.facts import facts
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.lab.bands import PAGE
-from bnbook.lab.presets import Net, Preset
+from bnbook.lab.presets import Net, Preset, Trial
 
 _ARMS = PAGE.arms
 
@@ -28,5 +28,10 @@ CHAPTER = Chapter(
         lr=0.5,
         ask="Do the two curves ever part? Do the hidden biases get a gradient? Then give both "
         "nets the variance-only norm and train again.",
+        trial=Trial(
+            claim="Without the biases it is the same net.",
+            direction="same",
+            contrasts=(("No biases", "All biases"),),
+        ),
     ),
 )

@@ -5,7 +5,7 @@ from bnbook.chapters.fixed_affine.claims import CLAIMS
 from bnbook.chapters.fixed_affine.experiments import EXPERIMENTS
 from bnbook.chapters.fixed_affine.facts import facts
 from bnbook.lab.bands import PAGE
-from bnbook.lab.presets import Net, Preset
+from bnbook.lab.presets import Net, Preset, Trial
 
 _ARMS = PAGE.arms
 PRESET = Preset(
@@ -16,6 +16,17 @@ PRESET = Preset(
     watch="gamma and beta",
     lr=2.0,
     ask="Where do gamma and beta go, layer by layer? Then fix only one of the two.",
+    trial=Trial(
+        claim="Fixing both gamma and beta costs accuracy.",
+        direction="below",
+        contrasts=(("Both fixed", "Both learned"),),
+        # Each net has its own rate: the best of those on the slider for seeds 100 to 102.
+        nets=(
+            (Net("Both learned", _ARMS["1234"]), 3.2),
+            (Net("Both fixed", _ARMS["both fixed"]), 1.0),
+        ),
+        evidence="cost",
+    ),
 )
 
 CHAPTER = Chapter(

@@ -23,10 +23,9 @@ from bnbook.chapters.learning_rates.limits import (
     limits,
 )
 from bnbook.findings import Interval, decisions
+from bnbook.lab.presets import FACTOR
 from bnbook.run import Run
 
-#: "Higher" means: by this factor at least.
-FACTOR = 2.0
 #: The plain net by the source's recipe, padded as the source has it, and as we have it elsewhere.
 PADDED, UNPADDED = "without BN, padded", "without BN"
 #: A share of the budget after which the count of runs that have trained is taken, too.

@@ -4,10 +4,14 @@ from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.per_layer.claims import CLAIMS
 from bnbook.chapters.per_layer.experiments import EXPERIMENTS
 from bnbook.chapters.per_layer.facts import facts
+from bnbook.chapters.per_layer.removals import LACKING, LAYERS
 from bnbook.lab.bands import PAGE
-from bnbook.lab.presets import Net, Preset
+from bnbook.lab.presets import Net, Preset, Trial
 
 _ARMS = PAGE.arms
+_FULL = Net("All four norms", _ARMS["1234"])
+#: Nets that lack one norm, by the layer that it follows.
+_WITHOUT = {layer: Net(f"Without {layer}'s norm", _ARMS[arm]) for arm, layer in LACKING.items()}
 
 CHAPTER = Chapter(
     __name__,
@@ -23,10 +27,18 @@ CHAPTER = Chapter(
     preset=Preset(
         name="per-layer",
         title="Take norms away, layer by layer",
-        nets=(Net("All four norms", _ARMS["1234"]), Net("Without fc2's norm", _ARMS["123"])),
+        nets=(_FULL, _WITHOUT["fc2"]),
         controls=("toggles",),
         watch="contrast",
         lr=0.1,
         ask="Which one norm does the net miss most? Does a larger learning rate make up for it?",
+        trial=Trial(
+            claim="The net misses the norm after conv1 more than any other one.",
+            direction="below",
+            contrasts=tuple(
+                (_WITHOUT["conv1"].label, _WITHOUT[layer].label) for layer in LAYERS[1:]
+            ),
+            nets=tuple((net, None) for net in (_FULL, *_WITHOUT.values())),
+        ),
     ),
 )

@@ -40,6 +40,54 @@ interface Model {
 /** Builds an element in `root` from its data; returns what takes it down again. */
 type Mount<Data> = (root: HTMLElement, data: Data, host: Host) => () => void;
 
+/** A number that is asked for. `key` and `rough` are hashes of it, `near` replies by hashes. */
+interface Field {
+  label: string;
+  /** Significant digits; null: it is exact. */
+  digits: number | null;
+  key: string;
+  rough: string;
+  near: Record<string, string>;
+}
+
+type Task =
+  | { kind: "numbers"; fields: Field[] }
+  | { kind: "choice"; options_html: string[]; replies: string[]; key: string }
+  | {
+      kind: "line";
+      code: string;
+      options: string[];
+      where_html: string;
+      replies: string[];
+      key: string;
+    };
+
+/** A listing with a mistake; `after` is the veiled HTML of what it did and what catches it. */
+interface Bug {
+  id: string;
+  code: string;
+  /** Hashes of the wrong lines; any of them will do. */
+  keys: string[];
+  hint: string;
+  after: string;
+  /** Mean training losses by epoch: of this code, and of the correct one; empty: not recorded. */
+  losses: number[][];
+}
+
+/** An exercise; `answer` is the veiled HTML of its explanation. */
+interface Exercise {
+  chapter: string;
+  id: string;
+  number: number;
+  /** Ids of all exercises of the chapter. */
+  siblings: string[];
+  title_html: string;
+  text_html: string;
+  hints_html: string[];
+  answer: string;
+  task: Task;
+}
+
 type NormName = "batch" | "mean" | "variance" | "none";
 
 /** A net of the lab: LeNet with these settings. */
@@ -89,7 +137,7 @@ interface LabSettings {
   preset: string;
   title: string;
   ask: string;
-  start: { lr: number; batch: number; epochs: number };
+  start: Partial<Setting>;
   nets: { label: string; code: string }[];
   controls: string[];
   watch: "" | "bias gradients" | "gamma and beta" | "time" | "contrast" | "running statistics";
@@ -108,6 +156,7 @@ interface LabSettings {
   range: number;
   looks: Look[];
   kept_colours: string[];
+  trial: Trial | null;
   accuracy_ticks: number[];
   loss_ticks: number[];
   top: number;
@@ -120,8 +169,43 @@ interface LabSettings {
   train_sizes?: Record<string, string>;
 }
 
+/** Where a lab in Jupyter trains, and on how many images. */
+interface Place {
+  trainer: string;
+  trainSize: number;
+}
+
+/** The chapter's claim, for a reader to test: bnbook/lab/presets.py. */
+interface Trial {
+  claim: string;
+  /** Where a contrast's first net should end beside its second; "limits": at which rates it trains. */
+  direction: "above" | "below" | "same" | "limits";
+  /** Places of nets; all of them have to say so. */
+  contrasts: [number, number][];
+  /** The chapter's nets, with rates of their own or null for the lab's; none: the lab's own two. */
+  nets: { label: string; code: string; lr: number | null }[];
+  /** Several rates to train at, for a question about limits. */
+  lrs: number[];
+  seeds: number;
+  margin: number;
+  /** By how much a limit has to be higher. */
+  factor: number;
+  /** The accuracy from which on a run counts as trained, by data set. */
+  enough: Record<string, number>;
+  note: string;
+  /** What the book's own runs say. */
+  book: {
+    decision: string;
+    evidence_html: string;
+    seeds: number;
+    images: number;
+    steps: number;
+  } | null;
+}
+
 /** What can be chosen, with its words. */
 interface Words {
+  data: Record<string, string>;
   norms: Record<NormName, string>;
   phrases: Record<NormName, string>;
   letters: Record<NormName, string>;
@@ -205,6 +289,28 @@ interface Trainer {
   setRate(lr: number): void;
   stop(): void;
 }
+
+/** One look at a run of the reader's experiment, and the whole run when it has ended. */
+interface Row {
+  step: number;
+  correct: number;
+  loss: number;
+  /** Mean of the losses since the row before; NaN in the first. */
+  trainLoss: number;
+}
+interface Ended {
+  rows: Row[];
+  images: number;
+  alive: boolean;
+  hash: string;
+}
+
+/** What a pool says: `done` in progress is the share of all its jobs' steps. */
+type PoolMessage =
+  | { type: "progress"; done: number }
+  | { type: "result"; index: number; ended: Ended }
+  | { type: "error"; text: string }
+  | { type: "done" | "hidden" | "shown" };
 
 /** How a series is drawn. */
 interface Look {

@@ -4,7 +4,10 @@ import { RecordedBands } from "./bands.js";
 import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
 import { h } from "./dom.js";
+import { Experiment } from "./experiment.js";
+import { InJupyter } from "./jupyter.js";
 import { Kept } from "./kept.js";
+import { askForImages } from "./kernel.js";
 import { whyStuck } from "./names.js";
 import { createLinks } from "./permalink.js";
 import { LETTERS, Run } from "./run.js";
@@ -46,14 +49,17 @@ export class Lab {
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
-    /** @param {DataName} name */
-    const images = (name) => loadImages(host.site ?? "", data.data[name]);
-    this.trainer = new WorkerTrainer(host.engine, images, data.train_count, (message) =>
-      this.hear(message),
-    );
+    this.worker = this.createTrainer((message) => {
+      if (this.run) this.jupyter?.traits.relay(message, this.run.setting);
+      this.hear(message);
+    });
+    /** @type {Trainer} */
+    this.trainer = this.worker;
     this.view = new View(this);
+    this.experiment = this.createExperiment();
     this.bar = new Bar(this);
     this.build();
+    this.jupyter = host.model ? new InJupyter(this, host.model) : null;
     this.followLink = this.followLink.bind(this);
     this.begin();
   }
@@ -68,12 +74,34 @@ export class Lab {
       h("p", {}, this.data.ask),
     );
     this.root.append(intro, this.controls.root, ...this.view.parts.nodes);
+    if (this.experiment) this.view.parts.announcer.before(this.experiment.root);
+  }
+
+  /** @param {(message: Message) => void} listen */
+  createTrainer(listen) {
+    const { host, data } = this;
+    /** @param {DataName} name */
+    const images = (name) =>
+      host.model ? askForImages(host.model, name) : loadImages(host.site ?? "", data.data[name]);
+    return new WorkerTrainer(host.engine, images, data.train_count, listen);
+  }
+
+  /** Where the page itself trains, the reader can repeat the chapter's experiment. */
+  createExperiment() {
+    const { data, host, links } = this;
+    if (!data.trial || !host.site || !canTrain()) return null;
+    const setting = () => this.controls.read();
+    const trainer = this.createTrainer.bind(this);
+    return new Experiment({ data, links, setting, trainer }, data.trial);
   }
 
   begin() {
-    if (canTrain()) {
+    if (this.jupyter) {
       this.enter("idle");
-      if (!this.open(location.hash)) this.beginSmallOnWeakDevices();
+    } else if (canTrain()) {
+      this.enter("idle");
+      const linked = this.open(location.hash) || this.experiment?.open(location.hash);
+      if (!linked) this.beginSmallOnWeakDevices();
       addEventListener("hashchange", this.followLink);
     } else {
       this.enter("unable");
@@ -95,7 +123,9 @@ export class Lab {
 
   unmount() {
     clearTimeout(this.resting);
-    this.trainer.stop();
+    this.worker.stop();
+    this.jupyter?.leave();
+    this.experiment?.unmount();
     this.view.unmount();
     removeEventListener("hashchange", this.followLink);
   }
@@ -111,18 +141,40 @@ export class Lab {
     this.state = state;
     this.root.dataset.state = state;
     this.bar.refresh();
+    this.jupyter?.tell();
   }
 
   train() {
     const setting = this.controls.read();
-    const names = setting.nets.map((net) => this.controls.name(net));
-    this.run = new Run(setting, names, this.data.looks);
-    this.enter("loading");
+    this.trainer.stop();
+    this.take(setting, this.jupyter?.trainer ?? this.worker);
     this.trainer.start({ ...setting, changes: this.scheduled });
     this.scheduled = [];
     this.bar.refresh();
-    this.view.draw();
     this.view.announce("Training starts.");
+  }
+
+  /**
+   * Show a run that has been started elsewhere.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  adopt(setting, trainer) {
+    this.controls.write(setting);
+    this.take(setting, trainer);
+  }
+
+  /**
+   * Take a run in the place of what is on show.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  take(setting, trainer) {
+    const names = setting.nets.map((net) => this.controls.name(net));
+    this.run = new Run(setting, names, this.data.looks);
+    this.trainer = trainer;
+    this.enter("loading");
+    this.view.draw();
   }
 
   pressTrain() {
@@ -149,8 +201,12 @@ export class Lab {
   }
 
   reset() {
-    clearTimeout(this.resting);
     this.trainer.stop();
+    this.clear();
+  }
+
+  clear() {
+    clearTimeout(this.resting);
     this.run = null;
     this.view.parts.progress.value = 0;
     this.view.say("");
@@ -169,7 +225,7 @@ export class Lab {
     else if (message.type === "progress") this.advance(this.run, message);
     else if (message.type === "done") this.finish(this.run, message.hashes, message.mistakes);
     else if (message.type === "error") this.fail(message.text);
-    else {
+    else if (message.type === "hidden" || message.type === "shown") {
       this.enter(message.type === "hidden" ? "hidden" : "training");
       this.view.draw();
     }
@@ -237,6 +293,7 @@ export class Lab {
         this.trainer.setRate(this.controls.read().lr);
       }, REST);
     }
+    this.jupyter?.traits.push();
     this.view.draw();
     this.bar.refresh();
     const obstacle = this.obstacle();
@@ -301,6 +358,7 @@ export class Lab {
 
   followLink() {
     const { hash } = location;
+    this.experiment?.open(hash);
     if (hash === this.bar.link.hash || this.isRunning || !this.links.read(hash)) return;
     this.reset();
     this.open(hash);

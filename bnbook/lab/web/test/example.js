@@ -16,6 +16,7 @@ export const SETTINGS = {
   max_seed: 429495,
   layers: ["conv1", "conv2", "fc1", "fc2"],
   words: {
+    data: { digits: "Digits (MNIST)", clothes: "Clothes (Fashion-MNIST)" },
     norms: { batch: "Batch norm", mean: "Mean only", variance: "Variance only", none: "None" },
     phrases: {
       batch: "batch norm",
@@ -39,6 +40,7 @@ export const SETTINGS = {
   range: 8,
   looks: [],
   kept_colours: [],
+  trial: null,
   accuracy_ticks: [],
   loss_ticks: [],
   top: 0.992,
