@@ -12,6 +12,53 @@ from bnbook import inputs, models, optimizers, streams
 from bnbook.run import Run
 
 
+class Batches:
+    """Batches of a training set `(images, labels)`, in pass after pass, each in a fresh order.
+
+    Not a generator of the session's: the two would hold each other, and with them the images, until
+    Python looks for such circles, which in a long sweep is too late.
+    """
+
+    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
+        self._images, self._labels = train_set
+        self._size = run.batch_size
+        self._augmentation = run.augmentation
+        self._order = streams.stream(run.seed, 0, "order")
+        self.augmenting = streams.stream(run.seed, 0, "augmentation")
+        self.position = self._order.get_state(), 0
+
+    @property
+    def position(self) -> tuple[Tensor, int]:
+        """Where the order of this pass begins, and how many batches are taken of it."""
+        return self._start, self._taken
+
+    @position.setter
+    def position(self, position: tuple[Tensor, int]) -> None:
+        self._start, self._taken = position
+        self._shuffled: tuple[Tensor, ...] = ()
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        return self
+
+    def __next__(self) -> tuple[Tensor, Tensor]:
+        if not self._shuffled:
+            self._shuffle()
+        if self._taken == len(self._labels) // self._size:
+            self.position = self._order.get_state(), 0
+            self._shuffle()
+        batch = self._shuffled[self._taken]
+        self._taken += 1
+        images = self._images[batch]
+        if self._augmentation == "crop+flip":
+            images = inputs.crop_and_flip(images, self.augmenting)
+        return images, self._labels[batch]
+
+    def _shuffle(self) -> None:
+        self._order.set_state(self._start)
+        order = torch.randperm(len(self._labels), generator=self._order)
+        self._shuffled = order.to(self._labels.device).split(self._size)
+
+
 class Session:
     """A net in training on `train_set`: images `(n, channels, height, width)` and labels `(n,)`.
 
@@ -32,10 +79,7 @@ class Session:
         self.total = run.epochs * self.steps_per_epoch  # steps of the whole run
         self.schedule = optimizers.schedule(run.schedule, self.optimizer, self.total)
         self.epochs = 0  # that are done
-        self._order = streams.stream(run.seed, 0, "order")
-        self._augmenting = streams.stream(run.seed, 0, "augmentation")
-        self._pass = self._order.get_state(), 0  # where its order begins, batches taken of it
-        self.batches = self._batches(run)
+        self.batches = Batches(run, train_set)
 
     def epoch(self) -> Iterator[Tensor]:
         """Train for one epoch; yield the loss of each step."""
@@ -70,22 +114,6 @@ class Session:
         if self.schedule:
             self.schedule.base_lrs = [lr] * len(self.schedule.base_lrs)
 
-    def _batches(self, run: Run) -> Iterator[tuple[Tensor, Tensor]]:
-        """Pass over the images again and again, each time in a fresh order."""
-        n = len(self.labels)
-        while True:
-            start, taken = self._pass
-            self._order.set_state(start)
-            shuffled = torch.randperm(n, generator=self._order).to(self.labels.device)
-            for batch in shuffled.split(run.batch_size)[taken : n // run.batch_size]:
-                taken += 1
-                self._pass = start, taken
-                images = self.images[batch]
-                if run.augmentation == "crop+flip":
-                    images = inputs.crop_and_flip(images, self._augmenting)
-                yield images, self.labels[batch]
-            self._pass = self._order.get_state(), 0
-
     def state_dict(self) -> dict[str, Any]:
         """Return the state between two epochs: tensors, numbers, and lists and dicts of them."""
         return {
@@ -93,7 +121,7 @@ class Session:
             "net": self.net.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "schedule": self.schedule and self.schedule.state_dict(),
-            "pass": self._pass,
+            "pass": self.batches.position,
             "generators": [one.get_state() for one in self._generators()],
         }
 
@@ -104,13 +132,13 @@ class Session:
         self.optimizer.load_state_dict(state["optimizer"])
         if self.schedule:
             self.schedule.load_state_dict(state["schedule"])
-        self._pass = state["pass"]
+        self.batches.position = state["pass"]
         for one, position in zip(self._generators(), state["generators"], strict=True):
             one.set_state(position)
 
     def _generators(self) -> Iterator[torch.Generator]:
         """Yield what draws on from step to step: augmentation, and layers such as dropout."""
-        yield self._augmenting
+        yield self.batches.augmenting
         for module in self.net.modules():
             yield from (one for one in vars(module).values() if isinstance(one, torch.Generator))
 

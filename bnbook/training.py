@@ -350,7 +350,7 @@ def _observe(
     session: Session, tensors: Tensors, epoch: int, losses: list[float], seconds: float
 ) -> Row:
     net = session.net
-    precise = _reestimated(net, tensors)
+    precise = reestimated(net, tensors)
     correct, running, loss = _evaluate(net, precise, tensors.validation)
     images, labels = tensors.train
     row = {
@@ -380,10 +380,10 @@ def validate(net: nn.Module, tensors: Tensors) -> tuple[int, int, float]:
     With re-estimated statistics, and with running ones; then the mean loss with the former. The
     net is put into eval mode and left in it.
     """
-    return _evaluate(net, _reestimated(net, tensors), tensors.validation)
+    return _evaluate(net, reestimated(net, tensors), tensors.validation)
 
 
-def _reestimated(net: nn.Module, tensors: Tensors) -> nn.Module:
+def reestimated(net: nn.Module, tensors: Tensors) -> nn.Module:
     """Return `net` with re-estimated statistics: a copy, or itself where there are none."""
     if not any(isinstance(m, norms.RunningNorm) for m in net.modules()):
         return net
@@ -400,7 +400,7 @@ def _evaluate(
 
 
 def _test(net: nn.Module, tensors: Tensors) -> Row:
-    correct, running, _ = _evaluate(net, _reestimated(net, tensors), tensors.test)
+    correct, running, _ = _evaluate(net, reestimated(net, tensors), tensors.test)
     return {
         "test_correct": correct,
         "test_correct_running": running,

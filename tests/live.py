@@ -1,6 +1,6 @@
-"""What the tests of the lab in a live kernel share: short runs, and training until they end."""
+"""What the tests of training in a kernel share: short runs, and training until they end."""
 
-from bnbook.lab.session import Training
+from bnbook.lab.kernel_trainer import KernelTrainer
 from bnbook.run import Run
 
 PATIENCE = 120  # seconds for a run that takes one
@@ -15,9 +15,34 @@ def plain(**changes):
     return tiny(norms=("none",) * 4, **changes)
 
 
+class Heard(list):
+    """The messages of a training, and what they say together."""
+
+    @property
+    def kinds(self):
+        return [one["type"] for one in self]
+
+    @property
+    def reports(self):
+        return [one for one in self if one["type"] == "progress"]
+
+    @property
+    def changes(self):
+        return [change for one in self.reports for change in one["changes"]]
+
+    def losses(self, net=0):
+        return [loss for one in self.reports for loss in one["nets"][net]["losses"]]
+
+    def evaluations(self, net=0):
+        found = (one for report in self.reports for one in report["evaluations"])
+        return [one for one in found if one["net"] == net]
+
+
 def trained(*runs, **options):
-    one = Training([(f"net {i}", run) for i, run in enumerate(runs)], **options)
-    one.start()
-    one.join(PATIENCE)
-    assert one.ended
-    return one
+    """Train to the end; return what was heard."""
+    heard = Heard()
+    trainer = KernelTrainer(runs, heard.append, **options)
+    trainer.start()
+    trainer.join(PATIENCE)
+    assert trainer.ended
+    return heard

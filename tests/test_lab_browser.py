@@ -220,7 +220,7 @@ def test_what_the_sigmoids_sliders_start_at_is_marked(sigmoid):
 @pytest.fixture
 def served(tmp_path):
     """The address of a chapter with a question, over http."""
-    choices = ["Nothing: $x$ stays", "Accuracy falls"]
+    choices = ["Nothing: $x$ stays", "Accuracy falls."]
     question = labs.predict("bias", "What does removing a bias change?", choices)
     answer = labs.revisit("bias", choices[0], "The *same* function.")
     write_page(tmp_path / "chapter.html", question, answer)

@@ -13,7 +13,6 @@ from bnbook import (
     data,
     figures,
     findings,
-    lab,
     models,
     training,
 )
@@ -319,10 +318,3 @@ def test_the_line_fits_the_worse_the_wider_the_inputs():
     fits = [straight(gamma, 0.0)["fit"] for gamma in GAMMAS]
     assert fits == sorted(fits, reverse=True)
     assert fits[0] > 0.99
-
-
-def test_the_sliders_need_no_network_and_say_their_start():
-    page = lab.sigmoid_sliders().html
-    assert "98.4 % of the variance" in page
-    assert page.count('<input type="range"') == 2
-    assert "http" not in page.replace("http://www.w3.org", "")

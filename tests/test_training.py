@@ -1,7 +1,9 @@
 """Training: paired, deterministic, watched, and honest about how it ended."""
 
 import dataclasses
+import gc
 import math
+import weakref
 
 import pytest
 import torch
@@ -441,3 +443,19 @@ def test_watchers_see_every_step_and_row_and_can_stop(splits):
 def test_too_few_images_are_named(splits):
     with pytest.raises(BookError, match=r"train size 60,000 is above the 50,000 training images"):
         training.train(Run(train_size=60_000), splits)
+
+
+def test_a_session_that_nobody_holds_goes_at_once_and_its_images_with_it():
+    """In a circle they would stay until Python looks for circles: gigabytes in a long sweep."""
+    splits = data.splits("digits")
+    images = data.to_float(splits.train.images[:256])
+    run = Run(dataset="digits", train_size=256, batch_size=32, epochs=1, norms=("batch",) * 4)
+    one = training.Session(run, (images, splits.train.labels[:256]))
+    list(one.epoch())
+    gone = weakref.ref(one)
+    gc.disable()
+    try:
+        del one
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -17,7 +17,9 @@ from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
 from bnbook.findings.claims import Claim
 from bnbook.findings.sentences import Sentence
+from bnbook.lab import exercises
 from bnbook.lab.element import Html, Widget
+from bnbook.lab.exercises import Exercise
 from bnbook.lab.presets import Preset, Recorded
 
 EXERCISES: Final = "The exercises"
@@ -155,6 +157,27 @@ class Chapter:
                 for one in self.verdicts()
             )
         )
+
+    # What it asks
+
+    @cached_property
+    def exercises(self) -> dict[str, Exercise]:
+        """Its exercises by id, in their order."""
+        found = importlib.import_module(f"{self.package}.exercises").EXERCISES
+        return {one.id: one for one in found}
+
+    def _exercise(self, name: str) -> Exercise:
+        if name not in self.exercises:
+            raise BookError(f"{self.slug} has no exercise {name!r}: {', '.join(self.exercises)}")
+        return self.exercises[name]
+
+    def exercise(self, name: str) -> Html | Widget:
+        """Show an exercise, which is answered where it stands."""
+        return exercises.shown(self._exercise(name), self.id, list(self.exercises))
+
+    def check(self, name: str, value: object) -> None:
+        """Check what a notebook's own code gives as the answer; see `exercises.checked`."""
+        exercises.checked(self._exercise(name), value)
 
     # What it reads
 

@@ -11,6 +11,7 @@ from bnbook import chapters
 from bnbook.chapters.chapter import Chapter
 from bnbook.errors import BookError
 from bnbook.findings import Markdown
+from bnbook.lab.element import Html, Widget, element
 
 #: The notebooks come with the package, like the data.
 FOLDER: Final = Path(__file__).resolve().parents[2] / "chapters"
@@ -79,6 +80,16 @@ def book_map(folder: str = "chapters/") -> Markdown:
         for part, some in groupby(chapters.CHAPTERS, lambda chapter: chapter.part)
     ]
     return Markdown('<div class="book-map">\n\n' + "\n\n".join(parts) + "\n\n</div>")
+
+
+def progress() -> Html | Widget:
+    """Count the exercises that the reader has solved, beside each chapter of `book_map`."""
+    books = [
+        {"page": Path(one.file).stem, "exercises": list(one.exercises)} for one in chapters.CHAPTERS
+    ]
+    total = sum(len(one.exercises) for one in chapters.CHAPTERS)
+    fallback = f"<p>{total} exercises wait at the ends of the chapters.</p>"
+    return element("progress", {"chapters": books}, fallback)
 
 
 def _entry(chapter: Chapter, folder: str) -> str:

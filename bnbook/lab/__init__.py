@@ -8,7 +8,6 @@ from IPython.display import display
 from bnbook import findings
 from bnbook.lab import element
 from bnbook.lab.bands import PAGE
-from bnbook.lab.check import check
 from bnbook.lab.element import rendering
 from bnbook.lab.grade import grade_batch_norm
 from bnbook.lab.predict import predict, revisit
@@ -20,7 +19,6 @@ from bnbook.lab.training_lab import TrainingLab
 
 __all__ = [
     "TrainingLab",
-    "check",
     "grade_batch_norm",
     "lab",
     "predict",

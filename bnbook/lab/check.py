@@ -1,41 +1,29 @@
-"""Self-checking cells: a friendly line when right, the hint when wrong, patience when empty."""
+"""Is it answered, and is it right? Values of any kind that a notebook hands over."""
 
 from typing import Any
 
 import numpy as np
 
 
-def check(value: object, expected: object = True, hint: str = "", tol: float = 1e-6) -> None:
-    """Compare a student's `value` with `expected`.
-
-    Numbers, arrays and tensors are compared to `tol`, relative and absolute; everything else
-    must be equal. A value that is still `...`, or holds one, counts as not answered.
-    Raises AssertionError with `hint` when the value is wrong.
-    """
-    if _unanswered(value):
-        print("Not answered yet: replace the ...")
-        return
-    complaint = _complaint(_plain(value), _plain(expected), tol)
-    if complaint:
-        raise AssertionError(f"Not yet: {complaint}." + (f" Hint: {hint}" if hint else ""))
-    print("✓ Right.")
-
-
-def _unanswered(value: object) -> bool:
+def unanswered(value: object) -> bool:
+    """Whether `value` is still `...`, or None from a function whose body is; or holds one."""
     if isinstance(value, (tuple, list)):
-        return any(_unanswered(item) for item in value)
-    return value is ...
+        return any(unanswered(item) for item in value)
+    return value is ... or value is None
 
 
-def _plain(value: Any) -> Any:
-    """Turn a tensor, on whichever device, into an array, and a NumPy scalar into Python's."""
-    if hasattr(value, "detach"):
-        value = value.detach().cpu().numpy()
-    return value.item() if isinstance(value, np.generic) else value
+def complaint(value: Any, expected: Any, tol: float = 1e-6) -> str:
+    """Say what is wrong, without giving the expected value away; empty when all is right.
 
-
-def _complaint(value: Any, expected: Any, tol: float) -> str:
-    """Say what is wrong, without giving the expected value away; empty when all is right."""
+    Numbers, arrays and tensors are compared to `tol`, relative and absolute, tuples item by item;
+    everything else must be equal.
+    """
+    if isinstance(expected, tuple):
+        if not isinstance(value, (tuple, list)) or len(value) != len(expected):
+            return f"{len(expected)} values were expected, not {_shown(value)}"
+        pairs = zip(value, expected, strict=True)
+        return next(filter(None, (complaint(*pair, tol) for pair in pairs)), "")
+    value, expected = _plain(value), _plain(expected)
     if not _numeric(expected):
         return "" if _same(value, expected) else f"{_shown(value)} is not the answer"
     if not _numeric(value):
@@ -49,6 +37,13 @@ def _complaint(value: Any, expected: Any, tol: float) -> str:
         return f"{_shown(value)} is not the answer"
     wrong = int((~np.isclose(got, wanted, rtol=tol, atol=tol, equal_nan=True)).sum())
     return f"{wrong} of {got.size} values are off"
+
+
+def _plain(value: Any) -> Any:
+    """Turn a tensor, on whichever device, into an array, and a NumPy scalar into Python's."""
+    if hasattr(value, "detach"):
+        value = value.detach().cpu().numpy()
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _same(value: object, expected: object) -> bool:

@@ -19,6 +19,8 @@ from bnbook.session import Session
 #: Values in a layer are counted in so many bins from -RANGE to RANGE; what is beyond falls into
 #: the bins at the edges. As in the engine.
 BINS, RANGE = 64, 8.0
+IMAGE_SHAPE = (1, 28, 28)
+MOST_MISTAKES = 20  # that are shown of each net
 REPORT_AFTER = 0.1  # seconds between two reports without an evaluation
 #: Nets side by side have to agree on what they see, and when.
 SHARED = (
@@ -99,7 +101,9 @@ class KernelTrainer:
                 due = time.monotonic() - self._reported > REPORT_AFTER
                 if due or self._evaluations or self._over:
                     self._report()
-            self._say({"type": "done", "hashes": [one.hash() for one in self._nets]})
+            hashes = [one.hash() for one in self._nets]
+            mistakes = [one.mistakes(self._validation) for one in self._nets]
+            self._say({"type": "done", "hashes": hashes, "mistakes": mistakes})
         except _StopError:
             pass
         except Exception as error:  # whatever it is, the reader must see it
@@ -110,7 +114,9 @@ class KernelTrainer:
 
     def _begin(self) -> None:
         run = self._runs[0]
-        tensors = training.to_tensors(run, data.splits(run.dataset), self._device)
+        splits = data.splits(run.dataset)
+        self._validation = splits.validation.images
+        tensors = training.to_tensors(run, splits, self._device)
         self._nets = [_Net(one, tensors) for one in self._runs]
         session = self._nets[0].session
         self._total = session.total
@@ -224,6 +230,24 @@ class _Net:
         for parameter in self.session.net.parameters():
             found.update(parameter.detach().cpu().numpy().tobytes())
         return found.hexdigest()[:16]
+
+    def mistakes(self, shown: Tensor) -> list[Message]:
+        """Find the first validation images that it takes for something else.
+
+        `shown` holds these images as bytes. Those of another shape than the page's are left out.
+        """
+        images, labels = self._tensors.validation
+        if shown.shape[1:] != IMAGE_SHAPE:
+            return []
+        net = training.reestimated(self.session.net, self._tensors).eval()
+        with torch.no_grad():
+            parts = images.split(training.EVALUATION_BATCH)
+            answers = torch.cat([net(part).argmax(1) for part in parts])
+        levels = (shown // (255 // (data.GREY_LEVELS - 1))).flatten(1)
+        return [
+            {"label": int(labels[i]), "answer": int(answers[i]), "pixels": levels[i].tolist()}
+            for i in (answers != labels).nonzero().flatten()[:MOST_MISTAKES].tolist()
+        ]
 
 
 class _StopError(Exception):

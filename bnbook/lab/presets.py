@@ -63,7 +63,11 @@ TRAINED = {
 ENGINE_FIELDS = {
     *("norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"),
     *("lr", "batch_size", "epochs", "seed", "train_size", "eval_epochs", "record_fit"),
+    *("momentum", "weight_decay"),
 }
+
+#: The page's data sets.
+DATA = {"digits": "Digits (MNIST)", "clothes": "Clothes (Fashion-MNIST)"}
 
 #: Settings that a preset may put in the open; the others are folded away.
 CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
@@ -97,7 +101,7 @@ class Net:
     def only_in_kernel(self) -> list[str]:
         """Name the fields of its run that the page's engine knows nothing of."""
         changed = set(self.run.changes()) - ENGINE_FIELDS
-        return sorted(changed - {"dataset"} if self.run.dataset == "digits" else changed)
+        return sorted(changed - {"dataset"} if self.run.dataset in DATA else changed)
 
 
 def _check_control(name: str, value: str, known: Collection[str]) -> None:

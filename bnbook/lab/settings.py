@@ -29,7 +29,7 @@ def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]
         "preset": preset.name,
         "title": preset.title,
         "ask": preset.ask,
-        "start": {"lr": preset.lr, "batch": preset.batch_size, "epochs": preset.epochs},
+        "start": _start(preset),
         "nets": [{"label": net.label, "code": net_code(net.run)} for net in preset.nets],
         "controls": preset.controls,
         "watch": preset.watch,
@@ -49,6 +49,7 @@ def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]
             "biases": {_biases(*where): text for where, text in presets.BIASES.items()},
             "activation": presets.ACTIVATIONS,
             "trained": presets.TRAINED,
+            "data": presets.DATA,
         },
         "data": {name: asdict(file) for name, file in images.FILES.items()},
         "train_count": data.EXCERPT_SIZES[0],
@@ -87,6 +88,19 @@ def _trial(preset: Preset, trial: Trial, recorded: Recorded | None) -> dict[str,
             "images": recorded.images,
             "steps": recorded.steps,
         },
+    }
+
+
+def _start(preset: Preset) -> dict[str, Any]:
+    """Say what the lab begins with; what both nets share is the first one's."""
+    run = preset.nets[0].run
+    return {
+        "lr": preset.lr,
+        "batch": preset.batch_size,
+        "epochs": preset.epochs,
+        "momentum": run.momentum,
+        "decay": run.weight_decay,
+        "data": run.dataset,
     }
 
 

@@ -11,6 +11,7 @@ from traitlets import TraitError
 
 from bnbook import data, findings, models, streams
 from bnbook.errors import BookError
+from bnbook.history import Row
 from bnbook.lab import bands, images, presets
 from bnbook.lab.element import Widget, rendering, running_cell
 from bnbook.lab.kernel_trainer import KernelTrainer, check_device, devices
@@ -21,6 +22,7 @@ from bnbook.lab.training_log import Message, TrainingLog
 from bnbook.run import Run
 
 TRAIN_SIZES = (data.EXCERPT_SIZES[0], 10_000, 50_000)
+#: The data set that the lab has unless a link says otherwise.
 #: What the front end calls the fields of a net's run that it has controls for.
 NET_FIELDS = {
     "norms": "norms",
@@ -41,7 +43,7 @@ class TrainingLab(Widget):
     one). Raises BookError for a start that no control can take.
 
     These traits can be linked to other widgets: `lr`, `batch_size`, `norms` (four names for each
-    net), `seed`, `epochs`, `train_size`, `trainer` ("browser" or "kernel") and `device`, which
+    net), `seed`, `epochs`, `train_size` and `trainer` ("browser" or a device of the kernel), which
     raise TraitError for a value that no control has; `running`, which starts, pauses and resumes;
     and `history`, for reading: the rows of `TrainingLog.rows`, at each evaluation.
     """
@@ -53,11 +55,10 @@ class TrainingLab(Widget):
     epochs = traitlets.Int().tag(sync=True)
     train_size = traitlets.Int().tag(sync=True)
     trainer = traitlets.Unicode().tag(sync=True)
-    device = traitlets.Unicode().tag(sync=True)
     running = traitlets.Bool().tag(sync=True)
-    #: All that the front end's controls say (`Setting`); of what is above, that is what counts.
+    #: What the front end's other controls say: `nets` and `every` of a `Setting`.
     setting = traitlets.Dict().tag(sync=True)
-    history = traitlets.List()
+    history: traitlets.List[Row] = traitlets.List()
 
     def __init__(
         self,
@@ -84,12 +85,13 @@ class TrainingLab(Widget):
             "batch_size": presets.BATCH_SIZES,
             "epochs": tuple(sorted({*presets.EPOCHS, epochs})),
             "train_size": tuple(sorted({*TRAIN_SIZES, train_size})),
-            "trainer": ("browser", "kernel") if plain else ("kernel",),
-            "device": tuple(devices()),
+            "trainer": (*(["browser"] if plain else []), *devices()),
         }
+        described = settings(preset) | self._settings()
+        start = described["start"]
         super().__init__(
             "lab",
-            settings(preset) | self._settings(),
+            described,
             last_state(preset),
             lr=preset.lr,
             batch_size=preset.batch_size,
@@ -97,31 +99,30 @@ class TrainingLab(Widget):
             seed=seed,
             epochs=epochs,
             train_size=train_size,
-            trainer="kernel",
-            device=device,
-            setting={"nets": [_described(net.run) for net in preset.nets], "every": "epoch"},
+            trainer=device,
+            setting={
+                "nets": [_described(net.run) for net in preset.nets],
+                "every": "epoch",
+                **{name: start[name] for name in ("momentum", "decay", "data")},
+            },
         )
         self.on_msg(self._hear)
         self._succeed()
 
     def _settings(self) -> dict[str, Any]:
         """Describe what a live kernel has and a page has not."""
-        kernels = [
-            {"trainer": "kernel", "device": device, "text": f"PyTorch ({device})"}
-            for device in self._choices["device"]
-        ]
-        browser = {"trainer": "browser", "device": "", "text": "This browser"}
+        words = {"browser": "This browser", **{name: f"PyTorch ({name})" for name in devices()}}
         return {
             "epochs": self._choices["epochs"],
-            "trainers": [browser, *kernels] if "browser" in self._choices["trainer"] else kernels,
-            "train_sizes": [
-                {"size": n, "text": f"{n:,}" + " (the page's digits)" * (n == TRAIN_SIZES[0])}
+            "trainers": {name: words[name] for name in self._choices["trainer"]},
+            "train_sizes": {
+                f"{n}": f"{n:,}" + " (the page's digits)" * (n == TRAIN_SIZES[0])
                 for n in self._choices["train_size"]
-            ],
+            },
             "bands": _bands(),
         }
 
-    @traitlets.validate("lr", "batch_size", "epochs", "train_size", "trainer", "device")
+    @traitlets.validate("lr", "batch_size", "epochs", "train_size", "trainer")
     def _known(self, proposal: Any) -> Any:
         name, value = proposal["trait"].name, proposal["value"]
         if value not in self._choices[name]:
@@ -151,7 +152,7 @@ class TrainingLab(Widget):
         """Follow who sets `running`; what it already says needs nothing done."""
         if self._training:
             self._pause(not change["new"])
-        elif change["new"] and self.trainer == "kernel":
+        elif change["new"] and self.trainer != "browser":
             try:
                 self.train()
             except BookError:
@@ -160,8 +161,11 @@ class TrainingLab(Widget):
 
     @traitlets.observe("lr")
     def _change_rate(self, change: Any) -> None:
+        self._set_rate(change["new"])
+
+    def _set_rate(self, lr: float) -> None:
         if self._training:
-            self._training.set_lr(change["new"])
+            self._training.set_lr(lr)
 
     def train(self, setting: Message | None = None) -> None:
         """Start training in the kernel, in place of what trains there.
@@ -169,7 +173,6 @@ class TrainingLab(Widget):
         `setting` is a `Setting` of the front end; by default it is what the traits say. Raises
         BookError for what cannot be trained.
         """
-        self.stop()
         setting = setting or self._setting()
         every = setting["every"]
         training = KernelTrainer(
@@ -177,9 +180,10 @@ class TrainingLab(Widget):
             lambda message: self._say(training, message),
             every=None if every == "epoch" else every,
             changes=[(change["step"], change["lr"]) for change in setting["changes"]],
-            device=self.device,
+            device=self.trainer,
         )
-        self._trained = setting
+        self.stop()
+        self._trained, self._where = setting, self.trainer
         self._training, self._paused, self.error = training, False, None
         training.start()
         self.running = True
@@ -190,6 +194,8 @@ class TrainingLab(Widget):
             training, self._training = self._training, None
         if training:
             training.stop()
+            self.log_of_run = None
+            self.send({"type": "stopped"})
             self.running = False
 
     def join(self, timeout: float | None = None) -> None:
@@ -202,11 +208,12 @@ class TrainingLab(Widget):
         setting = setting or self._setting()
         shared = {name: setting[name] for name in ("lr", "epochs", "seed")}
         shared |= {"batch_size": setting["batch"], "train_size": self.train_size}
+        shared |= {"momentum": setting["momentum"], "weight_decay": setting["decay"]}
+        shared["dataset"] = _dataset(setting["data"], self.train_size)
         runs = []
         for net, described in zip(self.preset.nets, setting["nets"], strict=False):
             fields = {field: described[name] for name, field in NET_FIELDS.items()}
-            dataset = _dataset(net.run.dataset, self.train_size)
-            runs.append(replace(net.run, dataset=dataset, eval_epochs=(), **shared, **fields))
+            runs.append(replace(net.run, eval_epochs=(), **shared, **fields))
         return runs
 
     def _setting(self) -> Message:
@@ -221,26 +228,26 @@ class TrainingLab(Widget):
             "batch": self.batch_size,
             "seed": self.seed,
             "epochs": self.epochs,
-            "every": self.setting["every"],
             "changes": [],
+            **{name: self.setting[name] for name in ("every", "momentum", "decay", "data")},
         }
 
     # Messages
 
     def _hand_over(self, name: str) -> None:
         """Send the images of a data set of the page's, to a front end that trains by itself."""
-        self.send({"type": "digits", "text": images.read_text(name)})
+        self.send({"type": "digits", "name": name, "text": images.read_text(name)})
 
     def _hear(self, _widget: object, message: Message, _buffers: object) -> None:
         """Do what the front end asks for."""
         act = {
-            "digits": lambda: self._hand_over(message.get("name", "digits")),
+            "images": lambda: self._hand_over(message["name"]),
             "attach": self._replay,
             "start": lambda: self.train(message["setting"]),
             "pause": lambda: self._pause(message["on"]),
-            "rate": lambda: self._training and self._training.set_lr(message["lr"]),
+            "rate": lambda: self._set_rate(message["lr"]),
             "stop": self.stop,
-            "heard": lambda: self._take(message["message"]),
+            "heard": lambda: self._take(message["message"], "browser"),
         }[message["type"]]
         try:
             act()
@@ -254,16 +261,16 @@ class TrainingLab(Widget):
                 return
             if message["type"] == "ready":
                 message = {**message, "setting": self._trained}
-            self._take(message)
+            self._take(message, self._where)
             self.send(message)
             if message["type"] in ("done", "error"):
                 self._training, self.error = None, training.error
                 self.running = False
 
-    def _take(self, message: Message) -> None:
+    def _take(self, message: Message, trainer: str) -> None:
         """Keep what a trainer says, here or in the browser."""
         if message["type"] == "ready":
-            self.log_of_run = TrainingLog(message)
+            self.log_of_run = TrainingLog(message, trainer)
             self.history = []
         elif self.log_of_run:
             self.log_of_run.take(message)
@@ -282,7 +289,8 @@ class TrainingLab(Widget):
     def _replay(self) -> None:
         """Tell a view that comes late what trains here."""
         with self._saying:
-            for message in self.log_of_run.replay() if self.log_of_run else ():
+            log = self.log_of_run
+            for message in log.replay() if log and log.trainer != "browser" else ():
                 self.send(message)
             if self._training and self._paused:
                 self.send({"type": "paused", "on": True})
@@ -291,12 +299,12 @@ class TrainingLab(Widget):
 
     def _ipython_display_(self) -> None:
         if rendering():
-            display(HTML(ELSEWHERE))
+            _show(HTML(ELSEWHERE))
             return
         found = self._repr_mimebundle_()
         if found:
-            display({**found[0], "text/html": ""}, raw=True)
-        self._shown.append(display(HTML(self.fallback), display_id=True))
+            _show({**found[0], "text/html": ""}, raw=True)
+        self._shown.append(_show(HTML(self.fallback), display_id=True))
 
     def show_last_state(self) -> None:
         """Draw the last training where a saved notebook, without its kernel, shows it."""
@@ -331,7 +339,7 @@ def _check(preset: Preset, train_size: int, epochs: int, seed: int, device: str)
 
 def _dataset(name: str, train_size: int) -> str:
     """Name the data set that so many training images are taken from: the page's, if they do."""
-    return "mnist" if name == "digits" and train_size > data.EXCERPT_SIZES[0] else name
+    return name if train_size <= data.EXCERPT_SIZES[0] else data.EXCERPTS.get(name, name)
 
 
 def _described(run: Run) -> Message:
@@ -347,3 +355,7 @@ def _bands() -> dict[str, Any] | None:
         return bands.bands(findings.load(bands.PAGE))
     except BookError:
         return None
+
+
+def _show(what: object, **options: Any) -> Any:
+    return display(what, **options)  # type: ignore[no-untyped-call]

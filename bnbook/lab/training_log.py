@@ -10,11 +10,12 @@ Message = dict[str, Any]
 class TrainingLog:
     """Takes the messages of one training (`Message` in `web/types.d.ts`) and keeps what counts.
 
-    It begins with `ready`, which also holds the `setting`.
+    It begins with `ready`, which also holds the `setting`. `trainer` is as the lab's.
     """
 
-    def __init__(self, ready: Message) -> None:
+    def __init__(self, ready: Message, trainer: str) -> None:
         self.ready = ready
+        self.trainer = trainer
         self.step = 0
         self.over = False  # it came to its end
         self._speed = 0.0

@@ -31,7 +31,7 @@ CHAPTER = Chapter(
         controls=("activation",),
         watch="running statistics",
         lr=0.5,
-        ask="The thin line is the accuracy of the same net with the running statistics that PyTorch "
-        "keeps. For which net do the two lines part further, and at which learning rates?",
+        ask="The thin line is the accuracy of the same net with the running statistics that "
+        "PyTorch keeps. For which net do the two lines part further, and at which learning rates?",
     ),
 )

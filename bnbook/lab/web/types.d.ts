@@ -40,6 +40,54 @@ interface Model {
 /** Builds an element in `root` from its data; returns what takes it down again. */
 type Mount<Data> = (root: HTMLElement, data: Data, host: Host) => () => void;
 
+/** A number that is asked for. `key` and `rough` are hashes of it, `near` replies by hashes. */
+interface Field {
+  label: string;
+  /** Significant digits; null: it is exact. */
+  digits: number | null;
+  key: string;
+  rough: string;
+  near: Record<string, string>;
+}
+
+type Task =
+  | { kind: "numbers"; fields: Field[] }
+  | { kind: "choice"; options_html: string[]; replies: string[]; key: string }
+  | {
+      kind: "line";
+      code: string;
+      options: string[];
+      where_html: string;
+      replies: string[];
+      key: string;
+    };
+
+/** A listing with a mistake; `after` is the veiled HTML of what it did and what catches it. */
+interface Bug {
+  id: string;
+  code: string;
+  /** Hashes of the wrong lines; any of them will do. */
+  keys: string[];
+  hint: string;
+  after: string;
+  /** Mean training losses by epoch: of this code, and of the correct one; empty: not recorded. */
+  losses: number[][];
+}
+
+/** An exercise; `answer` is the veiled HTML of its explanation. */
+interface Exercise {
+  chapter: string;
+  id: string;
+  number: number;
+  /** Ids of all exercises of the chapter. */
+  siblings: string[];
+  title_html: string;
+  text_html: string;
+  hints_html: string[];
+  answer: string;
+  task: Task;
+}
+
 type NormName = "batch" | "mean" | "variance" | "none";
 
 /** A net of the lab: LeNet with these settings. */
@@ -89,7 +137,7 @@ interface LabSettings {
   preset: string;
   title: string;
   ask: string;
-  start: { lr: number; batch: number; epochs: number };
+  start: Partial<Setting>;
   nets: { label: string; code: string }[];
   controls: string[];
   watch: "" | "bias gradients" | "gamma and beta" | "time" | "contrast" | "running statistics";
@@ -119,6 +167,12 @@ interface LabSettings {
   trainers?: Record<string, string>;
   /** In Jupyter: numbers of training images for the kernel, with words for each. */
   train_sizes?: Record<string, string>;
+}
+
+/** Where a lab in Jupyter trains, and on how many images. */
+interface Place {
+  trainer: string;
+  trainSize: number;
 }
 
 /** The chapter's claim, for a reader to test: bnbook/lab/presets.py. */
@@ -151,6 +205,7 @@ interface Trial {
 
 /** What can be chosen, with its words. */
 interface Words {
+  data: Record<string, string>;
   norms: Record<NormName, string>;
   phrases: Record<NormName, string>;
   letters: Record<NormName, string>;

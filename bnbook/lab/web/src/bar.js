@@ -58,6 +58,7 @@ export class Bar {
     this.train.classList.add("primary");
     this.link.addEventListener("click", () => this.copyLink());
     lab.view.parts.nearest.addEventListener("click", () => lab.goNearest());
+    this.link.hidden = lab.host.model !== null; // there its address is not the page's
     const settings = lab.controls.root;
     find(settings, ".bar").append(this.train, this.reset, this.keep, this.link);
     find(settings, ".pending").append(this.pending, " ", this.restart);

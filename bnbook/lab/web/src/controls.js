@@ -6,6 +6,9 @@ import { slider, tell } from "./slider.js";
 const RATE_TICKS = ["0.001", "0.01", "0.1", "1", "10", "200"];
 const BATCH_TICKS = ["2", "8", "32", "128", "512"];
 
+/** What menus and fields set that both nets share. */
+const MENU_FIELDS = /** @type {const} */ (["seed", "epochs", "every", "momentum", "decay", "data"]);
+
 /** @typedef {HTMLInputElement | HTMLSelectElement} Input */
 /** @typedef {{ label: string, read: (net: Net) => string, write: (net: Net, value: string) => void }} Menu */
 
@@ -68,6 +71,14 @@ function menu(label, name, options, attributes = {}) {
   return h("label", { class: "field" }, h("span", {}, label), " ", select);
 }
 
+/**
+ * Options that are called what they are.
+ * @param {number[]} values
+ */
+function plainly(values) {
+  return Object.fromEntries(values.map((value) => [String(value), String(value)]));
+}
+
 export class Controls {
   /**
    * @param {LabSettings} data
@@ -79,7 +90,6 @@ export class Controls {
     this.links = links;
     this.changed = changed;
     this.nets = data.nets.map(({ code }) => /** @type {Net} */ (links.readNet(code)));
-    this.unseen = { momentum: 0, decay: 0, data: /** @type {DataName} */ ("digits") };
     this.sliders = { lr: data.lrs, batch: data.batch_sizes };
     this.root = this.build();
     this.root.addEventListener("input", (event) => {
@@ -89,7 +99,7 @@ export class Controls {
       this.keepSeedInside();
       this.changed("other");
     });
-    this.write({ ...data.start, seed: 0, every: "epoch" });
+    this.write({ seed: 0, every: "epoch", ...data.start });
   }
 
   // Markup
@@ -97,7 +107,6 @@ export class Controls {
   build() {
     const { data } = this;
     const [rates, sizes] = [data.lrs, data.batch_sizes].map((values) => values.map(String));
-    const epochs = Object.fromEntries(data.epochs.map((n) => [String(n), String(n)]));
     const seed = h("input", {
       ...{ type: "number", name: "seed", value: 0, min: 0, max: data.max_seed },
       ...{ step: 1, inputmode: "numeric" },
@@ -118,7 +127,7 @@ export class Controls {
         "div",
         { class: "numbers" },
         h("p", { class: "pending" }),
-        menu("Epochs", "epochs", epochs),
+        menu("Epochs", "epochs", plainly(data.epochs)),
         h("label", { class: "field" }, h("span", {}, "Seed"), " ", seed),
       ),
       h(
@@ -198,8 +207,13 @@ export class Controls {
   }
 
   sharedMenus() {
-    const { every, trainers, train_sizes } = this.data;
-    const menus = [menu("Evaluate", "every", every)];
+    const { every, momenta, decays, words, trainers, train_sizes } = this.data;
+    const menus = [
+      menu("Data", "data", words.data),
+      menu("Momentum", "momentum", plainly(momenta)),
+      menu("Weight decay", "decay", plainly(decays)),
+      menu("Evaluate", "every", every),
+    ];
     if (trainers) menus.push(menu("Train in", "trainer", trainers));
     if (train_sizes) menus.push(menu("Training images", "train_size", train_sizes));
     return menus;
@@ -228,21 +242,33 @@ export class Controls {
       every: every === "epoch" ? every : Number(every),
       nets: structuredClone(this.nets.slice(0, this.input("second").checked ? 2 : 1)),
       changes: [],
-      ...this.unseen,
+      momentum: Number(this.valueOf("momentum")),
+      decay: Number(this.valueOf("decay")),
+      data: /** @type {DataName} */ (this.valueOf("data")),
     };
+  }
+
+  /** Where to train, in Jupyter. @returns {Place} */
+  readPlace() {
+    const trainer = this.valueOf("trainer") || "browser";
+    return { trainer, trainSize: Number(this.valueOf("train_size")) };
+  }
+
+  /** @param {Partial<Place>} place */
+  writePlace({ trainer, trainSize }) {
+    if (trainer !== undefined) this.input("trainer").value = trainer;
+    if (trainSize !== undefined) this.input("train_size").value = String(trainSize);
   }
 
   /** @param {Partial<Setting>} setting */
   write(setting) {
-    for (const name of /** @type {const} */ (["seed", "epochs", "every"])) {
+    for (const name of MENU_FIELDS) {
       if (setting[name] !== undefined) this.input(name).value = String(setting[name]);
     }
     for (const [name, values] of Object.entries(this.sliders)) {
       const value = setting[/** @type {"lr" | "batch"} */ (name)];
       if (value !== undefined) this.input(name).value = String(values.indexOf(value));
     }
-    const { momentum, decay, data } = { ...this.unseen, ...setting };
-    this.unseen = { momentum, decay, data };
     setting.nets?.forEach((net, i) => {
       this.nets[i] = structuredClone(net);
     });

@@ -100,19 +100,20 @@ export class KernelTrainer {
 }
 
 /**
- * The page's images, which a kernel has beside it: for training in the browser.
+ * Images of the page's, which the kernel has beside it: for training in the browser.
  * @param {Model} model
+ * @param {DataName} name
  * @returns {Promise<string>}
  */
-export function askForDigits(model) {
+export function askForImages(model, name) {
   return new Promise((resolve) => {
-    /** @param {{ type: string, text?: string }} message */
-    function hear({ type, text }) {
-      if (type !== "digits") return;
+    /** @param {{ type: string, name?: string, text?: string }} message */
+    function hear(message) {
+      if (message.type !== "digits" || message.name !== name) return;
       model.off("msg:custom", hear);
-      resolve(text ?? "");
+      resolve(message.text ?? "");
     }
     model.on("msg:custom", hear);
-    model.send({ type: "digits" });
+    model.send({ type: "digits", name });
   });
 }

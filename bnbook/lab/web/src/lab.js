@@ -5,7 +5,9 @@ import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
 import { h } from "./dom.js";
 import { Experiment } from "./experiment.js";
+import { InJupyter } from "./jupyter.js";
 import { Kept } from "./kept.js";
+import { askForImages } from "./kernel.js";
 import { whyStuck } from "./names.js";
 import { createLinks } from "./permalink.js";
 import { LETTERS, Run } from "./run.js";
@@ -47,11 +49,17 @@ export class Lab {
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
     this.kept = new Kept(data.kept_colours, () => this.keptChanged());
-    this.trainer = this.createTrainer((message) => this.hear(message));
+    this.worker = this.createTrainer((message) => {
+      if (this.run) this.jupyter?.traits.relay(message, this.run.setting);
+      this.hear(message);
+    });
+    /** @type {Trainer} */
+    this.trainer = this.worker;
     this.view = new View(this);
     this.experiment = this.createExperiment();
     this.bar = new Bar(this);
     this.build();
+    this.jupyter = host.model ? new InJupyter(this, host.model) : null;
     this.followLink = this.followLink.bind(this);
     this.begin();
   }
@@ -73,7 +81,8 @@ export class Lab {
   createTrainer(listen) {
     const { host, data } = this;
     /** @param {DataName} name */
-    const images = (name) => loadImages(host.site ?? "", data.data[name]);
+    const images = (name) =>
+      host.model ? askForImages(host.model, name) : loadImages(host.site ?? "", data.data[name]);
     return new WorkerTrainer(host.engine, images, data.train_count, listen);
   }
 
@@ -87,7 +96,9 @@ export class Lab {
   }
 
   begin() {
-    if (canTrain()) {
+    if (this.jupyter) {
+      this.enter("idle");
+    } else if (canTrain()) {
       this.enter("idle");
       const linked = this.open(location.hash) || this.experiment?.open(location.hash);
       if (!linked) this.beginSmallOnWeakDevices();
@@ -112,7 +123,8 @@ export class Lab {
 
   unmount() {
     clearTimeout(this.resting);
-    this.trainer.stop();
+    this.worker.stop();
+    this.jupyter?.leave();
     this.experiment?.unmount();
     this.view.unmount();
     removeEventListener("hashchange", this.followLink);
@@ -129,18 +141,40 @@ export class Lab {
     this.state = state;
     this.root.dataset.state = state;
     this.bar.refresh();
+    this.jupyter?.tell();
   }
 
   train() {
     const setting = this.controls.read();
-    const names = setting.nets.map((net) => this.controls.name(net));
-    this.run = new Run(setting, names, this.data.looks);
-    this.enter("loading");
+    this.trainer.stop();
+    this.take(setting, this.jupyter?.trainer ?? this.worker);
     this.trainer.start({ ...setting, changes: this.scheduled });
     this.scheduled = [];
     this.bar.refresh();
-    this.view.draw();
     this.view.announce("Training starts.");
+  }
+
+  /**
+   * Show a run that has been started elsewhere.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  adopt(setting, trainer) {
+    this.controls.write(setting);
+    this.take(setting, trainer);
+  }
+
+  /**
+   * Take a run in the place of what is on show.
+   * @param {Setting} setting
+   * @param {Trainer} trainer
+   */
+  take(setting, trainer) {
+    const names = setting.nets.map((net) => this.controls.name(net));
+    this.run = new Run(setting, names, this.data.looks);
+    this.trainer = trainer;
+    this.enter("loading");
+    this.view.draw();
   }
 
   pressTrain() {
@@ -167,8 +201,12 @@ export class Lab {
   }
 
   reset() {
-    clearTimeout(this.resting);
     this.trainer.stop();
+    this.clear();
+  }
+
+  clear() {
+    clearTimeout(this.resting);
     this.run = null;
     this.view.parts.progress.value = 0;
     this.view.say("");
@@ -187,7 +225,7 @@ export class Lab {
     else if (message.type === "progress") this.advance(this.run, message);
     else if (message.type === "done") this.finish(this.run, message.hashes, message.mistakes);
     else if (message.type === "error") this.fail(message.text);
-    else {
+    else if (message.type === "hidden" || message.type === "shown") {
       this.enter(message.type === "hidden" ? "hidden" : "training");
       this.view.draw();
     }
@@ -255,6 +293,7 @@ export class Lab {
         this.trainer.setRate(this.controls.read().lr);
       }, REST);
     }
+    this.jupyter?.traits.push();
     this.view.draw();
     this.bar.refresh();
     const obstacle = this.obstacle();

@@ -69,7 +69,8 @@ export function mountRevisit(root, data) {
     );
     const words = chosen ? rich("strong", chosen.innerHTML) : h("strong", {}, pick);
     const verdict = pick === data.answer ? "agrees" : "says otherwise";
-    text.replaceChildren("You predicted: ", words, `. The evidence ${verdict}.`);
+    const stop = words.textContent?.endsWith(".") ? "" : ".";
+    text.replaceChildren("You predicted: ", words, `${stop} The evidence ${verdict}.`);
     evidence.open = true;
   }
 

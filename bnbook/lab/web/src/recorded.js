@@ -1,79 +1,14 @@
 // Sliders over runs that were trained beforehand. What is drawn and said of them Python computed.
-import { bounds } from "./bands.js";
 import { draw, find, h, swatch } from "./dom.js";
-import { percent } from "./numbers.js";
-import { accuracyScale, drawChart, lossScale } from "./plots.js";
+import { drawChart } from "./plots.js";
+import { accuracyChart, Choice, curvesTable, lossChart, settingsTable } from "./recorded_runs.js";
 import { slider, tell } from "./slider.js";
 import { fillTable } from "./tables.js";
 
-const CHANCE = 0.1;
 const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
 const MOST_TICKS = 11; // more labels under a slider would run into each other on a phone
 
-/**
- * The runs of one arm: where they are, and how far from what was asked for.
- * @typedef {{ cell: RecordedCell, batch: number, lr: number, distance: number }} Found
- * @typedef {Found & { arm: RecordedData["arms"][number] }} Shown
- */
-
-/** What the reader has chosen, by index, and what there is to show for it. */
-export class Choice {
-  /** @param {RecordedData} data */
-  constructor(data) {
-    this.data = data;
-    this.lr = data.start[0];
-    this.batch = data.start[1];
-    /** @type {Set<number>} */
-    this.hidden = new Set();
-  }
-
-  /** The arms that are not hidden, each with its runs. */
-  get shown() {
-    return this.data.arms.flatMap((arm, i) => {
-      const found = this.hidden.has(i) ? null : this.nearest(i);
-      return found ? [{ arm, ...found }] : [];
-    });
-  }
-
-  get words() {
-    return `learning rate ${this.data.lrs[this.lr]} and batch size ${this.data.batch_sizes[this.batch]}`;
-  }
-
-  /**
-   * The recorded setting nearest to the chosen one: batch size first, then learning rate.
-   * @param {number} arm
-   * @returns {Found | null}
-   */
-  nearest(arm) {
-    const { lrs, batch_sizes: sizes, cells } = this.data;
-    /** @type {Found | null} */
-    let best = null;
-    for (const [batch, row] of cells[arm].entries()) {
-      for (const [lr, cell] of row.entries()) {
-        if (!cell) continue;
-        const distance = 1000 * far(sizes[batch], sizes[this.batch]) + far(lrs[lr], lrs[this.lr]);
-        if (!best || distance < best.distance) best = { cell, batch, lr, distance };
-      }
-    }
-    return best;
-  }
-
-  /**
-   * What to say where an arm has no runs at the setting.
-   * @param {Found} found
-   */
-  remark({ batch, lr, distance }) {
-    if (!distance) return "";
-    const { lrs, batch_sizes: sizes } = this.data;
-    return (
-      ` There are no runs at ${this.words}; these are the nearest recorded, ` +
-      `learning rate ${lrs[lr]} and batch size ${sizes[batch]}.`
-    );
-  }
-}
-
-/** @param {number} a @param {number} b */
-const far = (a, b) => Math.abs(Math.log(a / b));
+/** @typedef {import("./recorded_runs.js").Shown} Shown */
 
 /** The elements on the page, and what they show of a choice. */
 class View {
@@ -242,108 +177,4 @@ function scrolling(label) {
  */
 function fold(name, summary, content) {
   return h("details", { class: name }, h("summary", {}, summary), content);
-}
-
-/**
- * @param {RecordedData} data
- * @param {Course} values
- * @returns {import("./plots.js").Points}
- */
-const points = ({ at }, values) => at.map((epoch, i) => [epoch, values[i] ?? Number.NaN]);
-
-/**
- * The values by epoch, also of those that were not evaluated.
- * @param {RecordedData} data
- * @param {Course} values
- */
-function byEpoch({ at }, values) {
-  /** @type {Course} */
-  const all = Array(at[at.length - 1] + 1).fill(null);
-  for (const [i, epoch] of at.entries()) all[epoch] = values[i];
-  return all;
-}
-
-/**
- * @param {RecordedData} data
- * @param {Shown[]} shown
- */
-function accuracyChart(data, shown) {
-  return {
-    epochs: data.at[data.at.length - 1],
-    scale: accuracyScale(data.accuracy_ticks, data.best),
-    guess: CHANCE,
-    marks: [],
-    bands: shown.map(({ arm, cell }) => ({
-      label: arm.label,
-      look: arm,
-      low: byEpoch(data, cell.low),
-      high: byEpoch(data, cell.high),
-      lines: cell.seeds.map((seed) => points(data, seed)),
-    })),
-    curves: shown.map(({ arm, cell }) => ({
-      label: arm.label,
-      look: arm,
-      points: points(data, cell.mean),
-      markers: true,
-    })),
-  };
-}
-
-/**
- * @param {RecordedData} data
- * @param {Shown[]} shown
- */
-function lossChart(data, shown) {
-  const [low, high] = data.losses;
-  return {
-    epochs: data.at[data.at.length - 1],
-    scale: lossScale(data.loss_ticks, low, high),
-    marks: [],
-    unlabelled: true,
-    bands: shown.map(({ arm, cell }) => ({
-      label: arm.label,
-      look: arm,
-      lines: cell.losses.map((seed) => points(data, seed)),
-    })),
-    curves: shown.map(({ arm, cell }) => ({
-      label: arm.label,
-      look: arm,
-      points: points(data, cell.loss),
-      markers: true,
-    })),
-  };
-}
-
-/**
- * @param {RecordedData} data
- * @param {Shown[]} shown
- * @returns {[string[], string[][]]} heads and rows
- */
-function curvesTable(data, shown) {
-  const heads = shown.flatMap(({ arm }) => [`${arm.label}: accuracy`, "loss"]);
-  const rows = data.at.map((epoch, i) => [
-    String(epoch),
-    ...shown.flatMap(({ cell }) => {
-      const mean = cell.mean[i];
-      return [mean === null ? "–" : percent(mean) + bounds(cell, i), String(cell.loss[i] ?? "–")];
-    }),
-  ]);
-  return [["Epoch", ...heads], rows];
-}
-
-/**
- * How the runs ended at every setting that has any.
- * @param {RecordedData} data
- * @returns {[string[], string[][]]} heads and rows
- */
-function settingsTable({ lrs, batch_sizes: sizes, arms, cells }) {
-  const heads = arms.flatMap(({ label }) => [`${label}: seeds trained`, "accuracy"]);
-  const rows = sizes.flatMap((size, b) =>
-    lrs.flatMap((lr, r) => {
-      const here = cells.map((arm) => arm[b][r]);
-      const ends = here.flatMap((cell) => [cell?.trained ?? "–", cell?.final ?? "–"]);
-      return here.some(Boolean) ? [[String(lr), String(size), ...ends]] : [];
-    }),
-  );
-  return [["Learning rate", "Batch size", ...heads], rows];
 }

@@ -67,7 +67,8 @@ export class TraitLink {
     const [traits, controls] = [this.traits, this.controls];
     const changed = NAMES.filter((name) => !same(traits[name], controls[name]));
     if (!changed.length) return;
-    const { norms, ...rest } = Object.fromEntries(changed.map((name) => [name, traits[name]]));
+    const entries = changed.map((name) => [name, traits[name]]);
+    const { norms, ...rest } = /** @type {Partial<Linked>} */ (Object.fromEntries(entries));
     const nets = norms && this.lab.read().nets.map((net, i) => ({ ...net, norms: norms[i] }));
     this.lab.write(nets ? { ...rest, nets } : rest);
   }
@@ -75,13 +76,13 @@ export class TraitLink {
   /** Bring the traits in line with the controls, after each change by the reader. */
   push() {
     const [traits, controls] = [this.traits, this.controls];
-    const { nets, every } = this.lab.read();
+    const { nets, every, momentum, decay, data } = this.lab.read();
+    const setting = { nets, every, momentum, decay, data };
     this.pushing = true; // each trait is told of at once, while others still lag behind
     for (const name of NAMES) {
       if (!same(traits[name], controls[name])) this.model.set(TRAITS[name], controls[name]);
     }
-    if (!same(this.model.get("setting"), { nets, every }))
-      this.model.set("setting", { nets, every });
+    if (!same(this.model.get("setting"), setting)) this.model.set("setting", setting);
     this.pushing = false;
     this.model.save_changes();
   }

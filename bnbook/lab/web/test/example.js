@@ -16,6 +16,7 @@ export const SETTINGS = {
   max_seed: 429495,
   layers: ["conv1", "conv2", "fc1", "fc2"],
   words: {
+    data: { digits: "Digits (MNIST)", clothes: "Clothes (Fashion-MNIST)" },
     norms: { batch: "Batch norm", mean: "Mean only", variance: "Variance only", none: "None" },
     phrases: {
       batch: "batch norm",
