@@ -38,7 +38,6 @@ class Facts:
     steps: Effects
     equal: Effects
     start: Effects
-    sigmoid_seeds: int  # at equal loss
     stuck: int  # nets of sigmoids without batch norm that do not learn in "landscape"
     outputs_first: float  # rms of what enters the activations of the plain net of ReLUs, at the
     outputs_last: float  # first look and at the last
@@ -216,7 +215,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         steps=_ratios(findings.on_the_way(way), experiments.LANDSCAPE.contrasts),
         equal=_ratios(runs, experiments.EQUAL_LOSS.contrasts),
         start=_ratios(measures.at_start(caught), _AT_START),
-        sigmoid_seeds=int((runs["arm"] == f"sigmoid, {WITHOUT}").sum()),
         stuck=int((ends["val_accuracy"] < LEARNS).sum()),
         outputs_first=outputs[0],
         outputs_last=outputs[1],
