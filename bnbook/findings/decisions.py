@@ -60,6 +60,15 @@ def on_claim(found: str) -> str:
     return REPRODUCED if found == SUPPORTED else found
 
 
+def of_parts(*found: str) -> str:
+    """Judge a claim of several parts, each of them supported, refuted or undecided."""
+    if {*found} == {SUPPORTED}:
+        return REPRODUCED
+    if SUPPORTED in found:
+        return REFINED
+    return REFUTED if REFUTED in found else UNDECIDED
+
+
 def below(row: Mapping[str, Any]) -> str:
     """Decide whether a contrast's first arm is behind its second; see `above`."""
     return above(dict(row, mean=-row["mean"]))

@@ -132,13 +132,7 @@ class Facts:
 
 def of_parts(*effects: Interval) -> str:
     """Judge a claim of several parts, each of which says that an effect is above 0."""
-    seen = sum(effect.low > 0 for effect in effects)
-    if seen == len(effects):
-        return decisions.REPRODUCED
-    if seen:
-        return decisions.REFINED
-    reversed_ = any(effect.high < 0 for effect in effects)
-    return decisions.REFUTED if reversed_ else decisions.UNDECIDED
+    return decisions.of_parts(*map(decisions.sign, effects))
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:

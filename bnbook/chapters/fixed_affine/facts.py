@@ -154,10 +154,9 @@ class Facts:
     @property
     def C7(self) -> str:  # noqa: N802
         """Fixing gamma costs more than fixing beta; refined where own rates do not show it."""
-        shared, own = self.at_shared.gamma_over_beta, self.at_own.gamma_over_beta
-        if shared.low > 0:
-            return decisions.REPRODUCED if own.low > 0 else decisions.REFINED
-        return decisions.REFUTED if shared.high < 0 else decisions.UNDECIDED
+        found = decisions.on_claim(decisions.sign(self.at_shared.gamma_over_beta))
+        everywhere = found != decisions.REPRODUCED or self.at_own.gamma_over_beta.low > 0
+        return found if everywhere else decisions.REFINED
 
     @property
     def C8(self) -> str:  # noqa: N802
