@@ -84,8 +84,7 @@ class Facts:
     @property
     def first_cost(self) -> Interval:
         """What taking out the first norm costs at the source's rate."""
-        row: Any = self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]]
-        return Interval(-row["mean"], -row["high"], -row["low"])
+        return -Interval.of(self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]])
 
     @property
     def later_profit(self) -> bool:
@@ -95,8 +94,7 @@ class Facts:
     def ratio(self, of: str, where: str, epoch: int = 0) -> Interval:
         """Look up a mean square as a multiple of the full net's; at the end, by default."""
         rows = self.ratios[(self.ratios["of"] == of) & (self.ratios["where"] == where)]
-        row: Any = rows.set_index("epoch").loc[epoch or rows["epoch"].max()]
-        return Interval(row["mean"], row["low"], row["high"])
+        return Interval.of(rows.set_index("epoch").loc[epoch or rows["epoch"].max()])
 
     @property
     def itself_before(self) -> Interval:
