@@ -1,6 +1,7 @@
 """The chapters as the home page lists them."""
 
 from itertools import groupby
+from pathlib import Path
 
 from bnbook.chapters import LIBRARY, reading
 from bnbook.chapters.chapter import Chapter
@@ -22,12 +23,12 @@ def book_map(folder: str = "chapters/") -> Markdown:
 
 def progress() -> Html | Widget:
     """Count the exercises that the reader has solved, beside each chapter of `book_map`."""
-    books = [
-        {"page": Path(one.file).stem, "exercises": list(one.exercises)} for one in chapters.CHAPTERS
+    listed = [
+        {"page": Path(one.file).stem, "exercises": list(one.exercises)} for one in LIBRARY.chapters
     ]
-    total = sum(len(one.exercises) for one in chapters.CHAPTERS)
+    total = sum(len(one.exercises) for one in LIBRARY.chapters)
     fallback = f"<p>{total} exercises wait at the ends of the chapters.</p>"
-    return element("progress", {"chapters": books}, fallback)
+    return element("progress", {"chapters": listed}, fallback)
 
 
 def _entry(chapter: Chapter, folder: str) -> str:
