@@ -1,7 +1,8 @@
 """What a chapter is, how its notebook speaks, and the library that all chapters stand in."""
 
-from __future__ import importlib
+from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
