@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from site_pages import PAGES
 
 from bnbook import chapters, findings
 from bnbook.errors import BookError
@@ -131,10 +132,9 @@ def number(text):
     return float(text.replace("−", "-").replace(",", ""))
 
 
-@every
-def test_an_estimate_has_one_rounding_on_a_page(built, chapter):
-    page = (built / "chapters" / chapter.file).with_suffix(".html").read_text(encoding="utf-8")
-    found = estimates(page)
+@pytest.mark.parametrize("page", PAGES)
+def test_an_estimate_has_one_rounding_on_a_page(built, page):
+    found = estimates((built / page).read_text(encoding="utf-8"))
     assert [(a, b) for a in found for b in found if same(a, b)] == []
 
 

@@ -102,6 +102,11 @@ class Facts:
         beyond = self.at_own.beyond_sum
         return beyond.low > -MARGIN and beyond.high < MARGIN
 
+    @property
+    def tuned_on_clothes(self) -> bool:
+        """Whether the nets have run on Fashion-MNIST at their own best rates, too."""
+        return len(self._in(transfer.CLOTHES_OWN_RATES)) > 0
+
     def _in(self, setting: str) -> pd.DataFrame:
         return self.elsewhere[self.elsewhere["setting"] == setting]
 

@@ -19,6 +19,7 @@ from bnbook.chapters.learning_rates.limits import (
     WITHOUT,
     Limits,
     by_rate,
+    elsewhere,
     every_rate,
     limits,
 )
@@ -28,6 +29,8 @@ from bnbook.run import Run
 
 #: The plain net by the source's recipe, padded as the source has it, and as we have it elsewhere.
 PADDED, UNPADDED = "without BN, padded", "without BN"
+#: The experiment of `findings.transfer` with both nets elsewhere.
+RATES = "transfer-rates"
 #: A share of the budget after which the count of runs that have trained is taken, too.
 HALF_BUDGET = 5  # epochs
 
@@ -82,6 +85,8 @@ class Facts:
     relu_high: float
     relu_seeds: int
     relu_high_trained: int
+    #: On clothes and with ReLU, by arm of "transfer-rates"; empty until that is recorded.
+    elsewhere: Mapping[str, Limits]
     small: Limits  # with batch norm and small batches, on the map
     usual: Limits
 
@@ -182,6 +187,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         **_by_recipe(posted),
         padding=padding(posted),
         **_relu(records["browser-lab"]),
+        elsewhere=elsewhere(records[RATES]) if RATES in records else {},
         **_batches(records[LEARNING_RATE_GRID.name]),
     )
 

@@ -99,6 +99,11 @@ class Facts:
             return decisions.REPRODUCED
         return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
 
+    @property
+    def tuned_on_clothes(self) -> bool:
+        """Whether the nets have run on Fashion-MNIST at their own best rates, too."""
+        return len(self._in(transfer.CLOTHES_OWN_RATES)) > 0
+
     def _in(self, setting: str) -> pd.DataFrame:
         return self.elsewhere[self.elsewhere["setting"] == setting]
 

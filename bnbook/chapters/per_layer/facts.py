@@ -9,7 +9,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.chapters.per_layer import activations, removals
 from bnbook.chapters.per_layer.activations import ITSELF, OTHERS
-from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER
+from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER, PER_LAYER_AGAIN
 from bnbook.chapters.per_layer.removals import LAYERS
 from bnbook.findings import Interval, decisions, transfer
 
@@ -152,7 +152,8 @@ class Facts:
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     """Work out the facts from the chapter's experiments and those of `findings.transfer`."""
-    frame, experiment = removals.deciding(records)
+    frame = records[PER_LAYER_AGAIN.name]
+    planned = findings.contrasts(frame, PER_LAYER_AGAIN.contrasts)
     cube = records[PER_LAYER.name]
     low, high = LAYER_LRS
     last = int(cube["epoch"].max())
@@ -163,8 +164,8 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         images=int(cube["train_size"].iloc[0]),
         low=low,
         high=high,
-        costs=removals.costs(frame, experiment),
-        firsts=removals.firsts(frame, experiment),
+        costs=removals.costs(planned),
+        firsts=removals.firsts(planned),
         early=EARLY,
         early_gap=removals.early_gap(records["as-posted"], EARLY, low),
         **_subsets(findings.final(cube)),
