@@ -8,6 +8,7 @@ import pytest
 from bnbook import chapters
 from bnbook.chapters import contents
 from bnbook.chapters.from_scratch.bugs import BUGS, hunt
+from bnbook.lab import element
 from bnbook.lab.exercises import Line, Numbers
 
 pytestmark = pytest.mark.browser
@@ -218,6 +219,30 @@ def test_without_storage_the_page_itself_remembers(browser, exercise_site):
     answer_right(box(page, "redundant"), EVERY["redundant"])
     assert page.locator(".tally").inner_text().startswith("1 of 3 solved.")
     context.close()
+
+
+def test_in_jupyter_numbers_are_asked_for_and_code_is_left_to_the_cell_below(page, exercise_site):
+    (exercise_site / "widget.js").write_text(element.built("widget.js"), encoding="utf-8")
+    chapter = chapters.find(1)
+    with lab_pages.serving(exercise_site) as address:
+        page.goto(f"{address}/chapters/01-bias-removal.html")
+        page.evaluate(
+            """async (all) => {
+              const { default: widget } = await import("/widget.js");
+              document.querySelector("main").replaceChildren();
+              for (const data of all) {
+                const model = { get: (name) => ({ kind: "exercise", data })[name] };
+                widget.render({ model, el: document.querySelector("main") });
+              }
+            }""",
+            [chapter.exercise(name).data for name in ("folded-bias", "redundant")],
+        )
+        code = box(page, "folded-bias")
+        assert "in the cell below" in code.inner_text()
+        assert code.get_by_role("radio").count() == 0
+        assert code.get_by_role("button", name="Check").count() == 0
+        press(code, "Hint")
+        answer_right(box(page, "redundant"), EVERY["redundant"])
 
 
 # Find the bug

@@ -304,20 +304,22 @@ def _explained(bug: Bug, facts: Facts, runs: pd.DataFrame) -> str:
         return markdown("\n\n".join([*said, f"A test of one line: *{bug.test}*"]))
     said.append(_symptom(bug.name, runs))
     tests = checks.LAYER_TESTS | checks.NET_TESTS
-    caught = [name for name in facts.caught if facts.caught.loc[bug.name, name]]
-    test = min(caught, key=lambda name: (name not in facts.fewest, list(tests).index(name)))
+    table = facts.caught
+    caught = [name for name in tests if name in table and bool(table[name][bug.name])]
+    test = min(caught, key=lambda name: name not in facts.fewest)  # the first of them, if it can be
     source = inspect.getsource(tests[test])
     return markdown("\n\n".join([*said, f"A test that catches it:\n\n```\n{source}```"]))
 
 
 def _symptom(name: str, runs: pd.DataFrame) -> str:
     """Set its records beside the correct code's: means over seeds."""
-    means = runs.groupby("code")[["val_accuracy", *UNDER_STRAIN.values()]].mean()
+    columns = ["val_accuracy", *UNDER_STRAIN.values()]
+    means = {code: some[columns].mean() for code, some in runs.groupby("code")}
     labels = {"val_accuracy": "accuracy"}
     labels |= {column: f"accuracy, {strain}" for strain, column in UNDER_STRAIN.items()}
     rows = [("training loss", *(number(_losses(runs, one)[-1], 3) for one in (name, RIGHT)))]
     rows += [
-        (label, *(percent(float(means.loc[one, column])) for one in (name, RIGHT)))
+        (label, *(percent(float(means[one][column])) for one in (name, RIGHT)))
         for column, label in labels.items()
     ]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
