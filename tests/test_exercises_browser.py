@@ -242,7 +242,9 @@ def test_in_jupyter_numbers_are_asked_for_and_code_is_left_to_the_cell_below(pag
         assert code.get_by_role("radio").count() == 0
         assert code.get_by_role("button", name="Check").count() == 0
         press(code, "Hint")
+        assert page.locator(".tally").inner_text().startswith("0 of 2 solved.")
         answer_right(box(page, "redundant"), EVERY["redundant"])
+        assert page.locator(".tally").inner_text().startswith("1 of 2 solved.")
 
 
 # Find the bug

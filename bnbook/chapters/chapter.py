@@ -184,7 +184,7 @@ class Chapter:
 
     def exercise(self, name: str) -> Html | Widget:
         """Show an exercise, which is answered where it stands."""
-        return exercises.shown(self._exercise(name), self.id, list(self.exercises))
+        return exercises.shown(self._exercise(name), self.id, [*self.exercises.values()])
 
     def check(self, name: str, value: object) -> None:
         """Check what a notebook's own code gives as the answer; see `exercises.checked`."""

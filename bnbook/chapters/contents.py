@@ -7,6 +7,7 @@ from bnbook.chapters import LIBRARY, reading
 from bnbook.chapters.chapter import Chapter
 from bnbook.findings import Markdown
 from bnbook.lab.element import Html, Widget, element
+from bnbook.lab.exercises import counted
 
 
 def book_map(folder: str = "chapters/") -> Markdown:
@@ -24,7 +25,8 @@ def book_map(folder: str = "chapters/") -> Markdown:
 def progress() -> Html | Widget:
     """Count the exercises that the reader has solved, beside each chapter of `book_map`."""
     listed = [
-        {"page": Path(one.file).stem, "exercises": list(one.exercises)} for one in LIBRARY.chapters
+        {"page": Path(one.file).stem, "exercises": counted(one.exercises.values())}
+        for one in LIBRARY.chapters
     ]
     total = sum(len(one.exercises) for one in LIBRARY.chapters)
     fallback = f"<p>{total} exercises wait at the ends of the chapters.</p>"

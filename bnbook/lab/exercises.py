@@ -11,7 +11,7 @@ import inspect
 import math
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final, TypeAlias
@@ -190,9 +190,14 @@ def put(code: str, line: str) -> str:
     return before + line.replace("\n", "\n" + (indent[0] if indent else "")) + after
 
 
-def shown(exercise: Exercise, chapter: str, siblings: list[str]) -> Html | Widget:
-    """Show an exercise of `chapter`; `siblings` are the ids of all of them, in order."""
-    number = siblings.index(exercise.id) + 1
+def counted(exercises: Iterable[Exercise]) -> list[str]:
+    """Name those whose solution is counted where they are shown: in a notebook, code is not."""
+    return [one.id for one in exercises if rendering() or not isinstance(one, Line)]
+
+
+def shown(exercise: Exercise, chapter: str, siblings: Sequence[Exercise]) -> Html | Widget:
+    """Show an exercise of `chapter`; `siblings` are all of them, in order."""
+    number = siblings.index(exercise) + 1
     title, text = _html(exercise.title), _html(exercise.text)
     hints = [_html(hint) for hint in exercise.hints]
     folded = "".join(
@@ -203,7 +208,7 @@ def shown(exercise: Exercise, chapter: str, siblings: list[str]) -> Html | Widge
         "chapter": chapter,
         "id": exercise.id,
         "number": number,
-        "siblings": siblings,
+        "siblings": counted(siblings),
         "title_html": title,
         "text_html": text,
         "hints_html": hints,

@@ -79,7 +79,7 @@ interface Exercise {
   chapter: string;
   id: string;
   number: number;
-  /** Ids of all exercises of the chapter. */
+  /** Ids of the chapter's exercises that are counted. */
   siblings: string[];
   title_html: string;
   text_html: string;
