@@ -1,6 +1,7 @@
 """The labs' presets: each begins where it can train and where a band is recorded."""
 
 import dataclasses
+import itertools
 import json
 import math
 import re
@@ -11,9 +12,10 @@ import pytest
 from lab_pages import PRESETS
 
 import bnbook
-from bnbook import chapters, models, norms
+from bnbook import chapters, lab, models, norms
 from bnbook.errors import BookError
 from bnbook.lab import presets
+from bnbook.lab.settings import settings
 from bnbook.run import Run
 
 PACKAGE = Path(bnbook.__file__).parent
@@ -116,3 +118,32 @@ def test_no_rate_that_a_link_may_name_has_gone():
 def test_a_chapter_without_a_preset_says_that_it_has_no_lab():
     with pytest.raises(BookError, match="Exercise 6 has no lab"):
         chapters.find(6).lab()
+
+
+@each
+def test_a_trial_compares_nets_that_it_has_at_rates_of_the_slider(preset):
+    trial = preset.trial
+    if trial is None:
+        pytest.skip("nothing to repeat")
+    nets = [net.label for net, _ in trial.nets] or [net.label for net in preset.nets]
+    assert set(itertools.chain(*trial.contrasts)) <= set(nets)
+    assert {lr for _, lr in trial.nets if lr} | set(trial.lrs) <= set(presets.LRS)
+    assert trial.direction in presets.DIRECTIONS
+    assert bool(trial.lrs) == (trial.direction == "limits")
+
+
+def test_chapters_1_to_5_let_the_reader_repeat_their_experiment():
+    assert all(chapter.preset.trial for chapter in chapters.CHAPTERS[:5])
+
+
+@pytest.mark.parametrize("chapter", chapters.CHAPTERS[:5], ids=lambda chapter: chapter.slug)
+def test_the_lab_sets_the_books_own_decision_beside_the_readers(chapter, monkeypatch):
+    given = {}
+    monkeypatch.setattr(lab, "lab", lambda _frame, **options: given.update(options))
+    chapter.lab()
+    book = settings(chapter.preset, given["book"])["trial"]["book"]
+    assert book["decision"] == chapter.facts.decision
+    assert book["seeds"] == chapter.facts.seeds
+    assert book["images"] == 50_000
+    words = str(chapter.say(chapter.preset.trial.evidence)).split()
+    assert book["evidence_html"].split() == words

@@ -21,7 +21,7 @@ PRESET = Preset(
         claim="Mean-only comes closer to full batch norm than variance-only.",
         direction="above",
         contrasts=(("Mean only", "Variance only"),),
-        # Each net has its own rate: the best of those on the slider for seeds 100 to 102.
+        # Each net has its own rate: the best for seeds 100 to 102 of some on the slider.
         nets=(
             (Net("Mean only", _ARMS["mean-only"]), 6.3),
             (Net("Variance only", _ARMS["variance-only"]), 0.04),

@@ -4,8 +4,10 @@ import { h } from "./dom.js";
 import {
   able,
   build,
+  costInWords,
   drawResults,
   drawVerdict,
+  inTime,
   scaleInWords,
   showChoices,
 } from "./experiment_view.js";
@@ -126,14 +128,12 @@ export class Experiment {
     const choice = this.choice();
     seeds.value = String(this.count());
     showChoices(this.parts, this.choices(), choice.id);
-    const { nets, base, seeds: used } = choice.plan;
+    const { nets, seeds: used } = choice.plan;
     const jobs = jobsOf(choice.plan);
     const rates = nets[0].lrs.length > 1 ? ` × ${nets[0].lrs.length} learning rates` : "";
     const size = `${nets.length} nets × ${used.length} seeds${rates}`;
     summary.textContent = `Run the experiment here: ${size}`;
-    cost.textContent =
-      `${jobs.length} runs of ${base.epochs} epochs at batch size ${base.batch}, ` +
-      `seeds ${used[0]} to ${used.at(-1)}, ${inParallel(Math.min(workers(), jobs.length))}.`;
+    cost.textContent = costInWords(choice.plan, jobs.length, Math.min(workers(), jobs.length));
     link.href = this.plans.write(this.course?.plan ?? choice.plan);
     this.refreshButtons();
   }
@@ -224,7 +224,8 @@ export class Experiment {
     this.enter("done");
     this.say(`${course.ended.length} runs in ${inTime(course.spent)}.`);
     this.draw();
-    this.announce(`The experiment is over. ${this.parts.verdict.textContent}`);
+    const said = [...this.parts.verdict.children].map((line) => line.textContent);
+    this.announce(`The experiment is over. ${said.join(" ")}`);
   }
 
   /** Count the time of running, without pauses. */
@@ -338,6 +339,14 @@ export class Experiment {
     return true;
   }
 
+  /**
+   * Take the plan of an address that the reader goes to; the panel's own says nothing new.
+   * @param {string} hash
+   */
+  follow(hash) {
+    if (hash !== this.parts.link.hash) this.open(hash);
+  }
+
   /** The browser itself puts the link into the address bar; a copy is a courtesy. */
   async copyLink() {
     const { link } = this.parts;
@@ -357,16 +366,4 @@ export class Experiment {
     h("a", { href: address, download: `${this.data.preset}.csv` }).click();
     setTimeout(() => URL.revokeObjectURL(address), SHOWN_FOR);
   }
-}
-
-/** @param {number} count */
-function inParallel(count) {
-  return count > 1 ? `${count} at a time` : "one after the other";
-}
-
-/** @param {number} ms */
-function inTime(ms) {
-  const seconds = Math.max(1, Math.round(ms / 1000));
-  if (seconds < 90) return `${seconds} s`;
-  return `${Math.round(seconds / 60)} min`;
 }

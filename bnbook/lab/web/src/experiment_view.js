@@ -278,3 +278,31 @@ function fillPairs(holder, comparisons) {
     ]);
   fillTable(holder, heads, rows, "Two pairs make the first comparison.");
 }
+
+/**
+ * How much there is to run, and what of it is not as usual.
+ * @param {Plan} plan
+ * @param {number} runs
+ * @param {number} atOnce
+ */
+export function costInWords({ base, seeds }, runs, atOnce) {
+  const { epochs, batch, momentum, decay, data } = base;
+  const words = [`${runs} runs of ${epochs} epochs at batch size ${batch}`];
+  if (momentum) words.push(`momentum ${momentum}`);
+  if (decay) words.push(`weight decay ${decay}`);
+  if (data === "clothes") words.push("on Fashion-MNIST");
+  words.push(`seeds ${seeds[0]} to ${seeds.at(-1)}`, inParallel(atOnce));
+  return `${words.join(", ")}.`;
+}
+
+/** @param {number} count */
+function inParallel(count) {
+  return count > 1 ? `${count} at a time` : "one after the other";
+}
+
+/** @param {number} ms */
+export function inTime(ms) {
+  const seconds = Math.max(1, Math.round(ms / 1000));
+  if (seconds < 90) return `${seconds} s`;
+  return `${Math.round(seconds / 60)} min`;
+}

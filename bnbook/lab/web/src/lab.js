@@ -358,7 +358,7 @@ export class Lab {
 
   followLink() {
     const { hash } = location;
-    this.experiment?.open(hash);
+    this.experiment?.follow(hash);
     if (hash === this.bar.link.hash || this.isRunning || !this.links.read(hash)) return;
     this.reset();
     this.open(hash);

@@ -277,6 +277,7 @@ export function verdict(plan, trial, isClaimed, cells, rows) {
   const decided = isClaimed ? decision(trial, cells, rows) : null;
   let why = rows.map((row) => sentence(row, trial.margin, several));
   if (several) why = [limitsInWords(cells)];
+  else if (!rows.length) why = [`${quoted(cells[0], false)}: ${tallyInWords(cells[0])}.`];
   else if (rows.length > 1 && decided) why = [tallyOfRows(rows, trial)];
   return { decision: decided, why: why.join(" ") };
 }
