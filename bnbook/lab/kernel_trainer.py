@@ -3,6 +3,7 @@
 import hashlib
 import math
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -34,9 +35,9 @@ Message = dict[str, Any]
 class KernelTrainer:
     """Trains `runs` in lock step, on the same batches, each as `training.train` would.
 
-    They are evaluated before training, every `every` steps (default: an epoch) and at the end; one
-    whose loss is no number any more has ended. `changes` of the learning rate, `(step, lr)`, come
-    by themselves until somebody sets it. `say` hears the messages, in the training thread; what
+    They are evaluated before training, every `every` steps (default: see `is_evaluated`) and at the
+    end; one whose loss is no number any more has ended. `changes` of the learning rate,
+    `(step, lr)`, come by themselves until somebody sets it. `say` hears the messages, in the training thread; what
     goes wrong is said, too, and kept in `error`. Raises BookError for runs that cannot be trained
     side by side, and for a device that is not here.
     """
@@ -120,7 +121,7 @@ class KernelTrainer:
         self._nets = [_Net(one, tensors) for one in self._runs]
         session = self._nets[0].session
         self._total = session.total
-        self._every = self._every or session.steps_per_epoch
+        self._per_epoch = session.steps_per_epoch
         sizes = {"perEpoch": session.steps_per_epoch, "total": self._total}
         self._say({"type": "ready", **sizes, "images": len(tensors.validation[1])})
         self._evaluate()
@@ -160,7 +161,7 @@ class KernelTrainer:
         for one in self._nets:
             if one.alive:
                 one.step()
-        if self._step % (self._every or 1) == 0 or self._over:
+        if self._over or is_evaluated(self._step, self._per_epoch, self._every):
             self._evaluate()
 
     def _evaluate(self) -> None:
@@ -256,6 +257,19 @@ class _StopError(Exception):
 
 def _stop() -> None:
     raise _StopError
+
+
+def is_evaluated(step: int, per_epoch: int, every: int | None) -> bool:
+    """Say whether it is time to evaluate, before the last of the steps from 1 on.
+
+    As in the front end's `schedule.js`: without `every` it is each epoch, of which the first has
+    up to four evaluations more, at 1, 2, 5, 10, 20, ... steps from a tenth of it on.
+    """
+    if every:
+        return step % every == 0
+    if step < per_epoch:
+        return 10 * step >= per_epoch and re.fullmatch("[125]0*", str(step)) is not None
+    return step % per_epoch == 0
 
 
 def devices() -> list[str]:
