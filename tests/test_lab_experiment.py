@@ -90,8 +90,10 @@ def test_a_link_repeats_it_to_the_last_bit_and_the_lab_trains_the_same_nets(lab,
     run(lab)
     first = saved(lab)
     found = rows(first)
-    # Before training and after each of five epochs, for two nets and two seeds.
-    assert len(found) == 6 * 2 * 2
+    # Before training and after each of five epochs at least, for two nets and two seeds.
+    steps = {row["step"] for row in found}
+    assert steps >= {"0", "7", "14", "21", "28", "35"}
+    assert len(found) == len(steps) * 2 * 2
     assert {row["code"] for row in found} == {"bbbb-gb-cl-s", "bbbb-gb--s"}
     ends = [row for row in found if row["step"] == "35"]
     assert all(int(row["correct"]) > 500 for row in ends)
@@ -155,6 +157,7 @@ def test_a_damaged_link_says_so_and_runs_nothing(page, site):
 def test_images_that_do_not_load_are_reported_in_words(browser, site, tmp_path):
     """With a browser of its own: a file that is missing is an error on the page."""
     page = browser.new_page()
+    page.set_default_timeout(lab_pages.PATIENCE)
     page.route("**/digits.js", lambda route: route.abort())
     page.goto((site / "chapters/bias-removal.html").as_uri() + SHORT)
     page.wait_for_selector("[data-ready]")
@@ -169,6 +172,7 @@ def test_images_that_do_not_load_are_reported_in_words(browser, site, tmp_path):
 
 def test_it_fits_a_telephone(browser, site):
     page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(lab_pages.PATIENCE)
     page.goto((site / "chapters/bias-removal.html").as_uri() + SHORT)
     page.wait_for_selector("[data-ready]")
     run(page)
