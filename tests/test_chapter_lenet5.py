@@ -39,13 +39,13 @@ def records(early=0.01, late=0.01, spread=SPREAD, plan=experiments.LAB_SESSION):
 )
 def test_faster_and_better_are_decided_apart(early, late, faster, better, decision):
     found = facts({"lab-session": records(early, late)})
-    assert (found.faster, found.better, found.decision) == (faster, better, decision)
+    assert (found.sheet.faster, found.sheet.better, found.decision) == (faster, better, decision)
     assert (REPRODUCED if decision == SUPPORTED else decision) == found.E1
 
 
 def test_a_difference_shown_to_be_within_the_margin_is_no_better():
     narrow = [share / 20 for share in SPREAD]
-    assert facts({"lab-session": records(late=0.0, spread=narrow)}).better == REFUTED
+    assert facts({"lab-session": records(late=0.0, spread=narrow)}).sheet.better == REFUTED
 
 
 def test_smaller_differences_need_more_seeds():

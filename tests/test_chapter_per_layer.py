@@ -5,10 +5,9 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from bnbook import chapters
+from bnbook import chapters, findings
 from bnbook.chapters.per_layer import removals
-from bnbook.chapters.per_layer.experiments import PER_LAYER, PER_LAYER_AGAIN
-from bnbook.chapters.per_layer.facts import facts
+from bnbook.chapters.per_layer.experiments import PER_LAYER_AGAIN
 from bnbook.findings import decisions
 
 FIRST = "234"
@@ -16,55 +15,55 @@ FIRST = "234"
 
 @pytest.fixture(scope="module")
 def found():
-    names = ("per-layer", "as-posted", "transfer-relu", "transfer-momentum")
-    return facts({name: chapters.RECORDS[name] for name in names})
+    return chapters.find(3).facts
 
 
-def decided(change=None, experiment=PER_LAYER):
-    """Decide at 0.1, where `change` is added to the test accuracy of the net without the first."""
-    frame = chapters.RECORDS["per-layer"].copy()
-    if change is not None:
-        rows = frame["arm"] == FIRST
-        frame.loc[rows, "test_accuracy"] += frame.loc[rows, "seed"].map(change)
-    rows = removals.firsts(frame, experiment)
-    return removals.missed_most(rows[rows["lr"] == "0.1"])
+def firsts(change):
+    """Compare the first norm at both rates after `change(seed)` is added to the accuracy without.
+
+    Every other net ends as the full one does.
+    """
+    frame = findings.final(chapters.RECORDS["per-layer-again"])
+    full = frame[frame["arm"] == "1234"].set_index(["lr", "seed"])["test_accuracy"]
+    same = full.loc[pd.MultiIndex.from_frame(frame[["lr", "seed"]])].to_numpy()
+    first = (frame["arm"] == FIRST) * frame["seed"].map(change)
+    frame = frame.assign(test_accuracy=same + first)
+    return removals.firsts(findings.contrasts(frame, PER_LAYER_AGAIN.contrasts))
 
 
-def test_the_first_is_missed_most_if_it_is_against_each_other_one():
-    assert decided() == decisions.SUPPORTED
-    assert decided(lambda seed: -0.01) == decisions.SUPPORTED
+WORSE, BETTER, MIXED = (
+    firsts(change)
+    for change in (lambda _: -0.01, lambda _: 0.01, lambda seed: 0.02 * (seed % 2) - 0.01)
+)
 
 
-def test_a_first_norm_that_nobody_misses_refutes_it():
-    assert decided(lambda seed: 0.01) == decisions.REFUTED
-
-
-def test_seeds_that_disagree_leave_it_open():
-    assert decided(lambda seed: 0.02 * (seed % 2) - 0.01) == decisions.UNDECIDED
-
-
-def test_comparisons_that_are_declared_are_adjusted_with_all_declared():
-    frame = chapters.RECORDS["per-layer"]
-    few, many = (removals.firsts(frame, one) for one in (PER_LAYER, PER_LAYER_AGAIN))
-    assert list(few["layer"]) == list(many["layer"]) == 2 * ["conv2", "fc1", "fc2"]
-    assert (few["holm_difference"].to_numpy() <= many["holm_difference"].to_numpy()).all()
+@pytest.mark.parametrize(
+    ("rows", "decision"),
+    [
+        (WORSE, decisions.SUPPORTED),
+        (BETTER, decisions.REFUTED),
+        (MIXED, decisions.UNDECIDED),
+    ],
+)
+def test_the_first_is_missed_most_if_it_is_against_each_other_one(found, rows, decision):
+    assert removals.missed_most(rows[rows["lr"] == "0.1"]) == decision
+    assert replace(found, firsts=rows).decision == decision
+    assert list(rows["layer"]) == 2 * ["conv2", "fc1", "fc2"]
 
 
 def test_a_claim_of_one_rate_is_refined(found):
-    assert (found.decision, found.at_high) == (decisions.SUPPORTED, decisions.UNDECIDED)
-    assert found.C5 == decisions.REFINED
-    low = found.firsts[found.firsts["lr"] == "0.1"]
-    both = replace(found, firsts=pd.concat([low, low.assign(lr="1")]))
-    assert both.C5 == decisions.REPRODUCED
-    high = found.firsts[found.firsts["lr"] == "1"]
-    assert replace(found, firsts=pd.concat([high, high.assign(lr="0.1")])).C5 == decisions.UNDECIDED
+    one = pd.concat([WORSE[WORSE["lr"] == "0.1"], MIXED[MIXED["lr"] == "1"]])
+    assert replace(found, firsts=one).C5 == decisions.REFINED
+    assert replace(found, firsts=WORSE).C5 == decisions.REPRODUCED
+    assert replace(found, firsts=MIXED).C5 == decisions.UNDECIDED
 
 
 def test_only_a_cost_whose_interval_excludes_zero_is_missed(found):
-    assert found.missed == ("conv1",)
-    assert found.missed_at_high == ()
-    assert found.most == "conv1"
-    assert 0 < found.first_cost.low < found.first_cost.high
+    costs = found.costs.assign(low=-0.01, high=0.01)
+    costs.loc[costs["layer"] == "fc1", ["mean", "low", "high"]] = (-0.02, -0.03, -0.01)
+    one = replace(found, costs=costs)
+    assert one.missed == one.missed_at_high == ("fc1",)
+    assert one.most == "fc1"
 
 
 def test_activations_that_shrink_everywhere_reproduce_the_claim(found):

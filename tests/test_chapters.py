@@ -1,11 +1,13 @@
 """Every chapter says one thing: its facts, its decisions and all its sentences agree."""
 
 import ast
+import html
 import json
 import re
 from pathlib import Path
 
 import pytest
+from site_pages import PAGES
 
 from bnbook import chapters, findings
 from bnbook.errors import BookError
@@ -94,7 +96,53 @@ def test_a_fact_has_one_rounding_in_a_chapters_sentences(chapter):
     texts = [one.text for one in said(chapter) if not one.name.startswith("advice")]
     found = {}
     for field, how in re.findall(r"\{([^}:]+):([^}]+)\}", "\n".join(texts)):
-        assert found.setdefault(field, how) == how, field
+        assert how == "count" or found.setdefault(field, how) == how, field
+
+
+NUMBER = r"[−+]?\d[\d,]*(?:\.\d+)?"
+ESTIMATE = re.compile(rf"({NUMBER})(?:\s*(?:%|points))? \[({NUMBER}), ({NUMBER})\]")
+
+
+def estimates(page):
+    """Find the numbers with intervals, as a triple of texts, in the main text of a page."""
+    main = re.search(r"<main.*?</main>", page, re.DOTALL)[0]
+    main = re.sub(r"<(script|style|svg|pre)\b.*?</\1>", "", main, flags=re.DOTALL)
+    text = html.unescape(re.sub(r"<[^>]+>", "", main)).replace("\N{NO-BREAK SPACE}", " ")
+    return {found.groups() for found in ESTIMATE.finditer(text)}
+
+
+def same(coarse, fine):
+    """Say whether two estimates are one, rounded twice; a cost is a gain with another sign."""
+    (few, *rest), (many, *_) = map(decimals, coarse), map(decimals, fine)
+    if few >= many or {*rest} != {few} or coarse[1] == coarse[2]:
+        return False
+    mean, low, high = map(number, fine)
+    step = 0.500001 * 10**-few
+    return any(
+        all(abs(x - y) <= step for x, y in zip(map(number, coarse), one, strict=True))
+        for one in ((mean, low, high), (-mean, -high, -low))
+    )
+
+
+def decimals(text):
+    return len(text.partition(".")[2])
+
+
+def number(text):
+    return float(text.replace("−", "-").replace(",", ""))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_an_estimate_has_one_rounding_on_a_page(built, page):
+    found = estimates((built / page).read_text(encoding="utf-8"))
+    assert [(a, b) for a in found for b in found if same(a, b)] == []
+
+
+def test_an_estimate_that_is_rounded_twice_is_found():
+    page = "<main><p>It costs 1.8 points [0.6, 3.0].</p><td>−1.84 points [−3.04, −0.64]</td></main>"
+    assert sorted(map(len, estimates(page))) == [3, 3]
+    assert same(("1.8", "0.6", "3.0"), ("−1.84", "−3.04", "−0.64"))
+    assert not same(("1.8", "0.6", "3.0"), ("−1.84", "−3.06", "−0.64"))
 
 
 @every

@@ -22,7 +22,7 @@ def judged(*names):
 @pytest.fixture
 def nothing_recorded(monkeypatch, tmp_path):
     monkeypatch.setenv("BNBOOK_DATA", str(tmp_path))
-    monkeypatch.setattr(chapters, "RECORDS", chapters.Records(chapters.EXPERIMENTS))
+    monkeypatch.setattr(chapters.RECORDS, "_read", {})
     for chapter in chapters.CHAPTERS:
         monkeypatch.delitem(vars(chapter), "facts", raising=False)
 

@@ -9,7 +9,7 @@ import yaml
 from conftest import ROOT
 
 from bnbook import chapters
-from bnbook.chapters import CHAPTERS, contents
+from bnbook.chapters import CHAPTERS, contents, reading
 from bnbook.errors import BookError
 
 NUMBERED = sorted(ROOT.glob("chapters/[0-9]*.ipynb"))
@@ -102,10 +102,10 @@ def notebook(words=0, lines=0, outputs=0):
 
 
 def test_reading_takes_longer_with_more_words_code_and_outputs_but_not_with_hidden_code():
-    assert contents.reading_minutes(notebook(words=2000)) == 10
-    assert contents.reading_minutes(notebook(lines=150)) == 10
-    assert contents.reading_minutes(notebook(outputs=20)) == 10
-    assert contents.reading_minutes(notebook(words=1)) == 5
+    assert reading.reading_minutes(notebook(words=2000)) == 10
+    assert reading.reading_minutes(notebook(lines=150)) == 10
+    assert reading.reading_minutes(notebook(outputs=20)) == 10
+    assert reading.reading_minutes(notebook(words=1)) == 5
 
 
 def test_a_chapter_that_is_not_there_is_named():

@@ -1,4 +1,4 @@
-"""The notebooks in JupyterLab itself, driven in a real browser."""
+"""The notebooks in JupyterLab and in Jupyter Notebook, driven in a real browser."""
 
 import os
 import shutil
@@ -16,8 +16,17 @@ pytestmark = pytest.mark.browser
 
 TOKEN = "a-token-for-this-test"
 CHAPTER = "01-bias-removal.ipynb"
-LAB = """from bnbook import chapters, lab
-lab.TrainingLab(chapters.find(1).preset, train_size=1_000, epochs=5)"""
+#: One epoch of the digits with a calm rate: both trainers count the same images.
+LAB = """from bnbook import lab
+one = lab.TrainingLab(epochs=1, device="cpu")
+one.batch_size = 64
+one"""
+COUNTS = """\
+keys = ("step", "val_correct", "val_correct_running")
+print("counts", [tuple(row[key] for key in keys) for row in one.history])
+print("traits", one.lr, one.batch_size, one.trainer, one.running)"""
+#: Where each of them opens a notebook.
+HOSTS = {"lab": "/lab/workspaces/{0}/tree/{0}.ipynb?reset&", "notebook": "/notebooks/{0}.ipynb?"}
 PATIENCE = 120_000  # milliseconds: a busy machine is slow, not wrong
 
 
@@ -35,9 +44,10 @@ def jupyter(tmp_path_factory):
     folder.mkdir()
     shutil.copy(ROOT / "chapters" / CHAPTER, folder)
     metadata = nbformat.read(folder / CHAPTER, as_version=4).metadata  # which kernel to start
-    cells = [nbformat.v4.new_code_cell(LAB)]
+    cells = [nbformat.v4.new_code_cell(source) for source in (LAB, COUNTS)]
     notebook = nbformat.v4.new_notebook(cells=cells, metadata=metadata)
-    nbformat.write(notebook, folder / "lab.ipynb")
+    for host in HOSTS:
+        nbformat.write(notebook, folder / f"in-{host}.ipynb")
     port = free_port()
     settings = {
         "ServerApp.ip": "127.0.0.1",
@@ -76,15 +86,14 @@ def jupyter(tmp_path_factory):
 
 @pytest.fixture
 def visit(browser, jupyter):
-    """Open notebooks in JupyterLab, each in a workspace of its own."""
+    """Open notebooks, in JupyterLab each in a workspace of its own."""
     _, address = jupyter
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     context.set_default_timeout(PATIENCE)
 
-    def opened(name):
+    def opened(name, host="lab"):
         page = context.new_page()
-        workspace = name.partition(".")[0]
-        page.goto(f"{address}/lab/workspaces/{workspace}/tree/{name}?reset&token={TOKEN}")
+        page.goto(f"{address}{HOSTS[host].format(name)}token={TOKEN}")
         page.locator(".jp-Notebook .jp-Cell").first.wait_for()
         return page
 
@@ -92,8 +101,32 @@ def visit(browser, jupyter):
     context.close()
 
 
+def run_cell(page, number):
+    """Run a cell; before its kernel answers, it would not be run at all."""
+    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    return cell
+
+
+def told(page):
+    """What the second cell prints: the counts of the last training, and some traits."""
+    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(1)
+    before = cell.locator(".jp-InputPrompt").inner_text()
+    run_cell(page, 1)
+    page.wait_for_function(
+        "([cell, before]) => !['[*]:', before].includes("
+        "cell.querySelector('.jp-InputPrompt').innerText)",
+        arg=[cell.element_handle(), before],
+    )
+    text = cell.locator(".jp-OutputArea-output").inner_text()
+    counts, traits = text.strip().splitlines()
+    return counts, traits
+
+
 def test_a_chapter_opens_with_its_plumbing_collapsed(visit, jupyter):
-    page = visit(CHAPTER)
+    page = visit(CHAPTER.removesuffix(".ipynb"))
     cells = nbformat.read(jupyter[0] / CHAPTER, as_version=4).cells[:4]
     shown = page.locator(".jp-Notebook .jp-Cell")
     shown.nth(1).locator(".jp-Placeholder").wait_for()
@@ -103,31 +136,46 @@ def test_a_chapter_opens_with_its_plumbing_collapsed(visit, jupyter):
     assert [("jupyter" in cell.metadata) for cell in cells] == [False, True, True, False]
 
 
-def test_the_lab_is_moved_by_keyboard_trains_and_leaves_words_behind(visit, jupyter):
-    page = visit("lab.ipynb")
-    page.get_by_text("| Idle").wait_for()  # before its kernel answers, a cell is not run at all
-    page.locator(".jp-Notebook .jp-CodeCell .cm-content").click()
-    page.keyboard.press("Shift+Enter")
+@pytest.mark.parametrize("host", HOSTS)
+def test_both_trainers_count_the_same_images_and_leave_a_picture_behind(visit, jupyter, host):
+    page = visit(f"in-{host}", host)
+    run_cell(page, 0)
+    lab = page.locator(".bn-lab[data-ready]")
+    lab.wait_for()
     rate = page.get_by_role("slider", name="Learning rate")
-    rate.wait_for()
-    assert rate.get_attribute("aria-valuetext") == "0.5"
+    assert rate.get_attribute("aria-valuetext") == "1"
+    assert page.get_by_role("slider", name="Batch size").get_attribute("aria-valuetext") == "64"
     rate.focus()
     page.keyboard.press("ArrowRight")
-    assert rate.get_attribute("aria-valuetext") == "0.63"
-    assert page.get_by_role("slider", name="Batch size").get_attribute("aria-valuetext") == "128"
+    assert rate.get_attribute("aria-valuetext") == "1.25"
+    assert told(page)[1] == "traits 1.25 64 cpu False"
+    rate.focus()
+    page.keyboard.press("ArrowLeft")
+    assert rate.get_attribute("aria-valuetext") == "1"
 
-    page.get_by_role("button", name="Train here").click()
-    page.get_by_text("learning rate 0.63").first.wait_for()
-    page.get_by_text("ended at step 35 of 35").wait_for()
+    found = []
+    lab.get_by_text("More settings").click()
+    for trainer in ("cpu", "browser"):
+        lab.get_by_label("Train in").select_option(trainer)
+        page.get_by_role("button", name="Train", exact=False).first.click()
+        page.locator(".bn-lab[data-state=loading], .bn-lab[data-state=training]").wait_for()
+        page.locator(".bn-lab[data-state=done]").wait_for()
+        counts, traits = told(page)
+        assert traits == f"traits 1.0 64 {trainer} False"
+        assert counts.count("(62, ") == 2
+        found.append(counts)
+    assert found[0] == found[1]
+    assert not page.locator(".bn-last").is_visible()  # where the lab itself is
 
     page.keyboard.press("Control+s")
-    saved = jupyter[0] / "lab.ipynb"
+    saved = jupyter[0] / f"in-{host}.ipynb"
     while not (notebook := nbformat.read(saved, as_version=4)).cells[0].get("outputs"):
         page.wait_for_timeout(200)
     # A notebook with another text has not been run here, and is not trusted.
     notebook.cells.append(nbformat.v4.new_markdown_cell("By someone else."))
-    nbformat.write(notebook, jupyter[0] / "untrusted.ipynb")
-    output = visit("untrusted.ipynb").locator(".jp-OutputArea-output").first
-    output.wait_for()
-    assert "run this cell, and a lab that trains" in output.inner_text()
-    assert "VBox" not in output.inner_text()
+    nbformat.write(notebook, jupyter[0] / f"untrusted-{host}.ipynb")
+    left = visit(f"untrusted-{host}", host).locator(".bn-last")
+    left.wait_for()
+    assert "Run this cell, and a lab that trains stands here." in left.inner_text()
+    assert "step 62 of 62" in left.inner_text()
+    assert left.locator("img").evaluate("one => one.decode().then(() => one.naturalWidth)") > 300

@@ -13,6 +13,7 @@ from tables import arranged, run_rows
 from bnbook import chapters, findings
 from bnbook import lab as labs
 from bnbook.errors import BookError
+from bnbook.lab import check
 from bnbook.lab.element import Html, markdown
 from bnbook.lab.recorded import grid
 from bnbook.lab.sigmoid import straight
@@ -270,8 +271,9 @@ def test_a_published_page_gets_both_labs_and_where_the_bands_come_from(displayed
 
 
 def test_a_live_notebook_gets_both_labs_as_widgets_and_keeps_their_fallbacks(displayed):
-    widget = "application/vnd.jupyter.widget-view+json"
-    assert displayed() == [{widget, "text/html"}] * 2
+    widget = {"application/vnd.jupyter.widget-view+json", "text/html"}
+    picture = {"text/html"}  # of the last state, which a saved notebook keeps
+    assert displayed() == [widget, picture, widget]
 
 
 # Predictions
@@ -320,9 +322,8 @@ def test_the_evidence_can_be_read_without_scripts():
         (math.nan, math.nan),
     ],
 )
-def test_a_right_answer_is_greeted(value, expected, capsys):
-    labs.check(value, expected, "never shown")
-    assert capsys.readouterr().out == "✓ Right.\n"
+def test_a_right_answer_of_any_kind_is_recognized(value, expected):
+    assert check.complaint(value, expected) == ""
 
 
 @pytest.mark.parametrize(
@@ -339,17 +340,21 @@ def test_a_right_answer_is_greeted(value, expected, capsys):
         (np.ones(2), "gamma", "is not the answer"),
     ],
 )
-def test_a_wrong_answer_fails_with_the_hint_but_not_the_answer(value, expected, message):
-    with pytest.raises(AssertionError, match=message) as failure:
-        labs.check(value, expected, "think of the mean")
-    assert str(failure.value).endswith("Hint: think of the mean")
+def test_what_is_wrong_is_said_without_the_answer(value, expected, message):
+    assert re.search(message, check.complaint(value, expected))
 
 
-@pytest.mark.parametrize("value", [..., (1, ...), [[...]]])
-def test_an_unanswered_exercise_waits_instead_of_failing(value, capsys):
-    labs.check(value, 3, "think of the mean")
-    assert capsys.readouterr().out.startswith("Not answered yet: ")
+@pytest.mark.parametrize("value", [..., None, (1, ...), [[...]]])
+def test_dots_and_what_functions_of_dots_return_are_no_answer(value):
+    assert check.unanswered(value)
 
 
 def test_the_tolerance_is_the_exercises_own():
-    labs.check(0.31, 0.3, tol=0.05)
+    assert check.complaint(0.31, 0.3, tol=0.05) == ""
+
+
+def test_values_of_several_shapes_are_compared_one_by_one():
+    expected = torch.ones(2), torch.zeros(3)
+    assert check.complaint([np.ones(2), np.zeros(3)], expected) == ""
+    assert check.complaint((torch.ones(2), torch.ones(3)), expected) == "3 of 3 values are off"
+    assert check.complaint(1, expected) == "2 values were expected, not 1"

@@ -72,7 +72,7 @@ def printed(text, folder):
         [sys.executable, "run.py"], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    found = {}
+    found, name = {}, ""
     for line in done.stdout.splitlines():
         if line.startswith("  "):
             loss, accuracy = re.search(r"loss ([\d.]+), accuracy ([\d.]+)", line).groups()

@@ -1,256 +1,314 @@
-"""The widgets of the lab in a live kernel, and how a chapter shows them."""
+"""The lab in a live kernel: its traits, what it asks and answers, and how a chapter shows it."""
 
+import base64
 import dataclasses
-import html
+import json
+import re
 import time
 
 import ipywidgets
 import pytest
-from bnbook.lab.slider import Slider
+import traitlets
 from lab_pages import PRESETS
-from live import PATIENCE, tiny
+from live import PATIENCE
 from traitlets import TraitError
 
 from bnbook import lab as labs
 from bnbook import training
 from bnbook.errors import BookError
-from bnbook.lab import kernel, presets
-from bnbook.lab.session import Training
+from bnbook.lab import images, presets, training_lab
+from bnbook.lab.presets import Net
 
 pytestmark = pytest.mark.usefixtures("few_digits")
 
 
+@pytest.fixture(autouse=True)
+def _in_jupyter(monkeypatch):
+    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(training_lab, "_bands", lambda: None)  # they take a while
+
+
 @pytest.fixture
-def make():
+def make(monkeypatch):
     made = []
 
     def build(preset="learning-rate", **options):
-        short = {"train_size": 256, "epochs": 1, **options}
-        made.append(labs.TrainingLab(PRESETS[preset], **short))
-        made[-1].controls.batch_size.value = 32
-        return made[-1]
+        small = {"train_size": 512, "epochs": 1, "device": "cpu", **options}
+        lab = labs.TrainingLab(PRESETS.get(preset, preset), **small)
+        lab.said = []
+        monkeypatch.setattr(lab, "send", lambda content, buffers=None: lab.said.append(content))
+        lab.batch_size = 64
+        made.append(lab)
+        return lab
 
     yield build
     for lab in made:
-        if lab.training:
-            lab.training.stop()
+        lab.stop()
 
 
-def press(lab):
-    lab.train.click()
-    lab.training.join(PATIENCE)
+def asks(lab, kind, **content):
+    """What the front end sends."""
+    lab._handle_custom_msg({"type": kind, **content}, None)
+
+
+def setting(lab, **changes):
+    return {**lab._setting(), **changes}
+
+
+def trained(lab):
+    asks(lab, "start", setting=setting(lab))
+    lab.join(PATIENCE)
+    return lab
+
+
+def kinds(lab):
+    return [one["type"] for one in lab.said]
+
+
+def wait_until(holds):
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+# Training
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_trains_its_two_nets_and_shows_what_it_is_for(make, name):
-    lab = make(name)
-    assert lab.train.description == "Train here"
-    press(lab)
-    assert lab.training.error is None
+def test_every_preset_trains_its_two_nets_as_they_would_train_elsewhere(make, name):
     preset = PRESETS[name]
-    for net, curve in zip(preset.nets, lab.training.curves, strict=True):
-        assert curve.label == net.label
-        assert curve.run == dataclasses.replace(
-            net.run, lr=preset.lr, batch_size=32, train_size=256, epochs=1
-        )
-        assert f"{net.label}, learning rate {preset.lr:g}" in html.unescape(lab.message.value)
-    assert lab.charts.value.count("<circle") == 4  # the ends of two curves in two charts
-    assert lab.inside.value.count("spread") == 8 * 2  # seen and spoken
-    assert ("Size of the gradients" in lab.inside.value) == (preset.watch == "bias gradients")
-    assert ("Gamma and beta" in lab.inside.value) == (preset.watch == "gamma and beta")
-    assert ("How long does training take?" in lab.inside.value) == (preset.watch == "time")
-    assert "Every evaluation" in lab.numbers.value
-    assert lab.bar.value == 1.0
-    assert lab.status.value.startswith("ended at step 8 of 8")
-    assert lab.train.description == "Train again"
+    lab = trained(make(name))
+    assert kinds(lab)[0] == "ready"
+    assert kinds(lab)[-1] == "done"
+    shared = {"lr": preset.lr, "batch_size": 64, "train_size": 512, "epochs": 1}
+    expected = [dataclasses.replace(net.run, **shared) for net in preset.nets]
+    assert lab.runs() == expected
+    last = training.train(expected[1]).rows[-1]
+    row = next(row for row in lab.history if row["net"] == 1 and row["step"] == 8)
+    assert {key: row[key] for key in row if key in last and key != "seconds"} == {
+        key: last[key] for key in row if key in last and key != "seconds"
+    }
 
 
-@pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: preset.name)
-def test_the_presets_controls_stand_in_the_open_and_all_others_are_folded(make, preset):
-    for net in make(preset.name).nets:
-        of = {"norms": [net.norm], "toggles": net.toggles, "biases": [net.biases]}
-        of |= {"affine": [net.affine], "activation": [net.activation], "trained": [net.trained]}
-        assert list(net.shown.children) == [w for name in preset.controls for w in of[name]]
-        settable = {*net.slots, net.biases, net.affine, net.activation, net.trained}
-        assert settable <= {*net.shown.children, *net.folded.children}
-        assert not {*net.shown.children} & {*net.folded.children}
-
-
-def test_every_control_has_a_label(make):
-    lab = make("per-layer")
-    kinds = (
-        ipywidgets.Dropdown,
-        ipywidgets.Checkbox,
-        Slider,
-        ipywidgets.Button,
-    )
-
-    def leaves(widget):
-        children = getattr(widget, "children", ())
-        return [leaf for child in children for leaf in leaves(child)] or [widget]
-
-    controls = [leaf for leaf in leaves(lab.box) if isinstance(leaf, kinds)]
-    assert len(controls) > 20
-    assert all(control.description for control in controls)
-
-
-def test_menus_and_switches_of_the_norms_move_together(make):
-    net = make("learning-rate").nets[0]
-    net.norm.value = "mean"
-    assert net.fields()["norms"] == ("mean",) * 4
-    net.slots[3].value = "none"
-    assert net.norm.value == ""  # mixed
-    assert [toggle.value for toggle in net.toggles] == [True, True, True, False]
-    net.toggles[3].value = True
-    assert net.fields()["norms"] == ("mean", "mean", "mean", "batch")
-    net.toggles[0].value = False
-    assert net.fields()["norms"] == ("none", "mean", "mean", "batch")
-    net.norm.value = "batch"
-    assert net.fields()["norms"] == ("batch",) * 4
-
-
-def test_a_net_that_is_no_longer_the_presets_is_named_for_what_it_is(make):
-    lab = make("bias-removal")
-    lab.nets[1].biases.value = (False, True)
-    lab.nets[1].activation.value = "relu"
-    assert [label for label, _ in lab.runs()] == [
-        "All biases",
-        "Batch norm, no biases in convolutions, ReLU",
+def test_what_a_preset_says_beyond_the_controls_trains_too(make):
+    plain = presets.WITH_OR_WITHOUT
+    both = {"momentum": 0.9, "weight_decay": 0.001, "schedule": "cosine"}
+    nets = [
+        Net("Dropout", dataclasses.replace(plain.nets[0].run, dropout=0.5, **both)),
+        Net("He", dataclasses.replace(plain.nets[0].run, init="he", **both)),
     ]
+    lab = trained(make(dataclasses.replace(plain, nets=tuple(nets))))
+    for net, run in enumerate(lab.runs()):
+        assert nets[net].run.changes().keys() <= run.changes().keys()
+        counts = [row["val_correct"] for row in lab.history if row["net"] == net]
+        assert counts == [row["val_correct"] for row in training.train(run).rows]
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"norms": ("none",) * 4, "affine": "none"}, "No norm"),
-        ({"norms": ("mean",) * 4, "affine": "gamma"}, "Mean-only norm, beta fixed"),
-        ({"affine": "none", "conv_bias": False, "linear_bias": False},
-         "Batch norm, gamma and beta fixed, no biases"),
-        ({"norms": ("batch", "none", "batch", "variance")},
-         "Batch norm after conv1, fc1; variance-only norm after fc2"),
-        ({"trainable": "norm"}, "Batch norm, only gamma and beta trained"),
-        ({"trainable": "norm", "affine": "gamma"}, "Batch norm, only gamma trained"),
-        ({"trainable": "norm+head", "linear_bias": False},
-         "Batch norm, no biases in linear layers, only gamma, beta and the last layer trained"),
-        ({"trainable": "head", "norms": ("none",) * 4, "activation": "relu"},
-         "No norm, ReLU, only the last layer trained"),
-    ],
-)  # fmt: skip
-def test_a_net_is_described_by_what_is_unusual(changes, words):
-    assert presets.describe(tiny(**changes)) == words
+def test_history_has_a_row_for_each_evaluation_and_net_json_able(make):
+    lab = trained(make(epochs=2))
+    assert [(row["net"], row["step"]) for row in lab.history] == [
+        *((0, 0), (1, 0), (0, 8), (1, 8), (0, 16), (1, 16))
+    ]
+    first, last = lab.history[0], lab.history[-1]
+    assert first["train_loss"] is None
+    assert last["epoch"] == 2
+    assert last["lr"] == lab.lr
+    assert json.loads(json.dumps(lab.history, allow_nan=False)) == lab.history
+
+
+def test_momentum_decay_and_the_data_are_the_readers_to_set(make):
+    lab = make()
+    first = lab.runs(setting(lab, momentum=0.9, decay=0.001, data="clothes"))[0]
+    assert (first.momentum, first.weight_decay, first.dataset) == (0.9, 0.001, "clothes")
 
 
 def test_the_second_net_can_be_left_out(make):
     lab = make()
-    lab.second.value = False
-    assert len(lab.runs()) == 1
-    assert lab.nets[1].shown.layout.display == "none"
-    lab.second.value = True
-    assert len(lab.runs()) == 2
-    assert lab.nets[1].shown.layout.display is None
+    asked = setting(lab)
+    asks(lab, "start", setting={**asked, "nets": asked["nets"][:1]})
+    lab.join(PATIENCE)
+    assert {row["net"] for row in lab.history} == {0}
 
 
-def test_the_slider_reaches_the_training_that_runs(make):
-    lab = make(epochs=50)
-    lab.train.click()
-    lab.controls.lr.value = 0.001
-    assert lab.training.lr == 0.001
+# Traits
 
 
-def test_one_button_pauses_and_resumes(make):
-    lab = make(epochs=50)
-    lab.train.click()
-    first = lab.training
-    assert lab.train.description == "Pause"
-    lab.train.click()
-    assert first.paused
-    assert lab.train.description == "Resume"
-    assert lab.status.value.startswith("paused")
-    lab.train.click()
-    assert not first.paused
-    assert lab.training is first
+def test_traits_begin_as_the_preset_and_the_options_say(make):
+    lab = make("per-layer", seed=3, epochs=7)
+    preset = PRESETS["per-layer"]
+    assert (lab.lr, lab.seed, lab.epochs, lab.train_size) == (preset.lr, 3, 7, 512)
+    assert lab.norms == [list(net.run.norms) for net in preset.nets]
+    assert lab.data["epochs"] == (5, 7, 10, 20, 50)
+    assert list(lab.data["train_sizes"]) == ["512", "4000", "10000", "50000"]
+    assert list(lab.data["trainers"])[:2] == ["browser", "cpu"]
+    assert lab.trainer == "cpu"
+    assert not lab.running
 
 
-def test_reset_forgets_the_run_and_what_it_still_says(make):
-    lab = make(epochs=50)
-    lab.train.click()
-    run = lab.training
-    lab.reset.click()
-    run.join(PATIENCE)
-    assert run.ended
-    assert lab.training is None
-    assert lab.message.value.count("<b>") == 0
-    assert "<circle" not in lab.charts.value
-    assert lab.train.description == "Train here"
-    assert lab.reset.disabled
-
-
-def test_kept_runs_stay_beside_the_next_one_until_they_are_forgotten(make):
+@pytest.mark.parametrize(
+    ("trait", "value", "words"),
+    [
+        ("lr", 0.3, "lr 0.3 is none of 0.001, .*, 30.0"),
+        ("batch_size", 48, "batch_size 48 is none of 2, 4"),
+        ("epochs", 6, "epochs 6 is none of 1, 5, 10"),
+        ("train_size", 999, "train_size 999 is none of 512, 4000"),
+        ("trainer", "abacus", "trainer 'abacus' is none of browser, cpu"),
+        ("seed", -1, "seed -1 is not between 0 and"),
+        ("norms", [["batch"] * 4], "are not 4 names for each of two nets"),
+        ("norms", [["batch"] * 3] * 2, "are not 4 names for each of two nets"),
+        ("norms", [["batch"] * 4, ["layer"] * 4], "norm 'layer' is none of batch, mean"),
+        ("lr", "fast", "expected a float"),
+    ],
+)
+def test_a_value_that_no_control_has_is_refused_with_the_choices(make, trait, value, words):
     lab = make()
-    assert lab.keep.disabled
-    press(lab)
-    lab.keep.click()
-    lab.controls.seed.value = 3
-    press(lab)
-    for name in ("A", "B", "1A", "1B"):
-        assert f"<b>{name}</b>" in lab.message.value
-    assert "seed 3" in lab.message.value
-    assert lab.charts.value.count("<circle") == 8
-    for _ in range(5):
-        lab.keep.click()
-    assert lab.keep.disabled
-    lab.forget.click()
-    assert "<b>1A</b>" not in lab.message.value
-    assert lab.forget.disabled
-    assert not lab.keep.disabled
+    before = getattr(lab, trait)
+    with pytest.raises(TraitError, match=words):
+        setattr(lab, trait, value)
+    assert getattr(lab, trait) == before
 
 
-def test_what_cannot_be_trained_is_explained_in_the_widget(make):
+def test_other_widgets_can_be_linked(make):
     lab = make()
-    lab.controls.batch_size.value = 512
-    lab.train.click()
-    assert "batch size 512 is above the training size 256" in lab.message.value
-    assert lab.training is None
+    slider = ipywidgets.SelectionSlider(options=presets.LRS, value=0.5)
+    ipywidgets.link((slider, "value"), (lab, "lr"))
+    assert lab.lr == 0.5
+    lab.lr = 2.0
+    assert slider.value == 2.0
+    toggle = ipywidgets.ToggleButton()
+    ipywidgets.link((toggle, "value"), (lab, "running"))
+    seen = []
+    lab.observe(lambda change: seen.append(len(change.new)), "history")
+    toggle.value = True
+    lab.join(PATIENCE)
+    wait_until(lambda: not toggle.value)
+    assert seen[-2:] == [2, 4]
 
 
-def test_a_net_that_could_learn_nothing_is_not_trained_and_says_why(make):
+def test_running_starts_pauses_and_resumes(make):
+    lab = make(epochs=50)
+    lab.running = True
+    wait_until(lambda: "progress" in kinds(lab))
+    lab.running = False
+    assert {"type": "paused", "on": True} in lab.said
+    wait_until(lambda: lab.log_of_run is not None)
+    time.sleep(0.2)
+    step = lab.log_of_run.step
+    time.sleep(0.2)
+    assert lab.log_of_run.step == step
+    lab.running = True
+    wait_until(lambda: lab.log_of_run.step > step)
+    assert kinds(lab).count("ready") == 1
+
+
+def test_the_front_ends_pause_is_told_to_whoever_watches_running(make):
+    lab = make(epochs=50)
+    asks(lab, "start", setting=setting(lab))
+    assert lab.running
+    asks(lab, "pause", on=True)
+    assert not lab.running
+    asks(lab, "pause", on=False)
+    assert lab.running
+    asks(lab, "stop")
+    assert not lab.running
+
+
+def test_a_rate_that_is_set_meanwhile_reaches_the_training(make):
+    lab = make(epochs=50)
+    asks(lab, "start", setting=setting(lab))
+    lab.lr = 0.001
+    wait_until(lambda: [c for one in lab.said for c in one.get("changes", ())])
+    asks(lab, "rate", lr=2.0)
+    wait_until(lambda: [c["lr"] for m in lab.said for c in m.get("changes", ())] == [0.001, 2.0])
+
+
+def test_where_the_browser_trains_running_is_the_front_ends_to_act_on(make):
     lab = make()
-    lab.nets[1].trained.value = "norm"  # of a net without norms
-    lab.train.click()
-    assert "norm&#x27;, which needs a norm" in lab.message.value
-    assert lab.training is None
-    lab.nets[1].norm.value = "mean"
-    lab.nets[1].affine.value = "none"
-    lab.train.click()
-    assert "norm&#x27;, which needs gamma or beta to be learned" in lab.message.value
-    assert lab.training is None
-    lab.nets[1].affine.value = "gamma"
-    press(lab)
-    assert lab.training.curves[1].label == "Mean-only norm, only gamma trained"
+    lab.trainer = "browser"
+    lab.running = True
+    assert lab.said == []
+    assert lab.runs()
 
 
-def test_an_unforeseen_error_shows_in_the_widget_with_its_traceback(make, monkeypatch):
+def test_a_history_comes_from_the_browser_too(make):
+    lab = make()
+    lab.trainer = "browser"
+    one = {"net": 0, "step": 0, "seconds": 0, "correct": 90, "correctRunning": 80, "loss": None}
+    ready = {"type": "ready", "perEpoch": 2, "total": 4, "images": 1000, "setting": setting(lab)}
+    nets = [{"alive": True, "losses": []}]
+    report = {"type": "progress", "step": 0, "speed": 0, "changes": [], "nets": nets}
+    asks(lab, "heard", message=ready)
+    asks(lab, "heard", message={**report, "evaluations": [one]})
+    later = {**report, "step": 2, "nets": [{"alive": True, "losses": [2.0, 3.0]}]}
+    asks(lab, "heard", message={**later, "evaluations": [{**one, "step": 2, "loss": 2.3}]})
+    asks(lab, "heard", message={"type": "done"})
+    assert [row["val_correct"] for row in lab.history] == [90, 90]
+    assert [row["train_loss"] for row in lab.history] == [None, 2.5]
+    assert lab.said == []
+    asks(lab, "attach")  # what a browser trains, another one does not show
+    assert lab.said == []
+
+
+# What it is asked
+
+
+@pytest.mark.parametrize("name", ["digits", "clothes"])
+def test_the_images_of_the_page_are_handed_over(make, name):
+    lab = make()
+    asks(lab, "images", name=name)
+    (said,) = lab.said
+    assert said == {"type": "images", "name": name, "text": images.read_text(name)}
+    assert base64.b64decode(said["text"])[:2] == b"\x1f\x8b"  # gzip
+
+
+def test_a_view_that_comes_later_hears_it_all_again(make):
+    lab = trained(make(epochs=2))
+    told = list(lab.said)
+    lab.said.clear()
+    asks(lab, "attach")
+    ready, progress, done = lab.said
+    assert ready == told[0]
+    assert done == told[-1]
+    reports = [one for one in told if one["type"] == "progress"]
+    for net in (0, 1):
+        losses = [x for one in reports for x in one["nets"][net]["losses"]]
+        assert progress["nets"][net]["losses"] == losses
+    evaluations = [one for report in reports for one in report["evaluations"]]
+    assert progress["evaluations"][-2:] == evaluations[-2:]
+    assert [one["probe"] is None for one in progress["evaluations"]] == [True] * 4 + [False] * 2
+
+
+def test_a_view_that_comes_before_hears_nothing(make):
+    lab = make()
+    asks(lab, "attach")
+    assert lab.said == []
+
+
+def test_what_cannot_be_trained_is_said_in_words(make):
+    lab = make()
+    asks(lab, "start", setting=setting(lab, batch=1024))
+    (said,) = lab.said
+    assert said["type"] == "error"
+    assert "batch size 1024 is above the training size 512" in said["text"]
+    assert not lab.running
+    lab.batch_size = 512
+    lab.setting = {**lab.setting, "nets": [{**n, "trained": "norm"} for n in lab.setting["nets"]]}
+    with pytest.raises(BookError, match="which needs a norm"):
+        lab.running = True
+    assert not lab.running
+
+
+def test_an_unforeseen_error_is_kept_to_be_looked_at(make, monkeypatch):
     def fail(*_args, **_options):
-        raise RuntimeError("the <disk> melted")
+        raise RuntimeError("the disk melted")
 
-    monkeypatch.setattr(training, "build", fail)
-    lab = make()
-    press(lab)
-    assert "the &lt;disk&gt; melted" in lab.message.value
-    assert "Traceback" in lab.message.value
-    assert lab.train.description == "Train again"
-
-
-def test_redraws_are_rare_while_training(make):
-    lab = make()
-    lab.training = Training(lab.runs())
-    drawn = []
-    lab.charts.observe(lambda _: drawn.append(time.monotonic()), names="value")
-    end = time.monotonic() + 0.6
-    while time.monotonic() < end:
-        lab.training.curves[0].losses.append(1.0)
-        lab._refresh(lab.training)
-    assert 1 <= len(drawn) <= 3
+    monkeypatch.setattr(training, "validate", fail)
+    lab = trained(make())
+    assert lab.said[-1] == {"type": "error", "text": "RuntimeError: the disk melted"}
+    assert isinstance(lab.error, RuntimeError)
+    assert not lab.running
 
 
 @pytest.mark.parametrize(
@@ -275,70 +333,127 @@ def test_a_lab_cannot_start_where_its_controls_cannot_go(options, message):
         labs.TrainingLab(**options)
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"model": "mlp", "norms": ("batch",) * 2}, "no control for model 'mlp'; it has lenet"),
+        ({"norms": ("layer",) * 4}, "no control for norm 'layer'; it has batch, mean"),
+        ({"trainable": "random"}, "no control for trainable 'random'; it has all, norm"),
+        ({"momentum": 0.8}, "no control for momentum 0.8; it has 0.0, 0.5"),
+        ({"dataset": "mnist"}, "no control for dataset 'mnist'; it has digits, clothes"),
+    ],
+)
+def test_a_net_that_no_control_can_show_is_refused(changes, message):
+    run = presets.WITH_OR_WITHOUT.nets[0].run
+    with pytest.raises(BookError, match=message):
+        Net("Another", dataclasses.replace(run, **changes))
+
+
+def test_nets_that_differ_in_what_has_one_control_are_refused():
+    plain = presets.WITH_OR_WITHOUT
+    net = Net("Momentum", dataclasses.replace(plain.nets[0].run, momentum=0.9))
+    with pytest.raises(BookError, match="need the same momentum"):
+        dataclasses.replace(plain, nets=(net, plain.nets[1]))
+
+
+def test_what_only_the_kernel_can_train_is_not_offered_to_the_browser_nor_to_a_page(
+    make, monkeypatch
+):
+    plain = presets.WITH_OR_WITHOUT
+    net = Net("Adam", dataclasses.replace(plain.nets[0].run, optimizer="adam"))
+    preset = dataclasses.replace(plain, nets=(net, plain.nets[1]))
+    lab = make(preset)
+    assert "browser" not in lab.data["trainers"]
+    with pytest.raises(TraitError, match="trainer 'browser' is none of cpu"):
+        lab.trainer = "browser"
+    monkeypatch.setattr(labs, "rendering", lambda: True)
+    with pytest.raises(BookError, match="Adam sets optimizer, of which the page's engine knows"):
+        labs.lab(preset=preset)
+
+
 @pytest.mark.parametrize(("size", "dataset"), [(4_000, "digits"), (4_001, "mnist")])
 def test_more_images_than_the_page_has_come_from_mnist(size, dataset):
     lab = labs.TrainingLab(train_size=size)
-    assert {run.dataset for _, run in lab.runs()} == {dataset}
-    assert {run.train_size for _, run in lab.runs()} == {size}
-
-
-# Sliders
-
-
-def test_a_slider_stands_for_a_value_and_shows_it_as_text():
-    slider = Slider((0.001, 0.1, 30.0), 0.1, "Learning rate")
-    assert (slider.index, slider.value) == (1, 0.1)
-    assert slider.texts == ["0.001", "0.1", "30"]
-    seen = []
-    slider.observe(lambda change: seen.append(change.new), names="value")
-    slider.index = 2  # what the front end sets
-    assert seen == [30.0]
-    slider.value = 0.001
-    assert slider.index == 0
-    with pytest.raises(TraitError, match=r"0\.2 is none of"):
-        slider.value = 0.2
-    assert slider.value == 0.001
+    assert {run.dataset for run in lab.runs()} == {dataset}
+    assert {run.train_size for run in lab.runs()} == {size}
 
 
 # A cell that is run again
 
 
 def running(monkeypatch, cell, execution):
-    monkeypatch.setattr(kernel, "running_cell", lambda: (cell, execution))
+    monkeypatch.setattr(training_lab, "running_cell", lambda: (cell, execution))
 
 
 @pytest.mark.parametrize("cell", ["a-cell", ""])
 def test_a_cell_that_is_run_again_ends_its_old_training(make, monkeypatch, cell):
-    labs_made = []
+    trainings = []
     for execution in ("first", "second", "third"):
         running(monkeypatch, cell, execution)
-        labs_made.append(make(epochs=50))
-        labs_made[-1].train.click()
-    first, second, third = (lab.training for lab in labs_made)
-    for old in (first, second):
+        lab = make(epochs=50)
+        asks(lab, "start", setting=setting(lab))
+        trainings.append(lab._training)
+    for old in trainings[:2]:
         old.join(PATIENCE)
         assert old.ended
-    assert not third.ended
+    assert not trainings[2].ended
 
 
 def test_two_labs_of_one_cell_or_of_two_leave_each_other_alone(make, monkeypatch):
-    trainings = []
+    made = []
     for cell, execution in (("one", "1"), ("one", "1"), ("two", "2")):
         running(monkeypatch, cell, execution)
-        lab = make(epochs=50)
-        lab.train.click()
-        trainings.append(lab.training)
-    assert not any(training.ended for training in trainings)
+        made.append(make(epochs=50))
+        asks(made[-1], "start", setting=setting(made[-1]))
+    assert all(lab.running for lab in made)
 
 
-def test_a_saved_notebook_keeps_words_where_the_lab_was(make, monkeypatch):
-    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
-        monkeypatch.delenv(name, raising=False)
-    bundle = make("lite")._repr_mimebundle_()
-    assert "application/vnd.jupyter.widget-view+json" in bundle
-    for kind in ("text/plain", "text/html"):
-        assert "Remove only the mean, or only the scale: run this cell" in bundle[kind]
-        assert "VBox" not in bundle[kind]
+# What a notebook shows
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What a cell displays: bundles, and what later takes their place."""
+    shown = []
+
+    class Handle:
+        def update(self, html):
+            shown.append(html.data)
+
+    def show(what, **options):
+        shown.append(what if isinstance(what, dict) else what.data)
+        return Handle() if options.get("display_id") else None
+
+    monkeypatch.setattr(training_lab, "_show", show)
+    return shown
+
+
+def test_a_saved_notebook_keeps_words_and_then_a_picture_of_the_last_training(make, displayed):
+    lab = make("lite")
+    lab._ipython_display_()
+    view, words = displayed
+    assert "application/vnd.jupyter.widget-view+json" in view
+    assert view["text/html"] == ""
+    assert PRESETS["lite"].title in words
+    assert "Run this cell" in words
+    assert "<img" not in words
+    trained(lab)
+    _, _, picture = displayed
+    assert PRESETS["lite"].title in picture
+    assert "step 8 of 8" in picture
+    for net in (0, 1):
+        last = next(row for row in lab.history if row["net"] == net and row["step"] == 8)
+        share = f"{last['val_correct'] / 5:.1f} % right"
+        assert picture.count(share) >= 2  # read, and spoken
+    source = re.search('src="data:image/svg.xml;base64,(.*?)"', picture)[1]
+    assert b"<svg" in base64.b64decode(source)
+
+
+def test_while_rendering_it_says_where_the_lab_is(make, displayed, monkeypatch):
+    lab = make()
+    monkeypatch.setenv("BNBOOK_RENDER", "1")
+    lab._ipython_display_()
+    assert displayed == [training_lab.ELSEWHERE]
 
 
 # A chapter's lab
@@ -352,23 +467,13 @@ def shown(monkeypatch):
     return displayed
 
 
-def test_in_a_kernel_the_lab_trains_there(shown, monkeypatch):
+def test_in_a_kernel_the_lab_is_a_widget(shown, monkeypatch):
     monkeypatch.setattr(labs, "rendering", lambda: False)
     labs.lab("frame", preset=PRESETS["lite"], epochs=5)
     trains, below = shown
     assert isinstance(trains, labs.TrainingLab)
     assert trains.preset.name == "lite"
-    assert trains.controls.epochs.value == 5
-    assert below == "recorded"
-
-
-def test_on_a_rendered_page_the_lab_trains_in_the_browser(shown, monkeypatch):
-    monkeypatch.setattr(labs, "rendering", lambda: True)
-    labs.lab("frame", preset=PRESETS["lite"])
-    trains, records, below = shown
-    assert "Train here" in trains._repr_html_()
-    assert '"preset":"lite"' in trains._repr_html_()
-    assert "`browser-lab`" in records._repr_markdown_()
+    assert trains.epochs == 5
     assert below == "recorded"
 
 
@@ -376,3 +481,10 @@ def test_a_lab_without_recorded_runs_of_its_own_stands_alone(shown):
     labs.lab(preset=PRESETS["only-norm"])
     (trains,) = shown
     assert isinstance(trains, labs.TrainingLab)
+
+
+def test_only_traits_with_controls_are_synced(make):
+    synced = {name for name in make().keys if not name.startswith("_")}
+    assert {"lr", "batch_size", "norms", "seed", "epochs", "running", "trainer"} <= synced
+    assert isinstance(training_lab.TrainingLab.history, traitlets.List)
+    assert "history" not in synced  # rows upon rows, which the front end has anyway

@@ -1,10 +1,10 @@
-"""What a chapter is, and how its notebook speaks."""
+"""What a chapter is, how its notebook speaks, and the library that all chapters stand in."""
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from bnbook import findings, lab, store, training
+from bnbook.chapters import reading
 from bnbook.errors import BookError
 from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
@@ -59,7 +60,8 @@ class Chapter:
 
     `title` as in its notebook, `question` in a sentence, `needs` chapter numbers. `judges` names
     the claims that it gives a verdict on: its own `claims`, and some that are another's.
-    `facts(records)` works out everything that its sentences say.
+    `facts_of(records)` works out everything that its sentences say. `library` is where it finds
+    records and what other chapters bring; a `Library` puts it there.
     """
 
     package: str
@@ -73,6 +75,7 @@ class Chapter:
     claims: tuple[Claim, ...] = ()
     judges: tuple[str, ...] = ()
     preset: Preset | None = None
+    library: Library = field(default_factory=lambda: Library(()), compare=False, repr=False)
 
     @property
     def slug(self) -> str:
@@ -103,7 +106,7 @@ class Chapter:
     @cached_property
     def facts(self) -> Any:
         """Work out its facts from the records; a dataclass of its own."""
-        return self.facts_of(_all().RECORDS)
+        return self.facts_of(self.library.records)
 
     @cached_property
     def sentences(self) -> dict[str, Sentence]:
@@ -120,8 +123,16 @@ class Chapter:
         return self.sentences[name]
 
     def preface(self) -> Markdown:
-        """Say what it builds on and how long it takes to read; see `contents.preface`."""
-        return importlib.import_module("bnbook.chapters.contents").preface(self)  # type: ignore[no-any-return]
+        """Say what it builds on and how long it takes to read: its first line.
+
+        Raises BookError where its notebook is missing.
+        """
+        links = [self.library.find(other).link() for other in self.needs]
+        before = f"Builds on {' and '.join(links)}" if links else "Builds on no other chapter"
+        return Markdown(
+            f"*{before}. About {reading.minutes(self.file)} minutes to read; the lab and the "
+            "exercises take as long as you like.*"
+        )
 
     def answer(self) -> Markdown:
         """Fold the answer in one line away."""
@@ -141,7 +152,7 @@ class Chapter:
     def verdicts(self) -> list[Verdict]:
         """Judge the claims in `judges`: a decision of the facts, and the sentence for it."""
         return [
-            Verdict(_all().claim(name), getattr(self.facts, name), str(self.say(name)))
+            Verdict(self.library.claim(name), getattr(self.facts, name), str(self.say(name)))
             for name in self.judges
         ]
 
@@ -183,13 +194,11 @@ class Chapter:
 
     def records(self, experiment: str) -> pd.DataFrame:
         """Read an experiment's records; see `findings.load`."""
-        frame: pd.DataFrame = _all().RECORDS[experiment]
-        return frame
+        return self.library.records[experiment]
 
     def plan(self, experiment: str) -> Experiment:
         """Find an experiment. Raises BookError for an unknown one."""
-        found: Experiment = _all().experiment(experiment)
-        return found
+        return self.library.experiment(experiment)
 
     def provenance(self, *experiments: str) -> Markdown:
         """Fold away where records come from."""
@@ -197,7 +206,7 @@ class Chapter:
 
     def published(self, claim: str, *variants: Any, **options: Any) -> Markdown:
         """Set a source's figures beside our runs of its recipe; see `findings.published`."""
-        return findings.published(_all().claim(claim), *variants, **options)
+        return findings.published(self.library.claim(claim), *variants, **options)
 
     def lab(self, frame: pd.DataFrame | None = None, **options: Any) -> None:
         """Display its lab; see `lab.lab`."""
@@ -219,6 +228,38 @@ class Chapter:
         )
 
 
-def _all() -> Any:
-    """Return the package of all chapters, which imports this module."""
-    return importlib.import_module("bnbook.chapters")
+class Library:
+    """All chapters, and what they bring together: experiments, records, claims.
+
+    `shared` are experiments that several chapters read.
+    """
+
+    def __init__(self, chapters: Iterable[Chapter], shared: Iterable[Experiment] = ()) -> None:
+        ordered = sorted(chapters, key=lambda chapter: chapter.number)
+        self.chapters = tuple(replace(chapter, library=self) for chapter in ordered)
+        every = (*(one for chapter in ordered for one in chapter.experiments), *shared)
+        self.experiments: dict[str, Experiment] = {one.name: one for one in every}
+        self.records = Records(self.experiments)
+        claims = [claim for chapter in ordered for claim in chapter.claims]
+        claims.sort(key=lambda claim: (claim.source, int(claim.id[1:])))
+        self.claims: dict[str, Claim] = {claim.id: claim for claim in claims}
+
+    def find(self, number: int) -> Chapter:
+        """Return the chapter with this number. Raises BookError where the book has none."""
+        for chapter in self.chapters:
+            if chapter.number == number:
+                return chapter
+        numbers = ", ".join(str(chapter.number) for chapter in self.chapters)
+        raise BookError(f"the book has no chapter {number}; it has {numbers}")
+
+    def experiment(self, name: str) -> Experiment:
+        """Return the experiment called `name`. Raises BookError for an unknown one."""
+        if name not in self.experiments:
+            raise BookError(f"unknown experiment {name!r}; known: {', '.join(self.experiments)}")
+        return self.experiments[name]
+
+    def claim(self, name: str) -> Claim:
+        """Return the claim with this id. Raises BookError for an unknown one."""
+        if name not in self.claims:
+            raise BookError(f"unknown claim {name!r}; known: {', '.join(self.claims)}")
+        return self.claims[name]

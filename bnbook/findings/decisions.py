@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from bnbook.findings.claims import Claim
-from bnbook.findings.statistics import DIFFERENT, EQUIVALENT, ONE_TRAINS, SMALL
+from bnbook.findings.statistics import DIFFERENT, EQUIVALENT, ONE_TRAINS, SMALL, Interval
 
 #: Of a question.
 SUPPORTED: Final = "supported"
@@ -46,6 +46,27 @@ def above(row: Mapping[str, Any]) -> str:
     if finding in (DIFFERENT, SMALL, ONE_TRAINS):
         return SUPPORTED if row["mean"] > 0 else REFUTED
     return REFUTED if finding == EQUIVALENT else UNDECIDED
+
+
+def sign(effect: Interval, zero: float = 0.0) -> str:
+    """Decide from its interval alone whether an effect is above `zero`."""
+    if effect.low > zero:
+        return SUPPORTED
+    return REFUTED if effect.high < zero else UNDECIDED
+
+
+def on_claim(found: str) -> str:
+    """Say of a claim what was found on the question that it answers with yes."""
+    return REPRODUCED if found == SUPPORTED else found
+
+
+def of_parts(*found: str) -> str:
+    """Judge a claim of several parts, each of them supported, refuted or undecided."""
+    if {*found} == {SUPPORTED}:
+        return REPRODUCED
+    if SUPPORTED in found:
+        return REFINED
+    return REFUTED if REFUTED in found else UNDECIDED
 
 
 def below(row: Mapping[str, Any]) -> str:

@@ -77,6 +77,7 @@ FORMATS: Final[Mapping[str, Callable[[Any, dict[str, int]], str]]] = {
     "p": _plainly(writing.p_value),
     "rate": _plainly("{:g}".format),
     "list": _plainly(writing.list_of),
+    "count": _plainly(lambda some: f"{len(some):,}"),
     "rates": _plainly(writing.rates),
 }
 

@@ -42,6 +42,15 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    @classmethod
+    def of(cls, row: Any) -> Interval:
+        """Take the estimate out of a row with `mean`, `low` and `high`."""
+        return cls(*(float(row[limit]) for limit in cls._fields))
+
+    def __neg__(self) -> Interval:
+        """Turn a gain into a cost."""
+        return Interval(-self.mean, -self.high, -self.low)
+
 
 _RUN_COLUMNS: Final = ("key", "arm", "outcome", "run", "machine", "torch", "bnbook", "date")
 

@@ -132,9 +132,12 @@ TRANSFER = (
 )
 
 #: Where the answers of chapters 1 to 5 are asked again, and the experiments that do so.
+CLOTHES, CLOTHES_OWN_RATES = "Fashion-MNIST, sigmoid", "Fashion-MNIST, sigmoid, own best rates"
+RELU = "MNIST, ReLU"
 SETTINGS = {
-    "Fashion-MNIST, sigmoid": "transfer-clothes",
-    "MNIST, ReLU": "transfer-relu",
+    CLOTHES: "transfer-clothes",
+    CLOTHES_OWN_RATES: "transfer-clothes-own-rates",
+    RELU: "transfer-relu",
     "MNIST, sigmoid, momentum 0.9, weight decay 5·10⁻⁴": "transfer-momentum",
 }
 

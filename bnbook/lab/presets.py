@@ -63,7 +63,7 @@ TRAINED = {
 ENGINE_FIELDS = {
     *("norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"),
     *("lr", "batch_size", "epochs", "seed", "train_size", "eval_epochs", "record_fit"),
-    *("momentum", "weight_decay"),
+    *("dataset", "momentum", "weight_decay"),
 }
 
 #: The page's data sets.
@@ -94,19 +94,22 @@ class Net:
             ("affine", AFFINE),
             ("activation", ACTIVATIONS),
             ("trainable", TRAINED),
+            ("dataset", DATA),
+            ("momentum", MOMENTA),
+            ("weight_decay", DECAYS),
         ):
             _check_control(name, getattr(self.run, name), known)
 
     @property
     def only_in_kernel(self) -> list[str]:
         """Name the fields of its run that the page's engine knows nothing of."""
-        changed = set(self.run.changes()) - ENGINE_FIELDS
-        return sorted(changed - {"dataset"} if self.run.dataset in DATA else changed)
+        return sorted(set(self.run.changes()) - ENGINE_FIELDS)
 
 
-def _check_control(name: str, value: str, known: Collection[str]) -> None:
+def _check_control(name: str, value: object, known: Collection[object]) -> None:
     if value not in known:
-        raise BookError(f"the lab has no control for {name} {value!r}; it has {', '.join(known)}")
+        choices = ", ".join(str(one) for one in known)
+        raise BookError(f"the lab has no control for {name} {value!r}; it has {choices}")
 
 
 @dataclass(frozen=True)
@@ -161,6 +164,12 @@ class Preset:
     batch_size: int = 128  # of BATCH_SIZES
     epochs: int = 10  # of EPOCHS
     trial: Trial | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse nets that differ in what the lab has one control for."""
+        for name in ("dataset", "momentum", "weight_decay"):
+            if len({getattr(net.run, name) for net in self.nets}) > 1:
+                raise BookError(f"the nets of a lab need the same {name.replace('_', ' ')}")
 
     def check_engine(self) -> None:
         """Raise BookError for nets that the page's engine would train otherwise than they say."""

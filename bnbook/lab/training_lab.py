@@ -236,7 +236,7 @@ class TrainingLab(Widget):
 
     def _hand_over(self, name: str) -> None:
         """Send the images of a data set of the page's, to a front end that trains by itself."""
-        self.send({"type": "digits", "name": name, "text": images.read_text(name)})
+        self.send({"type": "images", "name": name, "text": images.read_text(name)})
 
     def _hear(self, _widget: object, message: Message, _buffers: object) -> None:
         """Do what the front end asks for."""

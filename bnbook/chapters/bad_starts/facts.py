@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from bnbook import findings
-from bnbook.chapters.bad_starts.claims import CLAIMS
 from bnbook.chapters.bad_starts.experiments import BAD_STARTS
 from bnbook.findings import Interval, decisions
 
@@ -58,19 +57,14 @@ class Facts:
     #: Mean square after the first ReLU after the last step, without batch norm: with dropout as a
     #: multiple of that without dropout.
     silence: float
-    #: The smallest scale of the map, and the first layer's gradient there, as such a multiple.
-    smallest: float
-    faint: Interval
     maps: dict[str, Map]
     largest: float  # scale of the map
     largest_trained: int  # runs that train from it, of both optimizers, with or without
-    source: float  # accuracy that the post has without batch norm
 
     @property
     def behind(self) -> Interval:
         """How far batch norm from the bad start is behind batch norm from the good one."""
-        row = self.contrasts[WITH, f"good start, {WITH}"]
-        return Interval(-row["mean"], -row["high"], -row["low"])
+        return -Interval.of(self.contrasts[WITH, f"good start, {WITH}"])
 
     @property
     def recovered(self) -> str:
@@ -86,11 +80,6 @@ class Facts:
         if found.low > 2:
             return "larger"
         return "same" if found.low > 0.5 and found.high < 2 else ""
-
-    @property
-    def most(self) -> float:
-        """Largest such multiple over layers."""
-        return max(found.mean for found in self.first.values())
 
     @property
     def alone(self) -> dict[str, bool]:
@@ -146,26 +135,20 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     table = findings.summary(posted, outcome="test_accuracy").set_index("arm")
     rows: Any = findings.contrasts(posted, BAD_STARTS.contrasts).to_dict("records")
     last = int(posted["epoch"].max())
-    smallest, largest = float(starts["init_scale"].min()), float(starts["init_scale"].max())
+    largest = float(starts["init_scale"].max())
     ends = findings.final(starts)
     return Facts(
         seeds=int(table["runs"].max()),
         steps=int(posted["step"].max()),
-        reached={
-            str(arm): Interval(row["mean"], row["low"], row["high"])
-            for arm, row in table.iterrows()
-        },
+        reached={str(arm): Interval.of(row) for arm, row in table.iterrows()},
         trained={str(arm): int(n) for arm, n in table["trained"].items()},
         contrasts={(row["a"], row["b"]): row for row in rows},
         first=gradient_ratios(posted, WITHOUT, 0),
         last_dropout=gradient_ratios(posted, f"{WITHOUT}, dropout", last),
         silence=_silence(posted[posted["epoch"] == last]),
-        smallest=smallest,
-        faint=_faint(posted, starts[starts["init_scale"] == smallest]),
         maps={name: _map(starts, name) for name in ("Adam", "SGD")},
         largest=largest,
         largest_trained=int(ends.loc[ends["init_scale"] == largest, "trained"].sum()),
-        source=CLAIMS[0].figures["without"],
     )
 
 
@@ -177,7 +160,7 @@ def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Int
     runs = posted[(posted["epoch"] == epoch) & posted["arm"].isin([arm, GOOD])]
     each = findings.multiples(findings.gradients(runs), GOOD)
     rows: Any = findings.estimates(each, "layer", "value", geometric=True).to_dict("records")
-    return {str(row["layer"]): Interval(row["mean"], row["low"], row["high"]) for row in rows}
+    return {str(row["layer"]): Interval.of(row) for row in rows}
 
 
 def _silence(ends: pd.DataFrame) -> float:
@@ -185,19 +168,6 @@ def _silence(ends: pd.DataFrame) -> float:
     first = squares[(squares["where"] == "after the activation") & (squares["layer"] == FIRST)]
     each = findings.multiples(first, WITHOUT)
     return float(np.exp(np.log(each.loc[each["arm"] == f"{WITHOUT}, dropout", "value"]).mean()))
-
-
-def _faint(posted: pd.DataFrame, small: pd.DataFrame) -> Interval:
-    """Gradient in the first layer from small weights, as a multiple of the good start's."""
-    sides = [
-        findings.gradients(runs[(runs["epoch"] == 0) & (runs["lr"] == runs["lr"].min())])
-        for runs in (small[small["arm"] == f"SGD, {WITHOUT}"], posted[posted["arm"] == GOOD])
-    ]
-    faint, good = (
-        side[side["layer"] == FIRST].set_index("seed")["value"].astype(float) for side in sides
-    )
-    mean, low, high = np.exp(findings.interval(np.log((faint / good).dropna())))
-    return Interval(float(mean), float(low), float(high))
 
 
 def _map(starts: pd.DataFrame, optimizer: str) -> Map:

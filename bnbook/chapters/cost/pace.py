@@ -92,7 +92,7 @@ def clocks(
     found = {}
     for net, (plain, *_) in NETS.items():
         row = ratios.loc["cpu", net, plain.batch_size, BATCH]
-        per_step = Interval(row["mean"], row["low"], row["high"])
+        per_step = Interval.of(row)
         fewer = findings.sooner(runs, net, target)
         found[net] = Clock(fewer, per_step, findings.product(fewer.ratio, per_step))
     return found

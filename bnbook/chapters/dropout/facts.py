@@ -9,7 +9,7 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.chapters.dropout.equal_time import COSTS, DROPOUT_AT_EQUAL_TIME
-from bnbook.chapters.dropout.experiments import EXPERIMENTS, FEW_SHARED_LR
+from bnbook.chapters.dropout.experiments import EXPERIMENTS
 from bnbook.chapters.dropout.noise import lead, more_than_the_middle
 from bnbook.chapters.dropout.sizes import outputs, relative_sizes
 from bnbook.experiment import MARGIN
@@ -49,17 +49,17 @@ class Setting:
     @property
     def dropout_cost(self) -> Interval:
         """How far dropout ends below neither."""
-        return _negated(self.dropout)
+        return -self.dropout
 
     @property
     def both_cost(self) -> Interval:
         """How far both end below batch norm alone."""
-        return _negated(self.both)
+        return -self.both
 
     @property
     def order_cost(self) -> Interval:
         """What dropout before the norm costs, evaluated with running statistics."""
-        return _negated(self.order_running)
+        return -self.order_running
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,6 @@ class Facts:
     #: Root mean square of the outputs without batch norm at the end, as a multiple of the start's.
     growth_plain: float
     growth_norm: float
-    shared_lr: float
 
     @property
     def swap(self) -> Interval:
@@ -108,7 +107,7 @@ class Facts:
     @property
     def C12(self) -> str:  # noqa: N802
         """Both ends of the batch sizes lose."""
-        return of_parts(_negated(self.more_small), _negated(self.more_large))
+        return of_parts(-self.more_small, -self.more_large)
 
     @property
     def D4(self) -> str:  # noqa: N802
@@ -131,19 +130,9 @@ class Facts:
         return of_parts(self.few.norm, *smaller)
 
 
-def _negated(x: Interval) -> Interval:
-    return Interval(-x.mean, -x.high, -x.low)
-
-
 def of_parts(*effects: Interval) -> str:
     """Judge a claim of several parts, each of which says that an effect is above 0."""
-    seen = sum(effect.low > 0 for effect in effects)
-    if seen == len(effects):
-        return decisions.REPRODUCED
-    if seen:
-        return decisions.REFINED
-    reversed_ = any(effect.high < 0 for effect in effects)
-    return decisions.REFUTED if reversed_ else decisions.UNDECIDED
+    return decisions.of_parts(*map(decisions.sign, effects))
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
@@ -154,7 +143,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     small, large = int(by_size.columns[0]), int(by_size.columns[-1])
     more = more_than_the_middle(leads)
     return Facts(
-        shared_lr=FEW_SHARED_LR,
         seeds=findings.fresh(few)["seed"].nunique(),
         few=_setting(few, _FEW),
         many=_setting(many, _FULL),
@@ -172,13 +160,10 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
 
 def _setting(frame: pd.DataFrame, plan: Any) -> Setting:
     rows = findings.contrasts(frame, plan.contrasts)
-    found = {
-        (row["a"], row["b"], row["outcome"]): Interval(row["mean"], row["low"], row["high"])
-        for row in rows.to_dict("records")
-    }
+    found = rows.set_index(["a", "b", "outcome"])
 
     def between(a: str, b: str, outcome: str = "test_accuracy") -> Interval:
-        return found[a, b, outcome]
+        return Interval.of(found.loc[(a, b, outcome)])
 
     on_training = _fit(frame)
     run = plan.arms[NEITHER]
@@ -226,5 +211,4 @@ def _timed(records: Mapping[str, pd.DataFrame]) -> Interval | None:
         findings.paired(best, a, b)
         for a, b in ((NORM, DROPOUT), (NORM, NEITHER), (DROPOUT, NEITHER))
     ]
-    row: Any = findings.compared(pairs).iloc[0]
-    return Interval(row["mean"], row["low"], row["high"])
+    return Interval.of(findings.compared(pairs).iloc[0])

@@ -52,7 +52,6 @@ gamma_and_beta = ...  # two tensors, from mu, var and norm.eps
                 near={
                     1: "A zero gradient does not stop weight decay.",
                     (1 - 0.0005) ** 1000: "Weight decay is multiplied by the learning rate, too.",
-                    1 - 0.1 * 0.0005: "That is one step. A thousand of them multiply.",
                 },
             ),
         ),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import ClassVar
 
 import pandas as pd
 
@@ -56,6 +56,8 @@ class Rate:
 class Facts:
     """Everything that the chapter says; see `Rate` for the two choices of learning rates."""
 
+    margin: ClassVar[float] = MARGIN
+
     seeds: int
     images: int
     epochs: int
@@ -101,30 +103,28 @@ class Facts:
         return beyond.low > -MARGIN and beyond.high < MARGIN
 
     @property
-    def margin(self) -> float:
-        """Differences of accuracy below this count as none."""
-        return MARGIN
+    def tuned_on_clothes(self) -> bool:
+        """Whether the nets have run on Fashion-MNIST at their own best rates, too."""
+        return len(self._in(transfer.CLOTHES_OWN_RATES)) > 0
+
+    def _in(self, setting: str) -> pd.DataFrame:
+        return self.elsewhere[self.elsewhere["setting"] == setting]
 
     @property
     def equal_with_relu(self) -> bool:
         """Whether all fixed nets are equivalent to the full one with ReLU."""
-        rows = self.elsewhere[self.elsewhere["setting"].str.contains("ReLU")]
+        rows = self._in(transfer.RELU)
         return set(rows["a"]) == set(FIXED) and set(rows["finding"]) == {findings.EQUIVALENT}
 
     @property
     def missed_on_clothes(self) -> int:
         """How many of the fixed nets are behind the full one on Fashion-MNIST."""
-        rows = self.elsewhere[self.elsewhere["setting"].str.contains("Fashion")]
-        return int((rows["high"] < 0).sum())
+        return int((self._in(transfer.CLOTHES)["high"] < 0).sum())
 
     @property
     def clothes_cost(self) -> Interval:
         """What fixing both costs on Fashion-MNIST."""
-        rows = self.elsewhere[self.elsewhere["setting"].str.contains("Fashion")]
-        mean, high, low = (
-            -float(rows.set_index("a")[name][BOTH]) for name in ("mean", "low", "high")
-        )
-        return Interval(mean, low, high)
+        return -Interval.of(self._in(transfer.CLOTHES).set_index("a").loc[BOTH])
 
     @property
     def wider_at_own(self) -> bool:
@@ -159,10 +159,9 @@ class Facts:
     @property
     def C7(self) -> str:  # noqa: N802
         """Fixing gamma costs more than fixing beta; refined where own rates do not show it."""
-        shared, own = self.at_shared.gamma_over_beta, self.at_own.gamma_over_beta
-        if shared.low > 0:
-            return decisions.REPRODUCED if own.low > 0 else decisions.REFINED
-        return decisions.REFUTED if shared.high < 0 else decisions.UNDECIDED
+        found = decisions.on_claim(decisions.sign(self.at_shared.gamma_over_beta))
+        everywhere = found != decisions.REPRODUCED or self.at_own.gamma_over_beta.low > 0
+        return found if everywhere else decisions.REFINED
 
     @property
     def C8(self) -> str:  # noqa: N802
@@ -234,7 +233,7 @@ def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
     gap = _gap(part, LEARNED)
     layers, over = _further(part[part["arm"] == LEARNED])
     return Rate(
-        cost={arm: _negated(rows.loc[arm]) for arm in FIXED},
+        cost={arm: -Interval.of(rows.loc[arm]) for arm in FIXED},
         finding=dict(rows["finding"]),
         gamma_over_beta=findings.interval(cost[GAMMA] - cost[BETA]),
         beyond_sum=findings.interval(cost[BOTH] - cost[GAMMA] - cost[BETA]),
@@ -243,10 +242,6 @@ def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
         gamma_further=layers,
         further=over,
     )
-
-
-def _negated(row: Any) -> Interval:
-    return Interval(-row["mean"], -row["high"], -row["low"])
 
 
 def _ends(part: pd.DataFrame) -> pd.DataFrame:

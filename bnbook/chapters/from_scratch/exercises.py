@@ -195,7 +195,7 @@ EXERCISES = (
             true for the right one and false for the others. One line is enough, but not every line
             from above will do.
             """,
-        code="""
+        code='''
 class A(nn.BatchNorm2d):
     def forward(self, x):
         var, mean = torch.var_mean(x, 0, correction=0, keepdim=True)
@@ -218,8 +218,9 @@ x = torch.randn(3, 4, 5, 2)
 
 
 def my_test(layer):
+    """Whether `layer` is the right one."""
     ...
-""".strip(),
+'''.strip(),
         value="[my_test(kind(4)) for kind in (A, B, C)]",
         right="return torch.allclose(layer(x), nn.BatchNorm2d(4)(x), atol=1e-4)",
         wrong={

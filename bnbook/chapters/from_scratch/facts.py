@@ -4,7 +4,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 import torch
@@ -31,6 +31,9 @@ class Facts:
     Tables have a row per mistake and, last, one for the control; see `findings.compared`.
     """
 
+    margin: ClassVar[float] = MARGIN
+    mistakes: ClassVar[int] = len(MISTAKES)
+
     seeds: int
     images: int
     epochs: int
@@ -43,19 +46,13 @@ class Facts:
     caught: pd.DataFrame
     fewest: tuple[str, ...]  # tests that catch together what all tests catch
     sheet_fails: tuple[str, ...]  # tests that the lab session's norm fails
-    sheet: Interval  # its accuracy minus the correct code's
-    sheet_finding: str
+    sheet_finding: str  # what its accuracy shows against the correct code's
     blank: int  # pixels that its norm turns into NaN, of `pixels`
     pixels: int
     printed_error: float  # of the post's gradient of x, relative
     first_layer_error: float  # of the post's gradient of the first weights, relative
     learned: tuple[str, ...]  # of PyTorch's norm: what gets a gradient, and what is kept
     kept: tuple[str, ...]
-
-    @property
-    def mistakes(self) -> int:
-        """How many mistakes were planted."""
-        return len(MISTAKES)
 
     @property
     def looks(self) -> dict[str, dict[str, str]]:
@@ -111,8 +108,7 @@ class Facts:
         return tuple(m for m in MISTAKES if _row(self.caught, m)["numeric gradient"])
 
     def _cost(self, strain: str, code: str) -> Interval:
-        row = _row(self.strains[strain], code)
-        return Interval(*(-float(row[limit]) for limit in ("mean", "high", "low")))
+        return -Interval.of(_row(self.strains[strain], code))
 
     @property
     def loading(self) -> Interval:
@@ -145,49 +141,9 @@ class Facts:
         return 0 < len(self.worse) <= self.mistakes / 3
 
     @property
-    def margin(self) -> float:
-        """Below it, differences of accuracy count as none."""
-        return MARGIN
-
-    @property
-    def worse_count(self) -> int:
-        """How many mistakes look worse."""
-        return len(self.worse)
-
-    @property
-    def better_count(self) -> int:
-        """How many look better."""
-        return len(self.better)
-
-    @property
-    def alike_count(self) -> int:
-        """How many are shown to look the same."""
-        return len(self.alike)
-
-    @property
-    def open_count(self) -> int:
-        """How many our seeds leave open."""
-        return len(self.open)
-
-    @property
-    def strained_count(self) -> int:
-        """How many more the strains bring out."""
-        return len(self.strained)
-
-    @property
     def tests(self) -> int:
         """How many tests there are."""
         return len(self.caught.columns)
-
-    @property
-    def fewest_count(self) -> int:
-        """How many of them are enough."""
-        return len(self.fewest)
-
-    @property
-    def sheet_fails_count(self) -> int:
-        """How many the lab session's norm fails."""
-        return len(self.sheet_fails)
 
     @property
     def decision(self) -> str:
@@ -242,7 +198,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         caught=caught.loc[[*MISTAKES, CONTROL]],
         fewest=_fewest(caught.loc[list(MISTAKES)]),
         sheet_fails=tuple(str(test) for test in caught if caught[test][SHEET]),
-        sheet=Interval(sheet.mean, sheet.low, sheet.high),
         sheet_finding=findings.classify(sheet.p_difference, sheet.p_equivalence),
         blank=blank,
         pixels=pixels,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -31,6 +31,10 @@ _PLANS = {one.name: one for one in EXPERIMENTS}
 @dataclass(frozen=True)
 class Facts:
     """Differences are shares of the validation images; mappings are by activation."""
+
+    margin: ClassVar[float] = MARGIN
+    slowest: ClassVar[float] = min(UPDATE_RATES)
+    usual_rate: ClassVar[float] = USUAL_RATE
 
     seeds: int
     nets: int
@@ -124,25 +128,10 @@ class Facts:
         return self.averaging["sigmoid"]
 
     @property
-    def slowest(self) -> float:
-        """The smallest update rate."""
-        return min(UPDATE_RATES)
-
-    @property
-    def usual_rate(self) -> float:
-        """PyTorch's."""
-        return USUAL_RATE
-
-    @property
-    def margin(self) -> float:
-        """Below it, differences of accuracy count as none."""
-        return MARGIN
-
-    @property
     def own_small(self) -> Interval:
         """How far off it is if each small batch is normalized by itself, sigmoids."""
         rows = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
-        return measured.interval(rows.sort_values("batch_size").iloc[0])
+        return Interval.of(rows.sort_values("batch_size").iloc[0])
 
     @property
     def turn_back(self) -> bool:

@@ -23,16 +23,11 @@ LAST_MOVING, LAST_STILL = "last batch, in training", "last batch, weights fixed"
 EARLY, LATE = (200, 300, 450, 700), 1_575
 
 
-def interval(row: Any) -> Interval:
-    """Take the estimate out of a row."""
-    return Interval(*(float(row[limit]) for limit in ("mean", "low", "high")))
-
-
 def nested(table: pd.DataFrame, inner: str) -> dict[str, dict[str, Interval]]:
     """Turn a table of estimates by `arm` and `inner` into mappings."""
     found: dict[str, dict[str, Interval]] = {}
     for row in table.to_dict("records"):
-        found.setdefault(str(row["arm"]), {})[str(row[inner])] = interval(row)
+        found.setdefault(str(row["arm"]), {})[str(row[inner])] = Interval.of(row)
     return found
 
 

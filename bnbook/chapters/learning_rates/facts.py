@@ -19,6 +19,7 @@ from bnbook.chapters.learning_rates.limits import (
     WITHOUT,
     Limits,
     by_rate,
+    elsewhere,
     every_rate,
     limits,
 )
@@ -28,6 +29,8 @@ from bnbook.run import Run
 
 #: The plain net by the source's recipe, padded as the source has it, and as we have it elsewhere.
 PADDED, UNPADDED = "without BN, padded", "without BN"
+#: The experiment of `findings.transfer` with both nets elsewhere.
+RATES = "transfer-rates"
 #: A share of the budget after which the count of runs that have trained is taken, too.
 HALF_BUDGET = 5  # epochs
 
@@ -45,14 +48,12 @@ class Facts:
     runs: int
     normed_trained: int
     plain_trained: int
-    half_budget: int  # epochs
-    normed_by_half: int  # runs that would have counted as trained by then
+    normed_by_half: int  # runs that would have counted as trained after `HALF_BUDGET`
     plain_by_half: int
     #: How the plain net's other runs ended: on their way, at the loss of a guess, or broken.
     under_way: int
     guessing: int
     broken: int
-    first_epoch: int
     ahead: int  # pairs of runs in which batch norm is ahead after the first epoch
     least_lead: float  # of any pair, in validation accuracy
     #: Norms of the gradient that reaches conv1, without batch norm, after the first epoch.
@@ -84,6 +85,8 @@ class Facts:
     relu_high: float
     relu_seeds: int
     relu_high_trained: int
+    #: On clothes and with ReLU, by arm of "transfer-rates"; empty until that is recorded.
+    elsewhere: Mapping[str, Limits]
     small: Limits  # with batch norm and small batches, on the map
     usual: Limits
 
@@ -175,7 +178,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         runs=len(mine[WITH]),
         normed_trained=int(mine[WITH]["trained"].sum()),
         plain_trained=int(mine[WITHOUT]["trained"].sum()),
-        half_budget=HALF_BUDGET,
         normed_by_half=int(by_half.loc[by_half["arm"] == WITH, "trained"].sum()),
         plain_by_half=int(by_half.loc[by_half["arm"] == WITHOUT, "trained"].sum()),
         **_failures(mine[WITHOUT]),
@@ -185,6 +187,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         **_by_recipe(posted),
         padding=padding(posted),
         **_relu(records["browser-lab"]),
+        elsewhere=elsewhere(records[RATES]) if RATES in records else {},
         **_batches(records[LEARNING_RATE_GRID.name]),
     )
 
@@ -210,7 +213,6 @@ def _early(frame: pd.DataFrame) -> dict[str, Any]:
     )
     lead = early[WITH] - early[WITHOUT]
     return {
-        "first_epoch": first,
         "ahead": int((lead > 0).sum()),
         "least_lead": float(lead.min()),
     }
@@ -246,7 +248,7 @@ def _gains(frame: pd.DataFrame) -> dict[str, Any]:
         "plain_best": best[WITHOUT],
         "normed_best": best[WITH],
         # A planned comparison has an adjusted interval, and no number has two on one page.
-        "same_rate": Interval(*rows[["mean", "low", "high"]].iloc[0])
+        "same_rate": Interval.of(rows.iloc[0])
         if len(rows)
         else findings.interval((there - tested[WITHOUT, best[WITHOUT]]).dropna()),
         "own_rate": findings.interval((tested[WITH, best[WITH]] - there).dropna()),

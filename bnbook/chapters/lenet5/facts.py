@@ -35,9 +35,7 @@ class Lead:
     @property
     def faster(self) -> str:
         """Decide whether batch norm is ahead after the first epoch."""
-        if self.early.low > 0:
-            return decisions.SUPPORTED
-        return decisions.REFUTED if self.early.high < 0 else decisions.UNDECIDED
+        return decisions.sign(self.early)
 
     @property
     def better(self) -> str:
@@ -62,6 +60,7 @@ class Facts:
     sheet_epochs: ClassVar[int] = experiments.LAB_SESSION_LONG.arms[WITH].epochs
     power: ClassVar[float] = POWER
 
+    experiment: str  # its name: the one with the sheet's epochs, once it is recorded
     seeds: int
     images: int
     epochs: int
@@ -80,31 +79,6 @@ class Facts:
     loss: float  # mean over training with batch norm in the last epoch
 
     @property
-    def early(self) -> Interval:
-        """What batch norm gains after the first epoch, at the sheet's rate."""
-        return self.sheet.early
-
-    @property
-    def late(self) -> Interval:
-        """And after the last."""
-        return self.sheet.late
-
-    @property
-    def long_late(self) -> Interval:
-        """And after the last at the higher rate."""
-        return self.long_steps.late
-
-    @property
-    def faster(self) -> str:
-        """Whether batch norm is ahead after the first epoch."""
-        return self.sheet.faster
-
-    @property
-    def better(self) -> str:
-        """Whether it is ahead after the last."""
-        return self.sheet.better
-
-    @property
     def sheet_loss(self) -> float:
         """What the sheet would print for `loss`."""
         return self.loss / self.batch_size
@@ -117,21 +91,17 @@ class Facts:
     @property
     def E1(self) -> str:  # noqa: N802
         """On MNIST, batch norm converges faster and ends better."""
-        return _claim(self.decision)
+        return decisions.on_claim(self.decision)
 
     @property
     def E2(self) -> str:  # noqa: N802
         """And so it does on SVHN."""
-        return decisions.NOT_RUN if self.svhn is None else _claim(self.svhn.both)
+        return decisions.NOT_RUN if self.svhn is None else decisions.on_claim(self.svhn.both)
 
     @property
     def E3(self) -> str:  # noqa: N802
         """The sum of the batches' mean losses over the number of images is the epoch's loss."""
         return decisions.REFINED if self.batch_size > 1 else decisions.REPRODUCED
-
-
-def _claim(found: str) -> str:
-    return decisions.REPRODUCED if found == decisions.SUPPORTED else found
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
@@ -150,6 +120,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         for arm, mine in ends.groupby("arm", observed=True)
     }
     return Facts(
+        experiment=plan.name,
         seeds=frame["seed"].nunique(),
         images=int(frame["train_size"].max()),
         epochs=int(frame["epochs"].max()),
@@ -176,7 +147,7 @@ def lead(frame: pd.DataFrame, lr: float, plan: Experiment) -> Lead:
     row: Any = findings.contrasts(frame, plan.contrasts).set_index("lr").loc[f"{lr:g}"]
     return Lead(
         findings.interval((first[WITH] - first[WITHOUT]).dropna()),
-        Interval(row["mean"], row["low"], row["high"]),
+        Interval.of(row),
         str(row["finding"]),
     )
 

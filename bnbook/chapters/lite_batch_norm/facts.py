@@ -100,15 +100,23 @@ class Facts:
         return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
 
     @property
+    def tuned_on_clothes(self) -> bool:
+        """Whether the nets have run on Fashion-MNIST at their own best rates, too."""
+        return len(self._in(transfer.CLOTHES_OWN_RATES)) > 0
+
+    def _in(self, setting: str) -> pd.DataFrame:
+        return self.elsewhere[self.elsewhere["setting"] == setting]
+
+    @property
     def relu_all_train(self) -> bool:
         """Whether both halves and the full net train in every seed with ReLU."""
-        rows = self.elsewhere[self.elsewhere["setting"].str.contains("ReLU")]
+        rows = self._in(transfer.RELU)
         return len(rows) > 0 and not rows["failed"].any()
 
     @property
     def clothes_trained(self) -> dict[str, int]:
         """How many nets with each half train on Fashion-MNIST, at the shared rate."""
-        rows = self.elsewhere[self.elsewhere["setting"].str.contains("Fashion")]
+        rows = self._in(transfer.CLOTHES)
         return {str(row["a"]): int(row["n"] - row["failed_a"]) for _, row in rows.iterrows()}
 
     @property
@@ -203,10 +211,7 @@ def _behind(frame: pd.DataFrame, plan: Experiment) -> dict[str, Interval]:
     """Full minus the arm at own rates, where all runs trained; else no mean describes them."""
     rows = findings.contrasts(frame, plan.contrasts)
     rows = rows[(rows["lr"] == "own best") & (rows["failed"] == 0)]
-    return {
-        row["a"]: Interval(-row["mean"], -row["high"], -row["low"])
-        for row in rows.to_dict("records")
-    }
+    return {row["a"]: -Interval.of(row) for row in rows.to_dict("records")}
 
 
 def last_norm(part: pd.DataFrame) -> pd.DataFrame:

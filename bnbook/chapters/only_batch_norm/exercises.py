@@ -24,7 +24,15 @@ EXERCISES = (
             and a ReLU follows. With $\gamma = -2$, for which $\beta$ does the ReLU let through
             exactly the half of all values with the smallest $\hat x$?
             """,
-        numbers=(Number(statistics.NormalDist().inv_cdf(0.5) * 2),),
+        numbers=(
+            Number(
+                2 * statistics.NormalDist().inv_cdf(0.5),
+                near={
+                    2: r"Then it lets through all $\hat x$ below 1, which is more than half.",
+                    -2: r"Then it lets through all $\hat x$ below $-1$, which is less than half.",
+                },
+            ),
+        ),
         hints=(
             r"It lets through what is above 0. Where does $-2 \hat x + \beta$ change its sign?",
             "The median of a standard normal is 0.",

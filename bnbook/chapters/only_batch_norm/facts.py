@@ -95,8 +95,7 @@ class Facts:
     @property
     def norm_below(self) -> Interval:
         """How far it is below softmax regression on pixels."""
-        mean, low, high = self.above[NORM]
-        return Interval(-mean, -high, -low)
+        return -self.above[NORM]
 
     @property
     def deep(self) -> float:
@@ -121,14 +120,11 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether batch norm alone gets further than softmax regression on pixels, at depth 8."""
-        return _sign(self.above[NORM])
+        return decisions.sign(self.above[NORM])
 
     def gap(self, claim: str, outcome: str) -> Interval:
         """Return the difference of a pair in `PAIRS`."""
-        rows: Any = self.pairs[
-            (self.pairs["claim"] == claim) & (self.pairs["outcome"] == outcome)
-        ].iloc[0]
-        return Interval(rows["mean"], rows["low"], rows["high"])
+        return Interval.of(self.pairs.set_index(["claim", "outcome"]).loc[(claim, outcome)])
 
     @property
     def affine(self) -> Interval:
@@ -167,9 +163,7 @@ class Facts:
 
     def cost(self, how: str, share: float) -> Interval:
         """Test accuracy that the net loses with features, where only the norm was trained."""
-        rows = self.costs[(self.costs["arm"] == NORM) & (self.costs["how"] == how)]
-        row: Any = rows[rows["share"] == share].iloc[0]
-        return Interval(row["mean"], row["low"], row["high"])
+        return Interval.of(self.costs.set_index(["arm", "how", "share"]).loc[(NORM, how, share)])
 
     @property
     def tenth(self) -> Interval:
@@ -203,7 +197,7 @@ class Facts:
     @property
     def A3(self) -> str:  # noqa: N802
         """The affine parameters matter."""
-        return _claim(decisions.above(self.planned["A3"]))
+        return decisions.on_claim(decisions.above(self.planned["A3"]))
 
     @property
     def A4(self) -> str:  # noqa: N802
@@ -224,8 +218,8 @@ class Facts:
     def A7(self) -> str:  # noqa: N802
         """Depth gains more than width: as both heads have it."""
         found = decisions.above(self.planned["A7"])
-        same = found == _sign(self.depth_new)
-        return _claim(found) if same else decisions.UNDECIDED
+        same = found == decisions.sign(self.depth_new)
+        return decisions.on_claim(found) if same else decisions.UNDECIDED
 
     @property
     def A8(self) -> str:  # noqa: N802
@@ -237,18 +231,7 @@ class Facts:
     @property
     def A9(self) -> str:  # noqa: N802
         """Shortcuts hold the net back."""
-        return _claim(decisions.above(self.planned["A9"]))
-
-
-def _claim(found: str) -> str:
-    return decisions.REPRODUCED if found == decisions.SUPPORTED else found
-
-
-def _sign(gap: Interval) -> str:
-    """Decide whether a difference is above zero."""
-    if gap.low > 0:
-        return decisions.SUPPORTED
-    return decisions.REFUTED if gap.high < 0 else decisions.UNDECIDED
+        return decisions.on_claim(decisions.above(self.planned["A9"]))
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:

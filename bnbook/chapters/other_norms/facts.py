@@ -71,12 +71,12 @@ class Facts:
     @property
     def small_cost(self) -> Interval:
         """How far whitening ends below batch norm with small batches."""
-        return _negated(self.whitening_small)
+        return -self.whitening_small
 
     @property
     def sphere_cost(self) -> Interval:
         """How far the sphere ends below batch norm."""
-        return _negated(self.against["sphere"])
+        return -self.against["sphere"]
 
     @property
     def leaders(self) -> list[str]:
@@ -140,9 +140,7 @@ class Facts:
     @property
     def sparse(self) -> str:
         """Whether sparsification regularizes: narrows the gap from training to validation loss."""
-        if self.loss_gap.high < 0:
-            return decisions.SUPPORTED
-        return decisions.REFUTED if self.loss_gap.low > 0 else decisions.UNDECIDED
+        return decisions.sign(-self.loss_gap)
 
     @property
     def in_equal_time(self) -> str:
@@ -169,10 +167,6 @@ class Facts:
             return decisions.SUPPORTED
         lost = all(self._behind(k) or self.finding[k] == findings.EQUIVALENT for k in kinds)
         return decisions.REFUTED if lost else decisions.UNDECIDED
-
-
-def _negated(x: Interval) -> Interval:
-    return Interval(-x.mean, -x.high, -x.low)
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
@@ -271,9 +265,7 @@ def _by_kind(table: pd.DataFrame) -> dict[str, Interval]:
 
 
 def _intervals(table: pd.DataFrame) -> list[Interval]:
-    return [
-        Interval(*map(float, row)) for row in table[["mean", "low", "high"]].itertuples(index=False)
-    ]
+    return [Interval.of(row) for row in table.to_dict("records")]
 
 
 def _timed(records: Mapping[str, pd.DataFrame]) -> dict[str, Interval]:

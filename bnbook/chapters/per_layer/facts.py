@@ -9,7 +9,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.chapters.per_layer import activations, removals
 from bnbook.chapters.per_layer.activations import ITSELF, OTHERS
-from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER
+from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER, PER_LAYER_AGAIN
 from bnbook.chapters.per_layer.removals import LAYERS
 from bnbook.findings import Interval, decisions, transfer
 
@@ -84,8 +84,7 @@ class Facts:
     @property
     def first_cost(self) -> Interval:
         """What taking out the first norm costs at the source's rate."""
-        row: Any = self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]]
-        return Interval(-row["mean"], -row["high"], -row["low"])
+        return -Interval.of(self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]])
 
     @property
     def later_profit(self) -> bool:
@@ -95,8 +94,7 @@ class Facts:
     def ratio(self, of: str, where: str, epoch: int = 0) -> Interval:
         """Look up a mean square as a multiple of the full net's; at the end, by default."""
         rows = self.ratios[(self.ratios["of"] == of) & (self.ratios["where"] == where)]
-        row: Any = rows.set_index("epoch").loc[epoch or rows["epoch"].max()]
-        return Interval(row["mean"], row["low"], row["high"])
+        return Interval.of(rows.set_index("epoch").loc[epoch or rows["epoch"].max()])
 
     @property
     def itself_before(self) -> Interval:
@@ -154,7 +152,8 @@ class Facts:
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     """Work out the facts from the chapter's experiments and those of `findings.transfer`."""
-    frame, experiment = removals.deciding(records)
+    frame = records[PER_LAYER_AGAIN.name]
+    planned = findings.contrasts(frame, PER_LAYER_AGAIN.contrasts)
     cube = records[PER_LAYER.name]
     low, high = LAYER_LRS
     last = int(cube["epoch"].max())
@@ -165,8 +164,8 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         images=int(cube["train_size"].iloc[0]),
         low=low,
         high=high,
-        costs=removals.costs(frame, experiment),
-        firsts=removals.firsts(frame, experiment),
+        costs=removals.costs(planned),
+        firsts=removals.firsts(planned),
         early=EARLY,
         early_gap=removals.early_gap(records["as-posted"], EARLY, low),
         **_subsets(findings.final(cube)),

@@ -1,18 +1,11 @@
 """What taking one norm out of the full net costs, and whether the first is missed most."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import pandas as pd
 
 from bnbook import findings
-from bnbook.chapters.per_layer.experiments import (
-    LAYER_LRS,
-    PER_LAYER,
-    PER_LAYER_AGAIN,
-    WITHOUT_ONE,
-)
-from bnbook.experiment import Experiment
+from bnbook.chapters.per_layer.experiments import WITHOUT_ONE
 from bnbook.findings import decisions
 from bnbook.models import LENET_LAYERS
 
@@ -30,40 +23,22 @@ LAB: Final = {
 }
 
 
-def deciding(records: Mapping[str, pd.DataFrame]) -> tuple[pd.DataFrame, Experiment]:
-    """Return the runs that decide, with their experiment: ten fresh seeds if they are recorded."""
-    experiment = PER_LAYER_AGAIN if PER_LAYER_AGAIN.name in records else PER_LAYER
-    return records[experiment.name], experiment
+def costs(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select how each net that lacks one norm compares with the full one, in test accuracy.
 
-
-def costs(frame: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """Compare each net that lacks one norm with the full one, in test accuracy.
-
-    The rows of `findings.contrasts`, four per learning rate, with the `layer`.
+    `rows` are `findings.contrasts` of "per-layer-again"; four per learning rate, with the `layer`.
     """
-    rows = findings.contrasts(frame, experiment.contrasts)
     rows = rows[rows["b"] == FULL]
     return rows.assign(layer=rows["a"].map(LACKING))
 
 
-def firsts(frame: pd.DataFrame, experiment: Experiment) -> pd.DataFrame:
-    """Compare the net without the first norm with those without another one, in test accuracy.
+def firsts(rows: pd.DataFrame) -> pd.DataFrame:
+    """Select how the net without the first norm compares with those without another one.
 
-    The rows of `findings.contrasts`, three per learning rate, with the `layer` of the other norm:
-    below zero, the first is missed more. Where the experiment did not declare these comparisons,
-    they are adjusted among the three of their rate.
+    `rows` as for `costs`; three per learning rate, with the `layer` of the other norm: below zero,
+    the first is missed more.
     """
-    first, *others = WITHOUT_ONE
-    if any(contrast.a == first and contrast.b in others for contrast in experiment.contrasts):
-        rows = findings.contrasts(frame, experiment.contrasts)
-        rows = rows[(rows["a"] == first) & rows["b"].isin(others)]
-    else:
-        rows = pd.concat(
-            findings.compared(
-                [findings.paired(frame[frame["lr"] == lr], first, other) for other in others]
-            ).assign(lr=f"{lr:g}")
-            for lr in LAYER_LRS
-        )
+    rows = rows[rows["b"] != FULL]
     return rows.assign(layer=rows["b"].map(LACKING))
 
 

@@ -80,17 +80,18 @@ EXERCISES = (
         id="a-bent-sigmoid",
         title="When is a sigmoid bent?",
         text="""
-            Inputs are normal with mean 0. Find the standard deviation gamma, to one decimal, at
-            which a straight line explains 90 % of the variance of what the sigmoid gives. The
-            sliders show it roughly.
+            Inputs are normal with mean 0. Find the standard deviation gamma at which a straight
+            line explains 90 % of the variance of what the sigmoid gives: to one decimal, the one
+            that comes closest. The sliders show it roughly.
             """,
         numbers=(
             Number(
                 _bent,
                 digits=2,
                 near={
-                    _bent() + step: "Close. Go on in steps of 0.1, or compute it."
-                    for step in (-0.4, -0.3, -0.2, 0.2, 0.3, 0.4)
+                    _bent() + step / 10: f"""Close, but there a line explains
+                        {100 * straight(_bent() + step / 10, 0)["fit"]:.1f} %."""
+                    for step in (-4, -3, -2, -1, 1, 2, 3, 4)
                 },
             ),
         ),
@@ -100,8 +101,7 @@ EXERCISES = (
             two. The square of the correlation is the share.""",
         ),
         answer="""
-            About 2.5: a sigmoid takes a lot before it bends. That is two and a half times the
-            spread that batch norm starts with.
+            About 2.6: a sigmoid takes a lot before it bends. Batch norm starts with a spread of 1.
             """,
     ),
 )

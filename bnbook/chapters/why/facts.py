@@ -38,7 +38,6 @@ class Facts:
     steps: Effects
     equal: Effects
     start: Effects
-    sigmoid_seeds: int  # at equal loss
     stuck: int  # nets of sigmoids without batch norm that do not learn in "landscape"
     outputs_first: float  # rms of what enters the activations of the plain net of ReLUs, at the
     outputs_last: float  # first look and at the last
@@ -103,35 +102,25 @@ class Facts:
     @property
     def D8(self) -> str:  # noqa: N802
         """It works because it counters internal covariate shift and smooths the loss."""
-        halves = (self.smoother, self.steadier)
-        if {*halves, self.decision} == {decisions.SUPPORTED}:
-            return decisions.REPRODUCED
-        if decisions.SUPPORTED in halves:
-            return decisions.REFINED
-        return decisions.REFUTED if decisions.REFUTED in halves else decisions.UNDECIDED
+        found = decisions.of_parts(self.smoother, self.steadier)
+        whole = found != decisions.REPRODUCED or self.decision == decisions.SUPPORTED
+        return found if whole else decisions.REFINED
 
     @property
     def D7(self) -> str:  # noqa: N802
         """Gradient magnitudes span across a larger range quite evenly: both halves."""
-        halves = (
+        return decisions.of_parts(
             _all_are(LARGER, self.steps, "breadth"),
             _all_are(SMALLER, self.steps, "unevenness"),
         )
-        if set(halves) == {decisions.SUPPORTED}:
-            return decisions.REPRODUCED
-        if decisions.SUPPORTED in halves:
-            return decisions.REFINED
-        return decisions.REFUTED if decisions.REFUTED in halves else decisions.UNDECIDED
 
     @property
     def D6(self) -> str:  # noqa: N802
         """Outputs, gradients and weights stay small, where nets learn with and without it."""
-        found = [self.steps["ReLU"][one].finding for one in ("outputs", "gradients", "weights")]
-        if set(found) == {SMALLER}:
-            return decisions.REPRODUCED
-        if SMALLER in found:
-            return decisions.REFINED
-        return decisions.REFUTED if LARGER in found else decisions.UNDECIDED
+        quantities = ("outputs", "gradients", "weights")
+        return decisions.of_parts(
+            *(_all_are(SMALLER, self.steps, q, kinds=("ReLU",)) for q in quantities)
+        )
 
     @property
     def all_flatter(self) -> bool:
@@ -156,7 +145,7 @@ class Facts:
 
     @property
     def least_straight(self) -> float:
-        """And least."""
+        """The smallest share that a line explains in any layer, with batch norm, at the start."""
         return min(self.straight.values())
 
     @property
@@ -188,9 +177,9 @@ class Facts:
         return decisions.REPRODUCED if whole else decisions.REFINED
 
 
-def _all_are(wanted: str, found: Effects, *quantities: str) -> str:
+def _all_are(wanted: str, found: Effects, *quantities: str, kinds: Sequence[str] = KINDS) -> str:
     """Supported where all are as wanted in every net, refuted where one is the reverse."""
-    seen = {found[kind][quantity].finding for kind in KINDS for quantity in quantities}
+    seen = {found[kind][quantity].finding for kind in kinds for quantity in quantities}
     if seen == {wanted}:
         return decisions.SUPPORTED
     reverse = LARGER if wanted == SMALLER else SMALLER
@@ -216,7 +205,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         steps=_ratios(findings.on_the_way(way), experiments.LANDSCAPE.contrasts),
         equal=_ratios(runs, experiments.EQUAL_LOSS.contrasts),
         start=_ratios(measures.at_start(caught), _AT_START),
-        sigmoid_seeds=int((runs["arm"] == f"sigmoid, {WITHOUT}").sum()),
         stuck=int((ends["val_accuracy"] < LEARNS).sum()),
         outputs_first=outputs[0],
         outputs_last=outputs[1],

@@ -90,7 +90,8 @@ static void read_group(const u32 *list, int count, int g) {
   }
 }
 
-INLINE v4 activation(v4 y, int relu) { return relu ? choose(y > 0, y) : 1 / (1 + exp4(0 - y)); }
+/* What is no number stays so, also through ReLU: the loss has to tell of it. */
+INLINE v4 activation(v4 y, int relu) { return relu ? choose(~(y <= 0), y) : 1 / (1 + exp4(0 - y)); }
 
 /* The four numbers that are pooled into one: at these places from the first one on. */
 INLINE int corner(int j, int width) { return (j & 1) + (j & 2 ? width : 0); }

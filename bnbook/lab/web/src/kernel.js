@@ -67,9 +67,9 @@ export class KernelTrainer {
     this.model.send({ type: "attach" });
   }
 
-  /** @param {Message | { type: "digits" }} message */
+  /** @param {Message | { type: "images" }} message */
   hear(message) {
-    if (message.type === "digits") return;
+    if (message.type === "images") return;
     this.listen(message.type === "progress" ? reviveProgress(message) : message);
   }
 
@@ -109,11 +109,11 @@ export function askForImages(model, name) {
   return new Promise((resolve) => {
     /** @param {{ type: string, name?: string, text?: string }} message */
     function hear(message) {
-      if (message.type !== "digits" || message.name !== name) return;
+      if (message.type !== "images" || message.name !== name) return;
       model.off("msg:custom", hear);
       resolve(message.text ?? "");
     }
     model.on("msg:custom", hear);
-    model.send({ type: "digits", name });
+    model.send({ type: "images", name });
   });
 }

@@ -1,6 +1,7 @@
 // On a page: a classic script, deferred, that finds the page's elements and builds them.
 import "./base.css";
 import "./exercise.css";
+import "./jupyter.css";
 import "./lab.css";
 import "./experiment.css";
 import "./panels.css";

@@ -2,9 +2,9 @@
 import { draw, find, h } from "./dom.js";
 
 const ABOUT =
-  "LeNet on 5,000 digits of MNIST, 4,000 to train and 1,000 to validate; plain SGD. Accuracies " +
-  "with re-estimated statistics, in brackets with running ones. The accuracy axis is logarithmic " +
-  "in the error.";
+  "LeNet on 5,000 images of the chosen data, 4,000 to train and 1,000 to validate; SGD. " +
+  "Accuracies with re-estimated statistics, in brackets with running ones. The accuracy axis is " +
+  "logarithmic in the error.";
 
 /**
  * Panels that are tables: caption, label, and what is in them.

@@ -99,11 +99,11 @@ test("the images come from the kernel, each set for who asked for it", async () 
   const { model, messages } = heard();
   const both = Promise.all([askForImages(model, "digits"), askForImages(model, "clothes")]);
   assert.deepEqual(model.sent, [
-    { type: "digits", name: "digits" },
-    { type: "digits", name: "clothes" },
+    { type: "images", name: "digits" },
+    { type: "images", name: "clothes" },
   ]);
-  model.tell("msg:custom", { type: "digits", name: "clothes", text: "shirts" });
-  model.tell("msg:custom", { type: "digits", name: "digits", text: "sevens" });
+  model.tell("msg:custom", { type: "images", name: "clothes", text: "shirts" });
+  model.tell("msg:custom", { type: "images", name: "digits", text: "sevens" });
   assert.deepEqual(await both, ["sevens", "shirts"]);
   assert.deepEqual(messages, []);
 });
