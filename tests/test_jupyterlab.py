@@ -102,27 +102,23 @@ def visit(browser, jupyter):
 
 
 def run_cell(page, number):
-    """Run a cell; before its kernel answers, it would not be run at all."""
-    page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for()
+    """Run a cell to its end; as long as its kernel does not answer, it is not run at all."""
     cell = page.locator(".jp-Notebook .jp-CodeCell").nth(number)
+    prompt = cell.locator(".jp-InputPrompt")
+    before = prompt.inner_text()
     cell.locator(".cm-content").click()
-    page.keyboard.press("Control+Enter")
+    while prompt.inner_text() == before:
+        page.keyboard.press("Control+Enter")
+        page.wait_for_timeout(1_000)
+    while prompt.inner_text() == "[*]:":
+        page.wait_for_timeout(100)
     return cell
 
 
 def told(page):
     """What the second cell prints: the counts of the last training, and some traits."""
-    cell = page.locator(".jp-Notebook .jp-CodeCell").nth(1)
-    before = cell.locator(".jp-InputPrompt").inner_text()
-    run_cell(page, 1)
-    page.wait_for_function(
-        "([cell, before]) => !['[*]:', before].includes("
-        "cell.querySelector('.jp-InputPrompt').innerText)",
-        arg=[cell.element_handle(), before],
-    )
-    text = cell.locator(".jp-OutputArea-output").inner_text()
-    counts, traits = text.strip().splitlines()
-    return counts, traits
+    text = run_cell(page, 1).locator(".jp-OutputArea-output").inner_text()
+    return text.strip().splitlines()
 
 
 def test_a_chapter_opens_with_its_plumbing_collapsed(visit, jupyter):

@@ -3,6 +3,7 @@
 import hashlib
 import math
 import queue
+import re
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnbook import data, models, training
+from bnbook import data, models, probes, training
 from bnbook.errors import BookError
 from bnbook.run import Run
 from bnbook.session import Session
@@ -34,11 +35,11 @@ Message = dict[str, Any]
 class KernelTrainer:
     """Trains `runs` in lock step, on the same batches, each as `training.train` would.
 
-    They are evaluated before training, every `every` steps (default: an epoch) and at the end; one
-    whose loss is no number any more has ended. `changes` of the learning rate, `(step, lr)`, come
-    by themselves until somebody sets it. `say` hears the messages, in the training thread; what
-    goes wrong is said, too, and kept in `error`. Raises BookError for runs that cannot be trained
-    side by side, and for a device that is not here.
+    They are evaluated before training, every `every` steps (default: see `is_evaluated`) and at the
+    end; one whose loss is no number any more has ended. `changes` of the learning rate,
+    `(step, lr)`, come by themselves until somebody sets it. `say` hears the messages, in the
+    training thread; what goes wrong is said, too, and kept in `error`. Raises BookError for runs
+    that cannot be trained side by side, and for a device that is not here.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class KernelTrainer:
         self._nets = [_Net(one, tensors) for one in self._runs]
         session = self._nets[0].session
         self._total = session.total
-        self._every = self._every or session.steps_per_epoch
+        self._per_epoch = session.steps_per_epoch
         sizes = {"perEpoch": session.steps_per_epoch, "total": self._total}
         self._say({"type": "ready", **sizes, "images": len(tensors.validation[1])})
         self._evaluate()
@@ -160,7 +161,7 @@ class KernelTrainer:
         for one in self._nets:
             if one.alive:
                 one.step()
-        if self._step % (self._every or 1) == 0 or self._over:
+        if self._over or is_evaluated(self._step, self._per_epoch, self._every):
             self._evaluate()
 
     def _evaluate(self) -> None:
@@ -211,7 +212,7 @@ class _Net:
         correct, running, loss = training.validate(net, self._tensors)
         net.train()
         self.alive &= math.isfinite(loss)
-        images, labels = (part[: training.PROBE_SIZE] for part in self._tensors.train)
+        images, labels = (part[: probes.PROBE_SIZE] for part in self._tensors.train)
         return {
             "seconds": self.seconds,
             "correct": correct,
@@ -258,6 +259,19 @@ def _stop() -> None:
     raise _StopError
 
 
+def is_evaluated(step: int, per_epoch: int, every: int | None) -> bool:
+    """Say whether it is time to evaluate, before the last of the steps from 1 on.
+
+    As in the front end's `schedule.js`: without `every` it is each epoch, of which the first has
+    up to four evaluations more, at 1, 2, 5, 10, 20, ... steps from a tenth of it on.
+    """
+    if every:
+        return step % every == 0
+    if step < per_epoch:
+        return 10 * step >= per_epoch and re.fullmatch("[125]0*", str(step)) is not None
+    return step % per_epoch == 0
+
+
 def devices() -> list[str]:
     """List what can train here, the fastest last."""
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
@@ -281,14 +295,14 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Message:
     As the engine's probe: per norm slot the shares of the values in `BINS` bins `before` and
     `after` it, mean squares there and after the activation, gamma and beta (None without a norm).
     Per layer with weights: l2 norms of the gradients of weights and biases, of frozen ones too,
-    and which share of the mean square tells images apart (see `training.image_shares`).
+    and which share of the mean square tells images apart (see `probes.image_shares`).
     """
-    shares = training.image_shares(net, images)
-    net = training.probed_copy(net)
+    shares = probes.image_shares(net, images)
+    net = probes.probed_copy(net)
     layers = [layer.requires_grad_() for layer in models.weighted(net).values()]
     slots = list(models.norm_slots(net).values())
     activations = list(models.activations(net).values())
-    seen = training.watched_pass(net, images, labels, lambda x: (_shares(x), _mean_square(x)))
+    seen = probes.watched_pass(net, images, labels, lambda x: (_shares(x), _mean_square(x)))
     return {
         "before": [seen[slot][0][0] for slot in slots],
         "after": [seen[slot][1][0] for slot in slots],

@@ -92,6 +92,7 @@ export class TraitLink {
    * @param {boolean} running
    */
   setRunning(running) {
+    if (running === this.training) return;
     this.training = running;
     if (this.model.get("running") === running) return;
     this.model.set("running", running);

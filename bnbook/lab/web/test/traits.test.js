@@ -98,6 +98,8 @@ test("running is a wish where this browser trains, and news of the kernel elsewh
   const { lab, model, link } = linked();
   model.change("running", true);
   assert.deepEqual(lab.toggled, []);
+  link.setRunning(false); // this browser does not train: that is no word on the kernel
+  assert.equal(model.get("running"), true);
   model.change("running", false);
   lab.values.trainer = "browser";
   model.change("running", true);
