@@ -29,7 +29,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "errors",
             "theme",
         ),
-        1: ("run", "history", "session", "training", "studies"),
+        1: ("run", "history", "session", "probes", "training", "studies"),
         2: ("experiment", "tables", "spool", "store", "origin", "cluster", "sweep", "timings"),
         3: ("findings", "verify"),
         4: ("figures", "lab", "reference"),

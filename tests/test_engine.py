@@ -14,7 +14,7 @@ import torch
 from engine_jobs import array
 from torch.nn import functional
 
-from bnbook import data, models, norms, optimizers, streams, training
+from bnbook import data, models, norms, optimizers, probes, streams, training
 from bnbook.lab import images as files
 from bnbook.run import Run
 
@@ -463,9 +463,9 @@ def test_the_probe_sees_what_pytorch_sees(ask, splits, run):
         *[[0, "step", run.lr]] * 20, [0, "parameters"], [0, "probe"], runs=[run]
     )[-3:]
     net = with_parameters(run, array(parameters))
-    images = data.to_float(splits.train.images[: training.PROBE_SIZE])
-    labels = splits.train.labels[: training.PROBE_SIZE]
-    row = training.probe(net, images, labels)
+    images = data.to_float(splits.train.images[: probes.PROBE_SIZE])
+    labels = splits.train.labels[: probes.PROBE_SIZE]
+    row = probes.probe(net, images, labels)
     for ours, theirs in (
         ("squareBefore", "square_before"),
         ("squareNormed", "square_normed"),
@@ -473,7 +473,7 @@ def test_the_probe_sees_what_pytorch_sees(ask, splits, run):
         ("gradientNorm", "gradient_norm"),
     ):
         np.testing.assert_allclose(probe[ours], row[theirs], rtol=1e-4)
-    shares = training.image_shares(net, images)
+    shares = probes.image_shares(net, images)
     # Where images look all but alike, the rounding of each value shows.
     allowed = 1e-4 * np.array(shares) + 2.0**-22 * np.sqrt(shares)
     assert np.all(np.abs(np.array(probe["imageShare"]) - shares) <= allowed)

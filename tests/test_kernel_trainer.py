@@ -12,7 +12,7 @@ import torch
 from live import PATIENCE, Heard, plain, tiny, trained
 
 from bnbook import data as datasets
-from bnbook import models, training
+from bnbook import models, probes, training
 from bnbook.errors import BookError
 from bnbook.lab import kernel_trainer
 from bnbook.lab.kernel_trainer import BINS, KernelTrainer, probe
@@ -265,7 +265,7 @@ def look(run):
 
 def test_the_probe_shows_what_the_recorded_one_measures():
     run = tiny(norms=("batch", "none", "mean", "variance"))
-    seen, row = look(run), training.probe(training.build(run), *part())
+    seen, row = look(run), probes.probe(training.build(run), *part())
     for ours, theirs in (
         ("squareBefore", "square_before"),
         ("squareNormed", "square_normed"),

@@ -53,6 +53,15 @@ def wait_for(page, state):
     page.wait_for_selector(f".experiment[data-state={state}]")
 
 
+def opened_anew(page, site, link):
+    page.goto("about:blank")  # what comes after the # alone would load no page
+    return lab_pages.opened(page, site, "bias-removal", link)
+
+
+def progress(page):
+    return page.locator(".experiment progress").evaluate("node => node.value")
+
+
 def run(page):
     press(page, "Run it here")
     wait_for(page, "done")
@@ -90,19 +99,21 @@ def test_a_link_repeats_it_to_the_last_bit_and_the_lab_trains_the_same_nets(lab,
     run(lab)
     first = saved(lab)
     found = rows(first)
-    # Before training and after each of five epochs, for two nets and two seeds.
-    assert len(found) == 6 * 2 * 2
+    # Before training and after each of five epochs at least, for two nets and two seeds.
+    steps = {row["step"] for row in found}
+    assert steps >= {"0", "7", "14", "21", "28", "35"}
+    assert len(found) == len(steps) * 2 * 2
     assert {row["code"] for row in found} == {"bbbb-gb-cl-s", "bbbb-gb--s"}
     ends = [row for row in found if row["step"] == "35"]
     assert all(int(row["correct"]) > 500 for row in ends)
 
     link = panel(lab).get_by_role("link", name="Link to this experiment").get_attribute("href")
-    again = lab_pages.opened(lab, site, "bias-removal", LAB)
+    again = opened_anew(lab, site, LAB)
     lab_pages.train(again)
     prints = lab_pages.prints(again)
     assert all(row["weights"] in prints for row in ends if row["seed"] == "4")
 
-    again = lab_pages.opened(lab, site, "bias-removal", link)
+    again = opened_anew(lab, site, link)
     run(again)
     assert saved(again) == first
 
@@ -122,10 +133,10 @@ def test_it_can_be_paused_and_cancelled_with_the_keyboard_alone(page, site):
     lab.wait_for_function("document.querySelector('.experiment progress').value > 0")
     lab.keyboard.press("Space")
     wait_for(lab, "paused")
-    lab.wait_for_timeout(300)  # what was under way is reported
-    before = lab.locator(".experiment progress").evaluate("node => node.value")
-    lab.wait_for_timeout(600)
-    assert lab.locator(".experiment progress").evaluate("node => node.value") == before
+    lab.wait_for_timeout(3000)  # the evaluation that was under way is reported
+    before = progress(lab)
+    lab.wait_for_timeout(2000)
+    assert progress(lab) == before < 1
     lab.keyboard.press("Tab")
     lab.keyboard.press("Enter")
     wait_for(lab, "cancelled")
@@ -155,6 +166,7 @@ def test_a_damaged_link_says_so_and_runs_nothing(page, site):
 def test_images_that_do_not_load_are_reported_in_words(browser, site, tmp_path):
     """With a browser of its own: a file that is missing is an error on the page."""
     page = browser.new_page()
+    page.set_default_timeout(lab_pages.PATIENCE)
     page.route("**/digits.js", lambda route: route.abort())
     page.goto((site / "chapters/bias-removal.html").as_uri() + SHORT)
     page.wait_for_selector("[data-ready]")
@@ -169,6 +181,7 @@ def test_images_that_do_not_load_are_reported_in_words(browser, site, tmp_path):
 
 def test_it_fits_a_telephone(browser, site):
     page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(lab_pages.PATIENCE)
     page.goto((site / "chapters/bias-removal.html").as_uri() + SHORT)
     page.wait_for_selector("[data-ready]")
     run(page)

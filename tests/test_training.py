@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from bnbook import data, models, norms, streams, training
+from bnbook import data, models, norms, probes, streams, training
 from bnbook.errors import BookError
 from bnbook.run import Run
 
@@ -123,7 +123,7 @@ def test_probes_see_what_batch_norm_makes_of_a_layer(history):
 def test_probing_leaves_the_net_as_it_was():
     net = training.build(SHORT)
     before = {name: value.clone() for name, value in net.state_dict().items()}
-    training.probe(net, torch.rand(8, 1, 28, 28), torch.arange(8))
+    probes.probe(net, torch.rand(8, 1, 28, 28), torch.arange(8))
     assert all(torch.equal(value, before[name]) for name, value in net.state_dict().items())
     assert all(p.grad is None for p in net.parameters())
 
@@ -219,18 +219,18 @@ def test_the_mlp_learns_and_fills_its_probes(splits):
 def test_probes_draw_no_dropout_and_see_frozen_weights_too(splits):
     part = data.to_float(splits.train.images[:64]), splits.train.labels[:64]
     dropped, plain = (
-        training.probe(training.build(dataclasses.replace(MLP, dropout=p)), *part) for p in (0.5, 0)
+        probes.probe(training.build(dataclasses.replace(MLP, dropout=p)), *part) for p in (0.5, 0)
     )
     assert dropped == plain
     net = training.build(MLP)
     models.freeze(net, "norm", 0)
-    assert training.probe(net, *part)["gradient_norm"] == plain["gradient_norm"]
+    assert probes.probe(net, *part)["gradient_norm"] == plain["gradient_norm"]
     assert not net.fc1.weight.requires_grad
 
 
 def test_a_norm_after_the_activation_is_probed_there(splits):
     part = data.to_float(splits.train.images[:64]), splits.train.labels[:64]
-    seen = training.probe(training.build(dataclasses.replace(SHORT, norm_place="after")), *part)
+    seen = probes.probe(training.build(dataclasses.replace(SHORT, norm_place="after")), *part)
     assert seen["square_before"] == seen["square_activated"]
     assert seen["square_normed"] == pytest.approx([1] * 4, abs=0.01)
 

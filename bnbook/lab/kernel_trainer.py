@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from bnbook import data, models, training
+from bnbook import data, models, probes, training
 from bnbook.errors import BookError
 from bnbook.run import Run
 from bnbook.session import Session
@@ -35,8 +35,13 @@ Message = dict[str, Any]
 class KernelTrainer:
     """Trains `runs` in lock step, on the same batches, each as `training.train` would.
 
+<<<<<<< HEAD
     They are evaluated before training, every `every` steps (default: see `is_evaluated`) and at
     the end; one whose loss is no number any more has ended. `changes` of the learning rate,
+=======
+    They are evaluated before training, every `every` steps (default: see `is_evaluated`) and at the
+    end; one whose loss is no number any more has ended. `changes` of the learning rate,
+>>>>>>> front
     `(step, lr)`, come by themselves until somebody sets it. `say` hears the messages, in the
     training thread; what goes wrong is said, too, and kept in `error`. Raises BookError for runs
     that cannot be trained side by side, and for a device that is not here.
@@ -212,7 +217,7 @@ class _Net:
         correct, running, loss = training.validate(net, self._tensors)
         net.train()
         self.alive &= math.isfinite(loss)
-        images, labels = (part[: training.PROBE_SIZE] for part in self._tensors.train)
+        images, labels = (part[: probes.PROBE_SIZE] for part in self._tensors.train)
         return {
             "seconds": self.seconds,
             "correct": correct,
@@ -295,14 +300,14 @@ def probe(net: nn.Module, images: Tensor, labels: Tensor) -> Message:
     As the engine's probe: per norm slot the shares of the values in `BINS` bins `before` and
     `after` it, mean squares there and after the activation, gamma and beta (None without a norm).
     Per layer with weights: l2 norms of the gradients of weights and biases, of frozen ones too,
-    and which share of the mean square tells images apart (see `training.image_shares`).
+    and which share of the mean square tells images apart (see `probes.image_shares`).
     """
-    shares = training.image_shares(net, images)
-    net = training.probed_copy(net)
+    shares = probes.image_shares(net, images)
+    net = probes.probed_copy(net)
     layers = [layer.requires_grad_() for layer in models.weighted(net).values()]
     slots = list(models.norm_slots(net).values())
     activations = list(models.activations(net).values())
-    seen = training.watched_pass(net, images, labels, lambda x: (_shares(x), _mean_square(x)))
+    seen = probes.watched_pass(net, images, labels, lambda x: (_shares(x), _mean_square(x)))
     return {
         "before": [seen[slot][0][0] for slot in slots],
         "after": [seen[slot][1][0] for slot in slots],

@@ -97,7 +97,7 @@ folded_bias = ...  # from norm.bias, s and norm.running_mean
         right=_no_trace_after_layer_norm,
         hints=(
             "Add a vector $b$ with unequal entries. Does the mean over features remove all of it?",
-            "In PyTorch, compare `layer_norm(x + b)` with `layer_norm(x)`.",
+            "In the notebook, compare `layer_norm(x + b)` with `layer_norm(x)`.",
         ),
         answer=r"""
             False. Only the part of $b$ that is the same for all features cancels: layer norm

@@ -160,7 +160,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
 
 def _setting(frame: pd.DataFrame, plan: Any) -> Setting:
     rows = findings.contrasts(frame, plan.contrasts)
-    found = rows.set_index(["a", "b", "outcome"])
+    found: Any = rows.set_index(["a", "b", "outcome"])
 
     def between(a: str, b: str, outcome: str = "test_accuracy") -> Interval:
         return Interval.of(found.loc[(a, b, outcome)])

@@ -163,7 +163,8 @@ class Facts:
 
     def cost(self, how: str, share: float) -> Interval:
         """Test accuracy that the net loses with features, where only the norm was trained."""
-        return Interval.of(self.costs.set_index(["arm", "how", "share"]).loc[(NORM, how, share)])
+        rows: Any = self.costs.set_index(["arm", "how", "share"])
+        return Interval.of(rows.loc[(NORM, how, share)])
 
     @property
     def tenth(self) -> Interval:

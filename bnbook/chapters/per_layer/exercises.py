@@ -141,14 +141,14 @@ total = ...  # from two entries of `accuracy`, such as accuracy["234"]
         hints=(
             """Make $z$ ten times smaller. What becomes of the mean of the sigmoid's output, and of
             its spread? And of the ReLU's?""",
-            "A sigmoid gives one half at zero. What does a ReLU give?",
+            """A sigmoid gives one half at zero. What does a ReLU give? In the notebook,
+            `output_share("relu")` measures it.""",
         ),
         answer="""
             It is larger. A sigmoid adds one half, however small its input is: a small signal drowns
             in a mean that does not shrink with it. A ReLU is proportional to its input: its mean is
             made of the signal, and both shrink together. So the share stays larger, and the net
-            without norms starts off a plateau that sigmoids create. In the notebook, `shares` from
-            above shows it: `shares(training.build(Run(activation="relu")))`.
+            without norms starts off a plateau that sigmoids create.
             """,
     ),
 )

@@ -35,7 +35,8 @@ EXERCISES = (
         hints=(
             """The loss depends on the direction of each weight vector alone. How far does a step of
             fixed length turn it now?""",
-            "A step turns weights of three times the length a third as far.",
+            """A step turns weights of three times the length a third as far. In the notebook,
+            `second_derivative(3) / second_derivative(1)` measures it.""",
         ),
         answer=r"By $1/9 \approx 0.111$. $L(a w) = L(w)$ for all $w$. Differentiate twice: "
         r"$a^2 H(a w) = H(w)$.",
@@ -98,7 +99,8 @@ EXERCISES = (
         hints=(
             "More spread, more bend: the share falls as gamma grows.",
             """Draw many normal numbers, put gamma times them through a sigmoid, and correlate the
-            two. The square of the correlation is the share.""",
+            two. The square of the correlation is the share. In the notebook, `explained(1)` has it
+            for gamma 1.""",
         ),
         answer="""
             About 2.6: a sigmoid takes a lot before it bends. Batch norm starts with a spread of 1.

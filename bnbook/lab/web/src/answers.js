@@ -99,7 +99,7 @@ export function judgeNumbers(fields, texts, salt) {
   if (turned.every(({ state }) => state === "right")) {
     return { state: "near", html: "The right numbers, in the wrong order." };
   }
-  const told = verdicts.map(({ html }, i) => `${fields[i].label}: ${html}`).join(" ");
+  const told = verdicts.map(({ html }, i) => `${fields[i].label}: ${html}`).join("<br>");
   const states = verdicts.map(({ state }) => state);
   if (states.includes("open")) return { state: "open", html: told };
   const near = states.includes("near") || states.includes("right");

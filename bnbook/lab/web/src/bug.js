@@ -63,7 +63,9 @@ function createListing(code, point) {
   const buttons = code.split("\n").map((line, i) => {
     if (!line.trim()) return null;
     const button = h("button", { type: "button", "aria-label": `Line ${i + 1}: ${line.trim()}` });
-    button.append(h("code", {}, line));
+    const text = line.trimStart();
+    const indent = line.slice(0, line.length - text.length);
+    button.append(h("code", {}, indent), h("code", { class: "text" }, text));
     button.onclick = () => point(i);
     return button;
   });

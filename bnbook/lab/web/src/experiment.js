@@ -39,7 +39,7 @@ const PASSING = 1000; // ms of training before the time left is worth saying
 const ACTION = {
   idle: "Run it here",
   running: "Pause",
-  paused: "Go on",
+  paused: "Resume",
   hidden: "Pause",
   done: "Run again",
   cancelled: "Run again",

@@ -240,7 +240,8 @@ function trainsAt(cells) {
     return runs.length && 2 * runs.filter((run) => run.trained).length >= runs.length;
   });
   const rates = all.map((cell) => cell.lr).join(", ");
-  return rates ? `half or more of the seeds train at ${rates}` : "trains at none yet";
+  if (rates) return `half or more of the seeds train at ${rates}`;
+  return cells.some((cell) => present(cell).length) ? "trains at none of these rates" : "";
 }
 
 /**

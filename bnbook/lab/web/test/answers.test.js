@@ -143,7 +143,7 @@ test("of several numbers it is told which are right", () => {
   assert.equal(judgeNumbers(fields, ["10", "100"], SALT).state, "right");
   assert.match(judgeNumbers(fields, ["100", "10"], SALT).html, /order/);
   const half = judgeNumbers(fields, ["10", "7"], SALT);
-  assert.deepEqual([half.state, half.html], ["near", "Answer: Right. Answer: Not yet."]);
+  assert.deepEqual([half.state, half.html], ["near", "Answer: Right.<br>Answer: Not yet."]);
   assert.equal(judgeNumbers(fields, ["10", ""], SALT).state, "open");
 });
 
