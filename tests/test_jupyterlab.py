@@ -107,7 +107,7 @@ def run_cell(page, number):
     prompt = cell.locator(".jp-InputPrompt")
     before = prompt.inner_text()
     cell.locator(".cm-content").click()
-    while prompt.inner_text() == before:
+    while prompt.inner_text() in (before, "[ ]:"):
         page.keyboard.press("Control+Enter")
         page.wait_for_timeout(1_000)
     while prompt.inner_text() == "[*]:":

@@ -35,8 +35,8 @@ Message = dict[str, Any]
 class KernelTrainer:
     """Trains `runs` in lock step, on the same batches, each as `training.train` would.
 
-    They are evaluated before training, every `every` steps (default: see `is_evaluated`) and at the
-    end; one whose loss is no number any more has ended. `changes` of the learning rate,
+    They are evaluated before training, every `every` steps (default: see `is_evaluated`) and at
+    the end; one whose loss is no number any more has ended. `changes` of the learning rate,
     `(step, lr)`, come by themselves until somebody sets it. `say` hears the messages, in the
     training thread; what goes wrong is said, too, and kept in `error`. Raises BookError for runs
     that cannot be trained side by side, and for a device that is not here.

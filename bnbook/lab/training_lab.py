@@ -1,6 +1,7 @@
 """The lab in Jupyter: the page's front end, training in the browser or in the reader's kernel."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -240,7 +241,7 @@ class TrainingLab(Widget):
 
     def _hear(self, _widget: object, message: Message, _buffers: object) -> None:
         """Do what the front end asks for."""
-        act = {
+        act: dict[str, Callable[[], None]] = {
             "images": lambda: self._hand_over(message["name"]),
             "attach": self._replay,
             "start": lambda: self.train(message["setting"]),
@@ -248,9 +249,9 @@ class TrainingLab(Widget):
             "rate": lambda: self._set_rate(message["lr"]),
             "stop": self.stop,
             "heard": lambda: self._take(message["message"], "browser"),
-        }[message["type"]]
+        }
         try:
-            act()
+            act[message["type"]]()
         except BookError as error:
             self.send({"type": "error", "text": str(error)})
 
@@ -299,18 +300,18 @@ class TrainingLab(Widget):
 
     def _ipython_display_(self) -> None:
         if rendering():
-            _show(HTML(ELSEWHERE))
+            _show(_html(ELSEWHERE))
             return
         found = self._repr_mimebundle_()
         if found:
             _show({**found[0], "text/html": ""}, raw=True)
-        self._shown.append(_show(HTML(self.fallback), display_id=True))
+        self._shown.append(_show(_html(self.fallback), display_id=True))
 
     def show_last_state(self) -> None:
         """Draw the last training where a saved notebook, without its kernel, shows it."""
         self.fallback = last_state(self.preset, self.log_of_run)
         for handle in self._shown:
-            handle.update(HTML(self.fallback))
+            handle.update(_html(self.fallback))
 
     def _succeed(self) -> None:
         """End the trainings that earlier runs of the same cell have left behind."""
@@ -359,3 +360,7 @@ def _bands() -> dict[str, Any] | None:
 
 def _show(what: object, **options: Any) -> Any:
     return display(what, **options)  # type: ignore[no-untyped-call]
+
+
+def _html(text: str) -> HTML:
+    return HTML(text)  # type: ignore[no-untyped-call]
