@@ -6,8 +6,12 @@ import { mount } from "./mount.js";
 function render({ model, el }) {
   const root = document.createElement("div");
   el.append(root);
-  // JupyterLab would take the keys that move a slider or tick a box for its own.
+  // Jupyter would take the keys that move a slider or tick a box for its own: JupyterLab where
+  // they bubble, Notebook 7 before they arrive.
   root.addEventListener("keydown", (event) => event.stopPropagation());
+  root.addEventListener("focusin", ({ target }) => {
+    /** @type {Element} */ (target).setAttribute("data-lm-suppress-shortcuts", "true");
+  });
   return mount(root, model.get("kind"), model.get("data"), {
     model,
     site: null,
