@@ -16,7 +16,7 @@ from bnbook.chapters.from_scratch.facts import (
     prepared,
 )
 from bnbook.chapters.from_scratch.facts import compared as against_correct
-from bnbook.findings import Interval, decisions
+from bnbook.findings import decisions
 from bnbook.studies import by_hand
 
 FOUND = chapters.find(8).facts
