@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from bnbook.chapters.per_layer import activations, removals
 from bnbook.chapters.per_layer.activations import ITSELF, OTHERS
 from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER, PER_LAYER_AGAIN
 from bnbook.chapters.per_layer.removals import LAYERS
+from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions, transfer
 
 #: The source trains for 2, 4 and 8 epochs.
@@ -21,6 +22,8 @@ EARLY = 2
 class Facts:
     """Accuracies are shares of the test images; a cost is a difference against the full net."""
 
+    margin: ClassVar[float] = MARGIN
+
     seeds: int  # of the runs that decide
     subset_seeds: int  # of all sixteen subsets
     epochs: int
@@ -30,8 +33,11 @@ class Facts:
     #: `removals.costs` and `removals.firsts` at both rates.
     costs: pd.DataFrame
     firsts: pd.DataFrame
+    earlier: str  # what five other seeds had said at the lower rate; see `removals.earlier`
     early: int  # the source's shortest budget, in epochs
-    early_gap: Interval  # `removals.early_gap` after it
+    #: `removals.gap` by the source's recipe, after it and after the longest.
+    early_gap: Interval
+    late_gap: Interval
     #: Runs at the lower rate: subsets of which all seeds train, and those of which none does.
     subsets: int
     sound: int
@@ -85,6 +91,23 @@ class Facts:
     def first_cost(self) -> Interval:
         """What taking out the first norm costs at the source's rate."""
         return -Interval.of(self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]])
+
+    @property
+    def first_over_last(self) -> Interval:
+        """How much more the first costs than the last."""
+        return -Interval.of(self._at(self.firsts, self.low).set_index("layer").loc[LAYERS[-1]])
+
+    @property
+    def ahead_of(self) -> tuple[str, ...]:
+        """Name the layers whose norm is missed detectably less than the first, at that rate."""
+        rows = self._at(self.firsts, self.low)
+        return tuple(rows.loc[rows["high"] < 0, "layer"])
+
+    @property
+    def level_with(self) -> tuple[str, ...]:
+        """Name the layers whose norm is missed as much as the first, within the margin."""
+        rows = self._at(self.firsts, self.low)
+        return tuple(rows.loc[rows["finding"] == findings.EQUIVALENT, "layer"])
 
     @property
     def later_profit(self) -> bool:
@@ -166,8 +189,10 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         high=high,
         costs=removals.costs(planned),
         firsts=removals.firsts(planned),
+        earlier=removals.missed_most(removals.earlier(cube, low)),
         early=EARLY,
-        early_gap=removals.early_gap(records["as-posted"], EARLY, low),
+        early_gap=removals.gap(records["as-posted"], EARLY, low),
+        late_gap=-removals.gap(records["as-posted"], last, low),
         **_subsets(findings.final(cube)),
         trend=findings.trend(findings.layer_values(cube, low, last)),
         high_trend=findings.trend(findings.layer_values(cube, high, last)),

@@ -42,6 +42,16 @@ def firsts(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(layer=rows["b"].map(LACKING))
 
 
+def earlier(cube: pd.DataFrame, lr: float) -> pd.DataFrame:
+    """Compare as `firsts` does in the runs of "per-layer", which had planned no such comparison.
+
+    At the rate `lr`, adjusted among the three.
+    """
+    frame = cube[cube["lr"] == lr]
+    first, *others = WITHOUT_ONE
+    return findings.compared([findings.paired(frame, first, other) for other in others])
+
+
 def missed_most(rows: pd.DataFrame) -> str:
     """Decide from rows of `firsts` at one rate whether the first norm is missed most."""
     each: list[Any] = rows.to_dict("records")
@@ -51,7 +61,7 @@ def missed_most(rows: pd.DataFrame) -> str:
     return decisions.REFUTED if decisions.REFUTED in found else decisions.UNDECIDED
 
 
-def early_gap(posted: pd.DataFrame, epoch: int, lr: float) -> findings.Interval:
+def gap(posted: pd.DataFrame, epoch: int, lr: float) -> findings.Interval:
     """Compare, by the source's recipe, the net without the first norm with that without the last.
 
     The difference in accuracy after `epoch`, paired by seed; below zero, the first is missed more.
