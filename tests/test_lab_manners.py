@@ -82,7 +82,7 @@ def test_milestones_are_announced_and_steps_are_not(page, lab_site):
     lab.evaluate(
         """() => {
           window.said = [];
-          const node = document.querySelector('.announcer');
+          const node = document.querySelector('.bn-lab > .announcer');
           const note = () => window.said.push(node.textContent);
           new MutationObserver(note).observe(node, { childList: true });
         }"""

@@ -103,9 +103,8 @@ def test_all_bands_together_stay_small(all_bands):
 def test_a_lab_starts_with_the_settings_of_its_preset(preset):
     found = settings(preset)
     assert found["start"] == {
-        "lr": preset.lr,
-        "batch": preset.batch_size,
-        "epochs": preset.epochs,
+        **{"lr": preset.lr, "batch": preset.batch_size, "epochs": preset.epochs},
+        **{"momentum": 0.0, "decay": 0.0, "data": "digits"},
     }
     assert [net["code"] for net in found["nets"]] == [net_code(net.run) for net in preset.nets]
 

@@ -194,9 +194,15 @@ def test_running_starts_pauses_and_resumes(make):
     lab.running = False
     assert {"type": "paused", "on": True} in lab.said
     wait_until(lambda: lab.log_of_run is not None)
-    time.sleep(0.2)
+
+    def rests():
+        before = lab.log_of_run.step
+        time.sleep(0.3)
+        return lab.log_of_run.step == before
+
+    wait_until(rests)  # the step that was being taken is still told of
     step = lab.log_of_run.step
-    time.sleep(0.2)
+    time.sleep(0.5)
     assert lab.log_of_run.step == step
     lab.running = True
     wait_until(lambda: lab.log_of_run.step > step)
