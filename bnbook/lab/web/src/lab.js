@@ -290,10 +290,12 @@ export class Lab {
     if (what === "lr" && (this.state === "training" || this.state === "paused")) {
       clearTimeout(this.resting);
       this.resting = window.setTimeout(() => {
+        this.jupyter?.traits.push();
         this.trainer.setRate(this.controls.read().lr);
       }, REST);
+    } else {
+      this.jupyter?.traits.push();
     }
-    this.jupyter?.traits.push();
     this.view.draw();
     this.bar.refresh();
     const obstacle = this.obstacle();
