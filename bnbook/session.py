@@ -34,6 +34,7 @@ class Batches:
 
     @position.setter
     def position(self, position: tuple[Tensor, int]) -> None:
+        """Go on from there."""
         self._start, self._taken = position
         self._shuffled: tuple[Tensor, ...] = ()
 
