@@ -59,13 +59,13 @@ lint: install
 # One thread a process: two processes of two threads each would fight over two cores.
 test: export OMP_NUM_THREADS = 1
 test: lint
-	$(BIN)/pytest -n 2 -m 'not browser'
+	$(BIN)/pytest -n 2 -m 'not browser and not site'
 	$(BIN)/bnbook render --stage
 	@# The longest first; the claims page takes over what it found.
 	@# In the work folder is the kernel of `bnbook render`, which the reader's settings do not reach.
 	JUPYTER_PATH="$$PWD/_work" BNBOOK_RENDER=1 $(BIN)/pytest -n 2 --nbmake --overwrite _work/book/chapters/08-from-scratch.ipynb _work/book/index.ipynb _work/book/chapters
 	$(BIN)/bnbook render
-	$(BIN)/pytest -n 2 -m browser
+	$(BIN)/pytest -n 2 -m 'browser or site'
 	@echo 'Test: everything passed; the site is in _site/'
 
 test-site: export OMP_NUM_THREADS = 1
