@@ -11,6 +11,7 @@ import urllib.request
 import nbformat
 import pytest
 from conftest import ROOT
+from playwright.sync_api import expect
 
 pytestmark = pytest.mark.browser
 
@@ -134,10 +135,13 @@ def test_a_chapter_opens_with_its_plumbing_collapsed(visit, jupyter):
     page = visit(CHAPTER.removesuffix(".ipynb"))
     cells = nbformat.read(jupyter[0] / CHAPTER, as_version=4).cells[:4]
     shown = page.locator(".jp-Notebook .jp-Cell")
-    shown.nth(1).locator(".jp-Placeholder").wait_for()
+    shown.nth(3).locator(".jp-InputArea").wait_for()
     for number, cell in enumerate(cells):
-        collapsed = "jupyter" in cell.metadata
-        assert shown.nth(number).locator(".jp-Placeholder").count() == collapsed, cell.id
+        placeholder = shown.nth(number).locator(".jp-Placeholder")
+        # JupyterLab collapses one cell after the other.
+        expect(placeholder, cell.id).to_have_count(
+            int("jupyter" in cell.metadata), timeout=PATIENCE
+        )
     assert [("jupyter" in cell.metadata) for cell in cells] == [False, True, True, False]
 
 
