@@ -35,24 +35,23 @@ const shared = {
   loader: { ".wasm": "base64" },
 };
 
-await build({
-  ...shared,
-  plugins: [workers],
-  entryPoints: { lab: here("src/page.js") },
-  outdir: out,
-});
-await build({
-  ...shared,
-  plugins: [workers],
-  entryPoints: { engine: here("src/engine.js") },
-  globalName: "bnEngine",
-  outdir: out,
-});
-await build({
-  ...shared,
-  plugins: [workers],
-  entryPoints: { widget: here("src/widget.js") },
+/**
+ * @param {string} name of the bundle
+ * @param {string} entry
+ * @param {import("esbuild").BuildOptions} [options]
+ */
+const bundle = (name, entry, options) =>
+  build({
+    ...shared,
+    plugins: [workers],
+    entryPoints: { [name]: here(`src/${entry}`) },
+    outdir: out,
+    ...options,
+  });
+
+await bundle("lab", "page.js");
+await bundle("engine", "engine.js", { globalName: "bnEngine" });
+await bundle("widget", "widget.js", {
   format: "esm",
   loader: { ...shared.loader, ".css": "empty" }, // Jupyter is handed lab.css
-  outdir: out,
 });

@@ -1,6 +1,7 @@
 // Judges answers without knowing them: what the reader gives is compared with hashes.
 import { read } from "./calculator.js";
 import { sha256 } from "./sha256.js";
+import { bytesOf } from "./unpack.js";
 
 /** @typedef {{ state: "right" | "near" | "wrong" | "open", html: string }} Verdict */
 
@@ -17,7 +18,7 @@ export const fingerprint = (salt, text) => sha256(`${salt}:${text}`).slice(0, 12
 
 /** What Python has veiled, so that it is not in plain view. @param {string} text */
 export function unveil(text) {
-  return new TextDecoder().decode(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+  return new TextDecoder().decode(bytesOf(text));
 }
 
 /**

@@ -114,7 +114,7 @@ export class Controls {
     return h(
       "fieldset",
       { class: "settings" },
-      h("legend", {}, "Settings"),
+      h("legend", { class: "unseen" }, "Settings"),
       h(
         "div",
         { class: "sliders" },
@@ -155,7 +155,7 @@ export class Controls {
     return h(
       "fieldset",
       { class: "net", "data-net": index },
-      h("legend", {}, `Net ${letter}`),
+      h("legend", { class: "unseen" }, `Net ${letter}`),
       name,
       ...this.data.controls.map((one) => this.control(one)),
     );
@@ -177,7 +177,7 @@ export class Controls {
     return h(
       "fieldset",
       { class: "net", "data-net": index },
-      h("legend", {}, `More of net ${letter}`),
+      h("legend", { class: "unseen" }, `More of net ${letter}`),
       h("p", { class: "name" }, h("strong", {}, letter)),
       ...slots,
       ...left.map((name) => this.control(name)),

@@ -20,7 +20,7 @@ const MARKERS = ["triangle", "diamond", "circle", "square"];
 export function build(trial) {
   const summary = h("summary");
   const group = freshId();
-  const plans = h("fieldset", { class: "plans" }, h("legend", {}, "What to run"));
+  const plans = h("fieldset", { class: "plans" }, h("legend", { class: "unseen" }, "What to run"));
   const limits = { type: "number", min: FEWEST, max: MOST, step: 1, value: trial.seeds };
   const seeds = h("input", { ...limits, name: "seeds" });
   const cost = h("span", { class: "soft cost" });

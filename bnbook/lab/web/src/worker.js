@@ -1,6 +1,7 @@
 // Trains one or two nets in lock step, on the same batches, apart from the page.
 import { createEngine } from "../../engine/engine.js";
 import { isEvaluated } from "./schedule.js";
+import { bytesOf, unpack } from "./unpack.js";
 
 const SLICE = 25; // ms of training between two looks at the messages
 const REPORT_AFTER = 100; // ms between two reports without an evaluation
@@ -35,32 +36,6 @@ self.onmessage = ({ data }) => {
 function queue() {
   if (run && !queued) next.port2.postMessage(0);
   queued = Boolean(run);
-}
-
-/** @param {string} text */
-function bytesOf(text) {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-}
-
-/**
- * Undo "lab/images.py": labels first, then two pixels a byte, one above the other.
- * @param {string} text
- */
-async function unpack(text) {
-  // Not a blob's stream: WebKit cannot read one in the worker of a page that was opened from disk.
-  const body = /** @type {ReadableStream<Uint8Array<ArrayBuffer>>} */ (
-    new Response(bytesOf(text)).body
-  );
-  const stream = body.pipeThrough(new DecompressionStream("gzip"));
-  const bytes = new Uint8Array(await new Response(stream).arrayBuffer());
-  const count = bytes.length / 393;
-  const pixels = new Uint8Array(784 * count);
-  for (let i = 0, at = count; at < bytes.length; at++) {
-    pixels[i] = bytes[at] >> 4;
-    pixels[i + 28] = bytes[at] & 15;
-    i += (i + 1) % 28 ? 1 : 29;
-  }
-  return { pixels, labels: bytes.subarray(0, count) };
 }
 
 /** @param {Start} start */

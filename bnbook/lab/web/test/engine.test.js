@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
-import { gunzipSync } from "node:zlib";
 import { createEngine } from "../../engine/engine.js";
+import { unpack } from "../src/unpack.js";
 import { net } from "./example.js";
 
 /** @type {[NormName, Net["activation"], number, string][]} */
@@ -21,15 +21,8 @@ const read = (path) => readFileSync(new URL(path, import.meta.url));
 async function engineWithDigits() {
   const engine = await createEngine(read("../../engine/engine.wasm"));
   const text = /"(.*)"/.exec(read("../../../../data/digits.js").toString())?.[1] ?? "";
-  const bytes = new Uint8Array(gunzipSync(Buffer.from(text, "base64")));
-  const count = bytes.length / 393;
-  const pixels = new Uint8Array(784 * count);
-  for (let i = 0, at = count; at < bytes.length; at++) {
-    pixels[i] = bytes[at] >> 4;
-    pixels[i + 28] = bytes[at] & 15;
-    i += (i + 1) % 28 ? 1 : 29;
-  }
-  engine.setData(pixels, bytes.subarray(0, count), 4000);
+  const { pixels, labels } = await unpack(text);
+  engine.setData(pixels, labels, 4000);
   return engine;
 }
 
