@@ -2,14 +2,17 @@
 
 import inspect
 import re
+from pathlib import Path
 
+import nbformat
 import pytest
+from conftest import ROOT
 
 import bnbook.run
 from bnbook import chapters, findings, norms, reference, store
-from bnbook.chapters import advice
+from bnbook.chapters import advice, methods
 from bnbook.errors import BookError
-from bnbook.findings import ledger
+from bnbook.findings import ledger, sentences
 from bnbook.run import Run
 
 EXPERIMENTS = chapters.EXPERIMENTS.values()
@@ -65,7 +68,8 @@ def test_a_run_that_two_experiments_share_is_counted_once_in_the_total(records):
 def test_the_ledger_names_what_is_recorded_and_what_is_not(records):
     said = str(ledger.by_experiment(EXPERIMENTS, ledger.recorded(EXPERIMENTS)))
     for name, experiment in chapters.EXPERIMENTS.items():
-        assert f"| `{name}` | {experiment.question} |" in said
+        planned = len(experiment.contrasts) or "–"
+        assert f"| `{name}` | {experiment.question} | {planned} |" in said
     assert said.count("not recorded yet") == len(chapters.EXPERIMENTS) - 2
 
 
@@ -73,6 +77,15 @@ def test_the_ledger_has_machines_days_and_versions(records):
     runs = ledger.recorded(EXPERIMENTS)
     assert "| Abacus | 2.15.0 | 2026-01-01 to 2026-01-04 | 4 |" in str(ledger.machines(runs))
     assert str(ledger.packages(runs)) == "Recorded with Python 3.11 and 3.12, torch 2.15.0."
+
+
+def test_every_sentence_on_how_the_results_were_made_is_shown_and_true():
+    page = nbformat.read(ROOT / "chapters" / "results.ipynb", as_version=4)
+    code = "\n".join(cell.source for cell in page.cells if cell.cell_type == "code")
+    asked = re.findall(r'methods\.say\("(.+?)"\)', code)
+    assert set(asked) == {*sentences.read(Path(methods.__file__).with_suffix(".md"))}
+    for name in asked:
+        assert str(methods.say(name))
 
 
 # The package's functions

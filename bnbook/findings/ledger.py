@@ -50,7 +50,11 @@ def by_experiment(experiments: Iterable[Experiment], runs: pd.DataFrame) -> Mark
     for experiment in experiments:
         name = experiment.name
         mine = runs[runs["experiment"] == name]
-        row: dict[str, Any] = {"Experiment": f"`{name}`", "It asks": experiment.question}
+        row: dict[str, Any] = {
+            "Experiment": f"`{name}`",
+            "It asks": experiment.question,
+            "Contrasts": len(experiment.contrasts) or "–",
+        }
         if mine.empty:
             row |= {"Runs": "not recorded yet", "Seeds": "–", "Hours": "–", "kB": "–"}
         else:
