@@ -10,7 +10,7 @@ SOURCES: Final = {
     "A": "Taking Batchnorm For Granted (blog post, 2020)",
     "B": "Implementing BatchNorm in Neural Net (blog post, 2016)",
     "C": "Batch Norm exercises (blog post, 2024)",
-    "D": "Batch Normalization (notes, 2022)",
+    "D": "Deep Learning – Batch Normalization (blog post, 2022)",
     "E": "Batch Normalization (notebook of a lab session)",
 }
 
