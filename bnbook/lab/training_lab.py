@@ -23,7 +23,6 @@ from bnbook.lab.training_log import Message, TrainingLog
 from bnbook.run import Run
 
 TRAIN_SIZES = (data.EXCERPT_SIZES[0], 10_000, 50_000)
-#: The data set that the lab has unless a link says otherwise.
 #: What the front end calls the fields of a net's run that it has controls for.
 NET_FIELDS = {
     "norms": "norms",
