@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import errno
+import importlib
 import os
 import secrets
 import signal
@@ -10,9 +11,10 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import ModuleType
 
 import bnbook
-from bnbook import chapters, data, site, store, sweep, verify
+from bnbook import chapters, data, store, sweep, verify
 from bnbook.errors import BookError
 from bnbook.findings import sentences
 
@@ -98,7 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     render = commands.add_parser("render", help="execute the chapters and build the site")
     render.add_argument("--output", type=Path, default=Path("_site"), help="folder of the site")
     render.add_argument(
-        "--renderer", choices=site.RENDERERS, help="default: Quarto where it can be had"
+        "--renderer", choices=("quarto", "smalldocs"), help="default: Quarto where it can be had"
     )
     render.add_argument(
         "--draft", action="store_true", help="mark sentences that are no longer true, and go on"
@@ -109,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     serve = commands.add_parser("serve", help="serve the built site on this machine")
     serve.add_argument("--output", type=Path, default=Path("_site"), help="folder of the site")
     serve.add_argument("--port", type=int, default=8000)
-    serve.set_defaults(run=lambda options: site.serve(options.output, options.port))
+    serve.set_defaults(run=lambda options: _site().serve(options.output, options.port))
 
     sweeping = commands.add_parser("sweep", help="run what is missing of an experiment")
     what = sweeping.add_mutually_exclusive_group(required=True)
@@ -142,7 +144,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _site() -> ModuleType:
+    """Import what builds pages, which takes a second, for the commands that need it."""
+    return importlib.import_module("bnbook.site")
+
+
 def _render(options: argparse.Namespace) -> None:
+    site = _site()
     if options.draft:
         os.environ[sentences.DRAFT] = "1"  # which the notebooks' kernels inherit
     if options.stage:
@@ -153,7 +161,7 @@ def _render(options: argparse.Namespace) -> None:
 
 
 def _address(_options: argparse.Namespace) -> None:
-    changed = site.name_in_sources(Path.cwd())
+    changed = _site().name_in_sources(Path.cwd())
     print(f"notebooks changed: {changed}; commit them, as Colab opens them from the repository")
 
 

@@ -15,19 +15,20 @@ MARGIN = 4
 SIDE = 32
 
 
-def transform(name: str, train: Tensor) -> Callable[[Tensor], Tensor]:
+def transform(name: str, train: Callable[[], Tensor]) -> Callable[[Tensor], Tensor]:
     """Return the transform called `name`, a function of images with values in [0, 1].
 
-    What it has to measure it measures on the images `train`, float `(n, channels, height, width)`:
-    "centred" subtracts their mean value, one number; "standardized" brings each channel to mean 0
-    and variance 1. "signed" scales to [-1, 1]; "svhn-like" does so too, after giving images the
-    shape of SVHN's: black margins up to 32x32, grey repeated in three channels.
+    What it has to measure it measures on the images that `train` returns, float
+    `(n, channels, height, width)`; the others never ask for them. "centred" subtracts their mean
+    value, one number; "standardized" brings each channel to mean 0 and variance 1. "signed" scales
+    to [-1, 1]; "svhn-like" does so too, after giving images the shape of SVHN's: black margins up
+    to 32x32, grey repeated in three channels.
     """
     if name == "centred":
-        mean = train.mean()
+        mean = train().mean()
         return lambda images: images - mean
     if name == "standardized":
-        var, mean = torch.var_mean(train, (0, 2, 3), correction=0, keepdim=True)
+        var, mean = torch.var_mean(train(), (0, 2, 3), correction=0, keepdim=True)
         return lambda images: (images - mean) / var.sqrt()
     return {"none": _unchanged, "signed": _signed, "svhn-like": _svhn_like}[name]
 

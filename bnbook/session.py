@@ -1,7 +1,7 @@
 """A net in training: it, its optimizer and its batches; the one loop that all training uses."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
@@ -12,15 +12,27 @@ from bnbook import inputs, models, optimizers, streams
 from bnbook.run import Run
 
 
+def _as_they_are(images: Tensor) -> Tensor:
+    return images
+
+
 class Batches:
     """Batches of a training set `(images, labels)`, in pass after pass, each in a fresh order.
+
+    `prepare` makes of some of the images what a net takes, before they are augmented.
 
     Not a generator of the session's: the two would hold each other, and with them the images, until
     Python looks for such circles, which in a long sweep is too late.
     """
 
-    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        train_set: tuple[Tensor, Tensor],
+        prepare: Callable[[Tensor], Tensor] = _as_they_are,
+    ) -> None:
         self._images, self._labels = train_set
+        self._prepare = prepare
         self._size = run.batch_size
         self._augmentation = run.augmentation
         self._order = streams.stream(run.seed, 0, "order")
@@ -49,7 +61,7 @@ class Batches:
             self._shuffle()
         batch = self._shuffled[self._taken]
         self._taken += 1
-        images = self._images[batch]
+        images = self._prepare(self._images[batch])
         if self._augmentation == "crop+flip":
             images = inputs.crop_and_flip(images, self.augmenting)
         return images, self._labels[batch]
@@ -63,14 +75,21 @@ class Batches:
 class Session:
     """A net in training on `train_set`: images `(n, channels, height, width)` and labels `(n,)`.
 
+    `prepare` makes of some of these images what the net takes; by default they are that.
     Between two epochs its `state_dict` holds all that the next one depends on: another session of
     the same run that loads it goes on to the same bits.
     """
 
-    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor]) -> None:
+    def __init__(
+        self,
+        run: Run,
+        train_set: tuple[Tensor, Tensor],
+        prepare: Callable[[Tensor], Tensor] = _as_they_are,
+    ) -> None:
         self.images, self.labels = train_set
         self.record_fit = run.record_fit
-        self.net = build(run, tuple(self.images.shape[1:])).to(self.images)
+        shown = prepare(self.images[:1])
+        self.net = build(run, tuple(shown.shape[1:])).to(shown)
         self.partial = models.freeze(self.net, run.trainable, run.seed)
         learned = [p for p in self.net.parameters() if p.requires_grad]
         self.optimizer = optimizers.build(
@@ -80,7 +99,7 @@ class Session:
         self.total = run.epochs * self.steps_per_epoch  # steps of the whole run
         self.schedule = optimizers.schedule(run.schedule, self.optimizer, self.total)
         self.epochs = 0  # that are done
-        self.batches = Batches(run, train_set)
+        self.batches = Batches(run, train_set, prepare)
 
     def epoch(self) -> Iterator[Tensor]:
         """Train for one epoch; yield the loss of each step."""

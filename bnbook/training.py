@@ -194,10 +194,14 @@ def first_losses(
     the initial weights, which come rounded to single precision. `rounding` is the seed of such
     errors, which are added to them.
     """
-    train = (splits or data.splits(run.dataset)).train
-    images = _training_images(run, train).to(dtype)
-    images = inputs.transform(run.input_transform, images)(images)
-    session = Session(run, (images, train.labels[: run.train_size]))
+    images, labels = _training_set(run, (splits or data.splits(run.dataset)).train)
+
+    def numbers(some: Tensor) -> Tensor:
+        return data.to_float(some).to(dtype)
+
+    # A few batches of a set that may take gigabytes as floats.
+    transform = inputs.transform(run.input_transform, lambda: numbers(images))
+    session = Session(run, (images, labels), lambda some: transform(numbers(some)))
     if rounding is not None:
         errors = torch.Generator().manual_seed(rounding)
         for weight in session.net.parameters():
@@ -254,26 +258,27 @@ def count_correct(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[int, 
 
 def to_tensors(run: Run, splits: data.Splits, device: str) -> Tensors:
     """Put the images of `splits` that `run` sees on the device. Raises BookError for too few."""
-    train_images = _training_images(run, splits.train)
-    transform = inputs.transform(run.input_transform, train_images)
+    images, labels = _training_set(run, splits.train)
+    train_images = data.to_float(images)
+    transform = inputs.transform(run.input_transform, lambda: train_images)
 
     def on_device(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return transform(images).to(device), labels.to(device)
 
     return Tensors(
-        on_device(train_images, splits.train.labels[: run.train_size]),
+        on_device(train_images, labels),
         *(on_device(data.to_float(p.images), p.labels) for p in (splits.validation, splits.test)),
     )
 
 
-def _training_images(run: Run, train: data.Images) -> Tensor:
+def _training_set(run: Run, train: data.Images) -> tuple[Tensor, Tensor]:
     available = len(train.labels)
     if run.train_size > available:
         raise BookError(
             f"train size {run.train_size:,} is above the {available:,} training images of "
             f"{run.dataset}; take fewer"
         )
-    return data.to_float(train.images[: run.train_size])
+    return train.images[: run.train_size], train.labels[: run.train_size]
 
 
 def _observe(

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import shutil
 import signal
 import socket
@@ -79,8 +80,8 @@ def start_worker(started, address, **options):
     return started("-m", "distributed.cli.dask_worker", address, *alone, **options)
 
 
-def command(started, address, seeds):
-    return started("-c", COMMAND, str(Path(__file__).parent), address, str(seeds))
+def command(started, address, seeds, **options):
+    return started("-c", COMMAND, str(Path(__file__).parent), address, str(seeds), **options)
 
 
 def wait_for(condition, seconds=120):
@@ -137,7 +138,9 @@ def test_no_run_is_lost_or_doubled_when_a_worker_is_killed(folder, started, addr
 
 def test_a_sweep_whose_scheduler_died_goes_on_when_it_is_back(folder, started, address):
     scheduler, worker = start_scheduler(started, address), start_worker(started, address)
-    process = command(started, address, 6)
+    # Dask looks for a lost scheduler so long before it gives up.
+    patience = os.environ | {"DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"}
+    process = command(started, address, 6, env=patience)
     wait_for(spooled)
     scheduler.send_signal(signal.SIGKILL)
     worker.send_signal(signal.SIGKILL)

@@ -13,7 +13,7 @@ def images(*shape):
 
 def test_each_transform_gives_the_range_and_shape_that_it_names():
     digits = images(6, 1, 28, 28)
-    shown = {name: inputs.transform(name, digits)(digits) for name in inputs.TRANSFORMS}
+    shown = {name: inputs.transform(name, lambda: digits)(digits) for name in inputs.TRANSFORMS}
     assert torch.equal(shown["none"], digits)
     assert abs(shown["centred"].mean()) < 1e-6
     assert torch.equal(shown["centred"] - shown["centred"].min(), digits - digits.min())
@@ -29,7 +29,7 @@ def test_each_transform_gives_the_range_and_shape_that_it_names():
 
 def test_images_that_have_svhns_shape_are_only_scaled():
     colour = images(4, 3, 32, 32)
-    assert torch.equal(inputs.transform("svhn-like", colour)(colour), 2 * colour - 1)
+    assert torch.equal(inputs.transform("svhn-like", lambda: colour)(colour), 2 * colour - 1)
 
 
 def test_standardized_channels_have_mean_0_and_variance_1_on_the_training_images_alone():
@@ -37,7 +37,7 @@ def test_standardized_channels_have_mean_0_and_variance_1_on_the_training_images
         images(50, 3, 8, 8) * torch.tensor([1.0, 2.0, 3.0])[:, None, None],
         torch.ones(2, 3, 8, 8),
     )
-    transform = inputs.transform("standardized", train)
+    transform = inputs.transform("standardized", lambda: train)
     shown = transform(train).transpose(0, 1).flatten(1)
     torch.testing.assert_close(shown.mean(1), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(shown.var(1, correction=0), torch.ones(3))

@@ -4,12 +4,10 @@ from bnbook.site.build import render
 from bnbook.site.executing import execute
 from bnbook.site.notebooks import is_executed, stage
 from bnbook.site.publish import alone
-from bnbook.site.renderers import NAMES as RENDERERS
 from bnbook.site.repository import name_in_sources
 from bnbook.site.server import serve
 
 __all__ = [
-    "RENDERERS",
     "alone",
     "execute",
     "is_executed",

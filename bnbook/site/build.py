@@ -20,7 +20,7 @@ def render(
 ) -> None:
     """Build the site of the book in `root` into `output` (default `_site`).
 
-    `renderer` is one of `renderers.NAMES`; without it, Quarto where it can be had. Only chapters
+    `renderer` is "quarto" or "smalldocs"; without it, Quarto where it can be had. Only chapters
     whose text, code or data changed are executed. The old site is replaced at the end; whatever
     goes wrong before (BookError) leaves it as it was. Renders of one book take turns.
     """

@@ -22,7 +22,6 @@ import yaml
 from bnbook.errors import BookError
 from bnbook.site.notebooks import notebooks, write
 
-NAMES = ("quarto", "smalldocs")
 #: The oldest Quarto that the pages were looked at with.
 OLDEST = (1, 9)
 #: How long an installation of Quarto may take: a download of some 100 MB.
