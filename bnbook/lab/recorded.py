@@ -50,7 +50,7 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
 
     `cells[arm][batch size][learning rate]` (indices into the other lists) is None or holds mean
     and 95 % interval of the validation accuracy after each epoch of `at`, the mean training loss,
-    every seed's curve, and how it ended in words.
+    both of the runs that trained, if any did, every seed's curve, and how it ended in words.
     """
     missing = [column for column in NEEDED if column not in frame]
     if missing:
@@ -115,19 +115,22 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float, at: list[i
         )
     accuracy = whole.pivot(index="epoch", columns="seed", values="val_accuracy").reindex(at)
     loss = whole.pivot(index="epoch", columns="seed", values="train_loss").reindex(at)
-    bands = [_band(row) for row in accuracy.to_numpy()]
+    ends = findings.final(here)
+    trained = ends.loc[ends["trained"], "seed"].tolist()
+    # Some that train and some that do not have no mean that any of them is near.
+    alike = trained if trained else [*accuracy]
+    bands = [_band(row) for row in accuracy[alike].to_numpy()]
     outcomes = here.drop_duplicates("key")["outcome"].tolist()
-    trained = int(findings.final(here)["trained"].sum())
     return {
         "mean": [_rounded(band.mean) for band in bands],
         "low": [_rounded(max(band.low, 0.0)) for band in bands],
         "high": [_rounded(min(band.high, 1.0)) for band in bands],
-        "loss": [_rounded(row.mean()) for row in loss.to_numpy()],
+        "loss": [_rounded(row.mean()) for row in loss[alike].to_numpy()],
         "seeds": [_column(accuracy[seed]) for seed in accuracy],
         "losses": [_column(loss[seed]) for seed in loss],
-        "trained": f"{trained} of {len(outcomes)}",
+        "trained": f"{len(trained)} of {len(outcomes)}",
         "final": _percent(*bands[-1]),
-        "text": _ending(outcomes, trained, bands[-1]),
+        "text": _ending(outcomes, len(trained), bands[-1]),
     }
 
 
@@ -142,10 +145,11 @@ def _ending(outcomes: list[str], trained: int, last: findings.Interval) -> str:
     others = [name for name in outcomes if name != "trained"]
     counts = ", ".join(f"{others.count(name)} {name}" for name in sorted(set(others)))
     seeds = "seed" if len(outcomes) == 1 else "seeds"
+    some = " of these" if 0 < trained < len(outcomes) else ""
     return (
         f"{trained} of {len(outcomes)} {seeds} trained"
         + (f" ({counts})" if counts else "")
-        + f"; final validation accuracy {_percent(*last)}"
+        + f"; final validation accuracy{some} {_percent(*last)}"
     )
 
 
@@ -180,7 +184,8 @@ def _about(runs: pd.DataFrame) -> str:
     return (
         f"Recorded runs of {models.get(model, model)} on {datasets.get(dataset, dataset)}, "
         f"{runs['train_size'].max():,} training images, {span} seeds per setting. "
-        f"Thick line: mean over seeds; {band}; thin lines: single seeds. "
+        f"Thick line: mean over the seeds that train, or all if none does; {band}; thin lines: "
+        "single seeds. "
         "A run whose loss became non-finite counts as guessing from then on. "
         "The accuracy axis is logarithmic in the error, so that 98 % and 99 % stay apart."
     )
