@@ -62,9 +62,13 @@ def test_a_band_is_the_mean_and_interval_that_findings_computes():
     assert loss == [None, 2.3, 1.15]
 
 
-def test_a_run_that_broke_counts_as_guessing_in_its_band():
-    mean, *_ = bands(recorded(failing=(0,)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
-    assert mean[-1] == round(SHARE * (0.1 + 0.96 + 0.97) / 3)
+def test_a_run_that_broke_is_counted_apart_from_those_that_learn():
+    mean, *_, counts = bands(recorded(failing=(0,)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    assert mean[-1] == round(SHARE * (0.96 + 0.97) / 2)
+    assert counts == [2, 3]
+    mean, *_, loss = bands(recorded(failing=(0, 1, 2)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    assert mean[-1] == SHARE / 10
+    assert len(loss) == len(mean)
 
 
 def test_one_seed_has_no_band_around_it():
@@ -73,7 +77,7 @@ def test_one_seed_has_no_band_around_it():
 
 
 def test_an_interval_never_leaves_the_axis():
-    _, low, high, _ = bands(recorded(finals=(0.1, 0.5, 0.99)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
+    _, low, high, _ = bands(recorded(finals=(0.21, 0.5, 0.99)))["cells"]["bbbb--cl-s"]["128"]["0.5"]
     assert min(low) >= 0
     assert max(high) <= SHARE
 

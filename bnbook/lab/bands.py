@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import data, findings
+from bnbook import data, findings, training
 from bnbook.experiment import BATCH_NORM, Experiment, grid, subsets
 from bnbook.lab.settings import net_code
 from bnbook.run import Run
@@ -88,6 +88,8 @@ def bands(frame: pd.DataFrame) -> dict[str, Any]:
 
     Each cell has four lists over epochs from 0: mean, lower and upper limit of the validation
     accuracy (in parts of `SHARE`), and mean training loss; None where there is nothing to show.
+    Where some runs end at chance and others do not, which have no mean that any of them is near,
+    these are of the others, and a fifth list has their number and that of all.
     """
     cells: dict[str, dict[str, dict[str, list[list[float | None]]]]] = {}
     seeds = set()
@@ -102,6 +104,12 @@ def bands(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _band(runs: pd.DataFrame) -> list[list[float | None]]:
+    ends = runs[runs["epoch"] == runs["epoch"].max()]
+    learned = ends.loc[ends["val_accuracy"] >= training.AT_CHANCE, "seed"]
+    counts: list[list[float | None]] = []
+    if 0 < len(learned) < len(ends):
+        runs = runs[runs["seed"].isin(learned)]
+        counts = [[len(learned), len(ends)]]
     by_epoch = runs.groupby("epoch")
     spans = [findings.interval(values) for _, values in by_epoch["val_accuracy"]]
     losses = by_epoch["train_loss"].mean()
@@ -110,6 +118,7 @@ def _band(runs: pd.DataFrame) -> list[list[float | None]]:
         [_parts(max(span.low, 0.0)) for span in spans],
         [_parts(min(span.high, 1.0)) for span in spans],
         [float(f"{loss:.3g}") if math.isfinite(loss) else None for loss in losses],
+        *counts,
     ]
 
 

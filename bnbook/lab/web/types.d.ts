@@ -227,6 +227,9 @@ interface Band {
   low: (number | null)[];
   high: (number | null)[];
   loss: (number | null)[];
+  /** Where only some of all runs have left chance, how many: the lists are theirs. */
+  learned?: number | null;
+  all?: number | null;
 }
 
 /** What goes on inside a net, by slot or layer. */

@@ -49,7 +49,8 @@ export class RecordedBands {
     const [mean, low, high] = found
       .slice(0, 3)
       .map((values) => values.map((value) => (value === null ? null : value / SHARE)));
-    return { mean, low, high, loss: found[3] };
+    const [learned, all] = found[4] ?? [];
+    return { mean, low, high, loss: found[3], learned, all };
   }
 
   /** @param {Setting} setting */
@@ -109,6 +110,8 @@ export class RecordedBands {
   inWords(band) {
     if (!band) return "Not recorded at this setting.";
     const end = band.mean.length - 1;
-    return `Recorded: ${percent(band.mean[end] ?? Number.NaN)}${bounds(band, end)} after ${end} epochs.`;
+    const some = band.all ? `${band.learned} of ${band.all} seeds learn, to ` : "";
+    const mean = percent(band.mean[end] ?? Number.NaN) + bounds(band, end);
+    return `Recorded: ${some}${mean} after ${end} epochs.`;
   }
 }
