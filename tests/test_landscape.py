@@ -265,8 +265,8 @@ def test_slopes_are_per_tenfold_rate_and_of_runs_that_trained():
 
 
 def test_a_few_digits_tell_on_which_side_of_one_a_ratio_is():
-    assert findings.significant(0.0312, 0.02, 0.05) == "0.031 [0.02, 0.05]"
-    assert findings.significant(1.004, 0.998, 1.01) == "1 [0.998, 1.01]"
+    assert findings.significant(0.0312, 0.02, 0.05) == "0.031 [0.020, 0.050]"
+    assert findings.significant(1.004, 0.998, 1.01) == "1.004 [0.998, 1.010]"
     assert findings.significant(190.3) == "190"
     assert findings.significant(math.nan) == "–"
 

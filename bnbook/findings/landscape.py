@@ -5,6 +5,7 @@ Quantities that span decades are compared as ratios: means and intervals are of 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,7 +18,7 @@ from bnbook import models
 from bnbook.experiment import Contrast
 from bnbook.findings.adjusted import adjusted, holm
 from bnbook.findings.statistics import LEVEL, Interval, interval
-from bnbook.findings.writing import MINUS
+from bnbook.findings.writing import plain
 from bnbook.studies import landscape
 from bnbook.training import TRAINED
 
@@ -164,17 +165,16 @@ _PER_LAYER: Final = ("drift", "drift_before", "linear_share", "linear_fit")
 
 
 def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
-    """Write a number that may span decades to two digits, with its interval."""
+    """Write a ratio that may span decades, with its interval: two digits of the smallest number.
+
+    One more where a limit would otherwise become 1: it tells on which side of it the ratio is.
+    """
     if pd.isna(x):
         return "–"
-    limits = "" if pd.isna(low) else f" [{_two(low)}, {_two(high)}]"
-    return _two(x) + limits
-
-
-def _two(x: float) -> str:
-    """Two significant digits, three from 0.9 to 1.1: there they tell on which side of 1 it is."""
-    digits = 3 if 0.9 < x < 1.1 else 2
-    return f"{float(f'{x:.{digits}g}'):,.10g}".replace("-", MINUS)
+    values = [x] if pd.isna(low) else [x, low, high]
+    decimals = max(0, 1 - math.floor(math.log10(min(values))))
+    decimals += any(round(limit, decimals) == 1 != limit for limit in values[1:])
+    return plain(x, low, high, decimals)
 
 
 def arrivals(frame: pd.DataFrame) -> pd.DataFrame:
