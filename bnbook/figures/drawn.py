@@ -61,6 +61,6 @@ def beside(mine: History, recorded: pd.DataFrame) -> Figure:
     ax.plot(frame["epoch"], frame["val_accuracy"], color=own.color, marker="*", ms=10, lw=2.5)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     label(ax, "epoch", "validation accuracy")
-    accuracy_axis(ax)
+    accuracy_axis(ax, stretch=pd.concat([table["mean"], frame["val_accuracy"]]))
     legend(figure, styles | {"your run": own})
     return figure
