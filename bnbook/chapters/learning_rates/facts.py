@@ -31,8 +31,23 @@ from bnbook.run import Run
 PADDED, UNPADDED = "without BN, padded", "without BN"
 #: The experiment of `findings.transfer` with both nets elsewhere.
 RATES = "transfer-rates"
+#: What its arms begin with.
+ELSEWHERE = ("clothes", "ReLU")
 #: A share of the budget after which the count of runs that have trained is taken, too.
 HALF_BUDGET = 5  # epochs
+
+
+@dataclass(frozen=True)
+class Nets:
+    """The limits of both nets in one setting."""
+
+    normed: Limits
+    plain: Limits
+
+    @property
+    def at_least(self) -> float:
+        """How many times the plain net's limit that of batch norm is, at least."""
+        return self.normed.last / self.plain.above
 
 
 @dataclass(frozen=True)
@@ -77,16 +92,9 @@ class Facts:
     small_batch: int
     usual_batch: int
     small_gap: Interval  # test accuracy with small batches against usual ones, each at its best
-    #: With ReLU, in the lab's runs on few images: median validation accuracy at their lowest rate,
-    #: and how many of the plain nets train at their highest.
-    relu_low: float
-    relu_normed: float
-    relu_plain: float
-    relu_high: float
-    relu_seeds: int
-    relu_high_trained: int
-    #: On clothes and with ReLU, by arm of "transfer-rates"; empty until that is recorded.
-    elsewhere: Mapping[str, Limits]
+    clothes: Nets  # on Fashion-MNIST
+    relu: Nets  # with ReLU in place of the sigmoid
+    relu_lead: float  # of batch norm at the lowest rate there, between medians of test accuracy
     small: Limits  # with batch norm and small batches, on the map
     usual: Limits
 
@@ -111,11 +119,6 @@ class Facts:
     def lower(self) -> bool:
         """Whether the limit is at least that many times lower with batch norm."""
         return self.at_most <= 1 / FACTOR
-
-    @property
-    def relu_lead(self) -> float:
-        """How far batch norm is ahead at the lowest of these rates, with ReLU."""
-        return self.relu_normed - self.relu_plain
 
     @property
     def robust(self) -> bool:
@@ -186,8 +189,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         **_gains(frame),
         **_by_recipe(posted),
         padding=padding(posted),
-        **_relu(records["browser-lab"]),
-        elsewhere=elsewhere(records[RATES]) if RATES in records else {},
+        **_elsewhere(records[RATES]),
         **_batches(records[LEARNING_RATE_GRID.name]),
     )
 
@@ -278,20 +280,17 @@ def padding(posted: pd.DataFrame) -> pd.DataFrame:
     return findings.compared(pairs).assign(lr=lrs)
 
 
-def _relu(lab: pd.DataFrame) -> dict[str, Any]:
-    """Compare the nets of ReLUs at the lowest and the highest rate of the lab's records."""
-    ends = findings.final(lab[lab["activation"] == "relu"])
-    low, high = ends["lr"].min(), ends["lr"].max()
-    plain = ends["arm"].astype(str).str.endswith(WITHOUT)
-    broken = ends[plain & (ends["lr"] == high)]
-    return {
-        "relu_low": float(low),
-        "relu_normed": float(ends.loc[~plain & (ends["lr"] == low), "val_accuracy"].median()),
-        "relu_plain": float(ends.loc[plain & (ends["lr"] == low), "val_accuracy"].median()),
-        "relu_high": float(high),
-        "relu_seeds": len(broken),
-        "relu_high_trained": int(broken["trained"].sum()),
-    }
+def _elsewhere(frame: pd.DataFrame) -> dict[str, Any]:
+    """Find both nets' limits on clothes and with ReLU."""
+    found = elsewhere(frame)
+    clothes, relu = (
+        Nets(found[f"{where}, {WITH}"], found[f"{where}, {WITHOUT}"]) for where in ELSEWHERE
+    )
+    medians = by_rate(findings.final(frame)).set_index(["arm", "lr"])["median"]
+    normed, plain = (medians[f"{ELSEWHERE[1]}, {net}"] for net in (WITH, WITHOUT))
+    lowest = max(relu.normed.first, relu.plain.first)
+    lead = float(normed[lowest] - plain[lowest])
+    return {"clothes": clothes, "relu": relu, "relu_lead": lead}
 
 
 def _batches(grid: pd.DataFrame) -> dict[str, Any]:

@@ -78,9 +78,10 @@ export function createPlans(data, trial, links) {
     /** @type {Choice[]} */
     const found = [];
     if (trial.nets.length) {
-      const nets = trial.nets.map(({ code, lr }) => planned(code, [lr ?? base.lr]));
+      const rates = trial.lrs.length ? trial.lrs : null;
+      const nets = trial.nets.map(({ code, lr }) => planned(code, rates ?? [lr ?? base.lr]));
       const plan = { nets: nets.filter((one) => one !== null), seeds, base };
-      found.push({ id: "chapter", text: `The chapter's nets: ${inWords(plan)}`, plan });
+      found.push({ id: "chapter", text: `Suggested: ${inWords(plan)}`, plan });
     }
     if (trial.lrs.length) {
       const plan = { nets: above.map((one) => ({ ...one, lrs: trial.lrs })), seeds, base };
