@@ -49,16 +49,19 @@ class Nets:
         """How many times the plain net's limit that of batch norm is, at least."""
         return self.normed.last / self.plain.above
 
+    @property
+    def at_most(self) -> float:
+        """How many times it is, at most."""
+        return self.normed.above / self.plain.last
+
 
 @dataclass(frozen=True)
-class Facts:
+class Facts(Nets):
     """Accuracies are shares of the test images, but where they are said to be of others."""
 
     seeds: int
     epochs: int
     steps: int
-    normed: Limits
-    plain: Limits
     #: Runs of each net on the first grid of rates, and those of them that trained.
     runs: int
     normed_trained: int
@@ -97,16 +100,6 @@ class Facts:
     relu_lead: float  # of batch norm at the lowest rate there, between medians of test accuracy
     small: Limits  # with batch norm and small batches, on the map
     usual: Limits
-
-    @property
-    def at_least(self) -> float:
-        """How many times the plain net's limit that of batch norm is, at least."""
-        return self.normed.last / self.plain.above
-
-    @property
-    def at_most(self) -> float:
-        """How many times it is, at most."""
-        return self.normed.above / self.plain.last
 
     @property
     def decision(self) -> str:
