@@ -177,6 +177,16 @@ def test_elsewhere_rounding_may_part_all_losses_but_the_first(
     assert origin.stale(tiny(0)) == ([] if first == 1 else list(ARMS))
 
 
+@pytest.fixture
+def one_thread():
+    """As sweeps train, however many threads a reader's tests have."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("one_thread")
 def test_where_it_was_recorded_nothing_may_part_losses(folder, record):
     write_fingerprints(
         record, [origin.machine()], lambda losses: [losses[0], *(1.01 * x for x in losses[1:])]
