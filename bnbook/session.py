@@ -11,6 +11,8 @@ from torch.nn import functional
 from bnbook import inputs, models, optimizers, streams
 from bnbook.run import Run
 
+Prepare = Callable[[Tensor], Tensor]
+
 
 def _as_they_are(images: Tensor) -> Tensor:
     return images
@@ -25,12 +27,7 @@ class Batches:
     Python looks for such circles, which in a long sweep is too late.
     """
 
-    def __init__(
-        self,
-        run: Run,
-        train_set: tuple[Tensor, Tensor],
-        prepare: Callable[[Tensor], Tensor] = _as_they_are,
-    ) -> None:
+    def __init__(self, run: Run, train_set: tuple[Tensor, Tensor], prepare: Prepare) -> None:
         self._images, self._labels = train_set
         self._prepare = prepare
         self._size = run.batch_size
@@ -84,7 +81,7 @@ class Session:
         self,
         run: Run,
         train_set: tuple[Tensor, Tensor],
-        prepare: Callable[[Tensor], Tensor] = _as_they_are,
+        prepare: Prepare = _as_they_are,
     ) -> None:
         self.images, self.labels = train_set
         self.record_fit = run.record_fit

@@ -39,9 +39,9 @@ def flipped(text, place):
     return text[:place] + ("B" if text[place] == "A" else "A") + text[place + 1 :]
 
 
-@pytest.mark.parametrize("where", [4, 60, 300_000, None])
+@pytest.mark.parametrize("where", [4, 25, 60, 300_000, -5, None])
 def test_damaged_digits_are_named_and_a_second_try_takes_mended_ones(tab, copy, where):
-    """In the name, the head of the archive, its middle; or cut short."""
+    """In the name, the head of the archive, its first and middle bytes, its end; or cut short."""
     file = copy / DIGITS
     whole = file.read_text()
     file.write_text(whole[:100_000] if where is None else flipped(whole, where % len(whole)))

@@ -118,7 +118,7 @@ class Trial:
 
     `contrasts` names nets by their labels: the first should end "above" or "below" the second, or
     the "same", in all contrasts; for "limits" it should train up to `FACTOR` times the rate. `nets`
-    are the chapter's, if those are not the lab's own two, each with its own learning rate or None
+    are suggested in place of the lab's own two, each with its own learning rate or None
     for the lab's; `lrs` are several rates to train all at. `evidence` is the chapter's sentence
     that says what the book's own runs show.
     """

@@ -69,6 +69,7 @@ class EqualTime:
     The intervals are adjusted by Holm's method over the three.
     """
 
+    seeds: int
     seconds: float  # of training, on one core
     norm: Interval  # batch norm against neither
     dropout: Interval  # dropout against neither
@@ -230,6 +231,7 @@ def _timed(frame: pd.DataFrame) -> EqualTime:
     fit = findings.fit(best)
     of_net: Any = best.groupby("arm", observed=True)[["batch_size", "step"]].max()
     return EqualTime(
+        seeds=best["seed"].nunique(),
         seconds=BUDGET / 1000,
         swap=swap,
         norm=norm,
