@@ -1,20 +1,23 @@
 """Fixtures that more than one test module needs."""
 
 import contextlib
-import dataclasses
 import os
 import shutil
 import subprocess
 from pathlib import Path
 
+import engine_jobs
 import filelock
 import lab_pages
 import pytest
+import small_data
+import tiny_sweep
 import torch
 from drivers import Firefox, WebKit
 
-from bnbook import data
+from bnbook import data, origin, store, training
 from bnbook.data import catalog
+from bnbook.lab import images, training_lab
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_site"
@@ -86,6 +89,12 @@ def folder(tmp_path, monkeypatch):
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def record():
+    """One real record."""
+    return store.record(training.train(tiny_sweep.ARMS["with BN"]), origin.environment())
+
+
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
     """Give the test an empty cache of its own."""
@@ -112,28 +121,52 @@ def clothes():
 
 
 @pytest.fixture(scope="module")
-def few_digits():
-    """Real digits, but fewer to validate and test on: evaluation is most of a short run."""
-    splits = data.splits("digits")
-    few = dataclasses.replace(
-        splits, validation=_first(splits.validation, 500), test=_first(splits.test, 500)
-    )
+def one_thread():
+    """As sweeps train. Beside other test workers, more threads only wait for each other."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.fixture(scope="module")
+def few_digits(one_thread):
+    """Real digits, but fewer to validate and test on."""
+    few = small_data.shortened(data.splits("digits"), 500)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(data, "splits", lambda _name: few)
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)  # beside other test workers, more threads only wait for each other
         yield
-        torch.set_num_threads(threads)
-
-
-def _first(part, n):
-    return data.Images(part.images[:n], part.labels[:n])
 
 
 @pytest.fixture(scope="session")
 def node():
     """Return the path of Node, which runs the page's engine outside a browser."""
     return _program(("node", "nodejs"), NO_NODE)
+
+
+@pytest.fixture(scope="session")
+def ask(node, tmp_path_factory):
+    """Hand a job to the page's engine; return the results of the calls."""
+    folder = tmp_path_factory.mktemp("engine")
+    pages = {name: engine_jobs.write_images(folder / name, name) for name in images.FILES}
+
+    def ask(*calls, runs=(), train=engine_jobs.TRAIN_SIZE, **options):
+        job = {"train": train, "nets": [engine_jobs.net(run) for run in runs], "calls": calls}
+        page = pages[runs[0].dataset if runs else "digits"]
+        return engine_jobs.ask(node, page, [job], **options)[0]
+
+    return ask
+
+
+@pytest.fixture(scope="session")
+def page_splits():
+    """Return the data sets of the page, by name."""
+    return {name: engine_jobs.splits(name) for name in images.FILES}
+
+
+@pytest.fixture(scope="session")
+def page_digits(page_splits):
+    return page_splits["digits"]
 
 
 @pytest.fixture(scope="session")
@@ -225,3 +258,30 @@ def lab_site(tmp_path_factory):
 def lab(page, lab_site):
     """The first of those pages, opened from disk."""
     return lab_pages.opened(page, lab_site)
+
+
+@pytest.fixture
+def in_jupyter(monkeypatch):
+    """Be in a kernel that renders nothing."""
+    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(training_lab, "_bands", lambda: None)  # they take a while
+
+
+@pytest.fixture
+def make_lab(monkeypatch):
+    """Make short labs that keep in `said` what they send, and stop them after the test."""
+    made = []
+
+    def build(preset="learning-rate", **options):
+        small = {"train_size": 512, "epochs": 1, "device": "cpu", **options}
+        lab = training_lab.TrainingLab(lab_pages.PRESETS.get(preset, preset), **small)
+        lab.said = []
+        monkeypatch.setattr(lab, "send", lambda content, buffers=None: lab.said.append(content))
+        lab.batch_size = 64
+        made.append(lab)
+        return lab
+
+    yield build
+    for lab in made:
+        lab.stop()

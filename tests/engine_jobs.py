@@ -6,12 +6,18 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
+import torch
 
-from bnbook import models
+from bnbook import data, models, training
 from bnbook.lab import images
+from bnbook.run import Run
 
 HARNESS = Path(__file__).parent / "engine_harness.mjs"
 ENGINE = Path(__file__).parents[1] / "bnbook/lab/engine/engine.wasm"
+STEPS = 50
+TRAIN_SIZE = 4000
+BATCH = ("batch",) * 4
+MIXED = ("batch", "none", "mean", "variance")
 
 
 def write_images(path, name="digits"):
@@ -49,3 +55,32 @@ def ask(node, page, jobs, wasm=ENGINE):
 def array(text, kind=np.float32):
     """Read an array as the harness writes it."""
     return np.frombuffer(base64.b64decode(text), kind)
+
+
+def run_of(kinds, batch_size=32, dataset="digits", **fields):
+    """Describe a run whose epoch has 50 steps."""
+    size = batch_size * STEPS
+    return Run(dataset=dataset, norms=kinds, batch_size=batch_size, train_size=size, **fields)
+
+
+def name(run):
+    """Say what tells a run from the others here."""
+    left_out = ("norms", "train_size", *(["dataset"] if run.dataset == "digits" else []))
+    changes = {k: v for k, v in run.changes().items() if k not in left_out}
+    kinds = sorted(set(run.norms)) if len(set(run.norms)) == 1 else run.norms
+    return " ".join(["-".join(kinds), *(f"{k}={v}" for k, v in changes.items())])
+
+
+def with_parameters(run, values):
+    """Build the net of a run with these parameters."""
+    net = training.build(run)
+    torch.nn.utils.vector_to_parameters(torch.tensor(values), net.parameters())
+    return net
+
+
+def splits(name):
+    """Return a data set of the page; of test images, which it lacks, as many as a run must have."""
+    levels, labels = images.read(name)
+    pixels, labels = torch.tensor(levels)[:, None] * 17, torch.tensor(labels).long()
+    ends = (slice(TRAIN_SIZE), slice(TRAIN_SIZE, None), slice(2))
+    return data.Splits(*(data.Images(pixels[part], labels[part]) for part in ends))

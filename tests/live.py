@@ -46,3 +46,19 @@ def trained(*runs, **options):
     trainer.join(PATIENCE)
     assert trainer.ended
     return heard
+
+
+def asks(lab, kind, **content):
+    """Tell a lab what its front end sends."""
+    lab._handle_custom_msg({"type": kind, **content}, None)
+
+
+def setting(lab, **changes):
+    return {**lab._setting(), **changes}
+
+
+def run_to_the_end(lab):
+    """Let the front end of a lab start its training; return the lab after it."""
+    asks(lab, "start", setting=setting(lab))
+    lab.join(PATIENCE)
+    return lab

@@ -5,7 +5,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-import torch
 
 from benchmarks import matrix_limit
 from bnbook import timings
@@ -38,17 +37,12 @@ def trained(compared, monkeypatch):
 
 
 @pytest.mark.parametrize("way", ["tutorial", "in_skorch", "in_lightning"])
-def test_every_way_takes_as_many_steps_as_the_run_says(way, trained):
+def test_every_way_takes_as_many_steps_as_the_run_says(way, trained, one_thread):
     from benchmarks import frameworks, training_loop
 
     run = replace(training_loop.RUN, train_size=512, epochs=1)
     seconds = getattr(training_loop, way, None) or getattr(frameworks, way)
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        assert seconds(run) > 0
-    finally:
-        torch.set_num_threads(before)
+    assert seconds(run) > 0
     assert int(trained[0].norm1.num_batches_tracked) == 4
 
 

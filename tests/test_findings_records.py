@@ -6,6 +6,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 import torch
+from small_data import shortened
 from tables import arranged, run_rows
 
 from bnbook import chapters, data, findings, origin, store
@@ -15,10 +16,6 @@ from bnbook.run import Run
 from bnbook.training import train
 
 SMALL = Run(norms=("batch",) * 4, train_size=512, epochs=2, lr=1.0)
-
-
-def few(part: data.Images) -> data.Images:
-    return data.Images(part.images[:1000], part.labels[:1000])
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +31,8 @@ def tiny():
 
 
 @pytest.fixture(scope="module")
-def small():
-    """A tenth of the images to evaluate on, and one thread, as in a sweep.
-
-    Threads that wait for a busy core are far slower than none.
-    """
-    whole = data.splits("mnist")
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield data.Splits(few(whole.train), few(whole.validation), few(whole.test))
-    torch.set_num_threads(threads)
+def small(one_thread):
+    return shortened(data.splits("mnist"), 1000)
 
 
 @pytest.fixture(scope="module")

@@ -3,14 +3,13 @@
 import base64
 import dataclasses
 import json
-import re
 import time
 
 import ipywidgets
 import pytest
 import traitlets
 from lab_pages import PRESETS
-from live import PATIENCE
+from live import PATIENCE, asks, run_to_the_end, setting
 from traitlets import TraitError
 
 from bnbook import lab as labs
@@ -19,47 +18,7 @@ from bnbook.errors import BookError
 from bnbook.lab import images, presets, training_lab
 from bnbook.lab.presets import Net
 
-pytestmark = pytest.mark.usefixtures("few_digits")
-
-
-@pytest.fixture(autouse=True)
-def _in_jupyter(monkeypatch):
-    for name in ("BNBOOK_RENDER", "QUARTO_DOCUMENT_PATH", "QUARTO_EXECUTE_INFO"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(training_lab, "_bands", lambda: None)  # they take a while
-
-
-@pytest.fixture
-def make(monkeypatch):
-    made = []
-
-    def build(preset="learning-rate", **options):
-        small = {"train_size": 512, "epochs": 1, "device": "cpu", **options}
-        lab = labs.TrainingLab(PRESETS.get(preset, preset), **small)
-        lab.said = []
-        monkeypatch.setattr(lab, "send", lambda content, buffers=None: lab.said.append(content))
-        lab.batch_size = 64
-        made.append(lab)
-        return lab
-
-    yield build
-    for lab in made:
-        lab.stop()
-
-
-def asks(lab, kind, **content):
-    """What the front end sends."""
-    lab._handle_custom_msg({"type": kind, **content}, None)
-
-
-def setting(lab, **changes):
-    return {**lab._setting(), **changes}
-
-
-def trained(lab):
-    asks(lab, "start", setting=setting(lab))
-    lab.join(PATIENCE)
-    return lab
+pytestmark = pytest.mark.usefixtures("few_digits", "in_jupyter")
 
 
 def kinds(lab):
@@ -77,9 +36,9 @@ def wait_until(holds):
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_every_preset_trains_its_two_nets_as_they_would_train_elsewhere(make, name):
+def test_every_preset_trains_its_two_nets_as_they_would_train_elsewhere(make_lab, name):
     preset = PRESETS[name]
-    lab = trained(make(name))
+    lab = run_to_the_end(make_lab(name))
     assert kinds(lab)[0] == "ready"
     assert kinds(lab)[-1] == "done"
     shared = {"lr": preset.lr, "batch_size": 64, "train_size": 512, "epochs": 1}
@@ -91,14 +50,14 @@ def test_every_preset_trains_its_two_nets_as_they_would_train_elsewhere(make, na
         assert row[key] == last[key]
 
 
-def test_what_a_preset_says_beyond_the_controls_trains_too(make):
+def test_what_a_preset_says_beyond_the_controls_trains_too(make_lab):
     plain = dataclasses.replace(presets.WITH_OR_WITHOUT, trial=None)
     both = {"momentum": 0.9, "weight_decay": 0.001, "schedule": "cosine"}
     nets = [
         Net("Dropout", dataclasses.replace(plain.nets[0].run, dropout=0.5, **both)),
         Net("He", dataclasses.replace(plain.nets[0].run, init="he", **both)),
     ]
-    lab = trained(make(dataclasses.replace(plain, nets=tuple(nets))))
+    lab = run_to_the_end(make_lab(dataclasses.replace(plain, nets=tuple(nets))))
     for net, run in enumerate(lab.runs()):
         assert nets[net].run.changes().keys() <= run.changes().keys()
         ends = [row for row in lab.history if row["net"] == net and row["step"] in (0, 8)]
@@ -106,8 +65,8 @@ def test_what_a_preset_says_beyond_the_controls_trains_too(make):
         assert counts == [row["val_correct"] for row in training.train(run).rows]
 
 
-def test_history_has_a_row_for_each_evaluation_and_net_json_able(make):
-    lab = trained(make(epochs=2))
+def test_history_has_a_row_for_each_evaluation_and_net_json_able(make_lab):
+    lab = run_to_the_end(make_lab(epochs=2))
     assert [(row["net"], row["step"]) for row in lab.history] == [
         *((net, step) for step in (0, 1, 2, 5, 8, 16) for net in (0, 1))
     ]
@@ -118,14 +77,14 @@ def test_history_has_a_row_for_each_evaluation_and_net_json_able(make):
     assert json.loads(json.dumps(lab.history, allow_nan=False)) == lab.history
 
 
-def test_momentum_decay_and_the_data_are_the_readers_to_set(make):
-    lab = make()
+def test_momentum_decay_and_the_data_are_the_readers_to_set(make_lab):
+    lab = make_lab()
     first = lab.runs(setting(lab, momentum=0.9, decay=0.001, data="clothes"))[0]
     assert (first.momentum, first.weight_decay, first.dataset) == (0.9, 0.001, "clothes")
 
 
-def test_the_second_net_can_be_left_out(make):
-    lab = make()
+def test_the_second_net_can_be_left_out(make_lab):
+    lab = make_lab()
     asked = setting(lab)
     asks(lab, "start", setting={**asked, "nets": asked["nets"][:1]})
     lab.join(PATIENCE)
@@ -135,8 +94,8 @@ def test_the_second_net_can_be_left_out(make):
 # Traits
 
 
-def test_traits_begin_as_the_preset_and_the_options_say(make):
-    lab = make("per-layer", seed=3, epochs=7)
+def test_traits_begin_as_the_preset_and_the_options_say(make_lab):
+    lab = make_lab("per-layer", seed=3, epochs=7)
     preset = PRESETS["per-layer"]
     assert (lab.lr, lab.seed, lab.epochs, lab.train_size) == (preset.lr, 3, 7, 512)
     assert lab.norms == [list(net.run.norms) for net in preset.nets]
@@ -162,16 +121,16 @@ def test_traits_begin_as_the_preset_and_the_options_say(make):
         ("lr", "fast", "expected a float"),
     ],
 )
-def test_a_value_that_no_control_has_is_refused_with_the_choices(make, trait, value, words):
-    lab = make()
+def test_a_value_that_no_control_has_is_refused_with_the_choices(make_lab, trait, value, words):
+    lab = make_lab()
     before = getattr(lab, trait)
     with pytest.raises(TraitError, match=words):
         setattr(lab, trait, value)
     assert getattr(lab, trait) == before
 
 
-def test_other_widgets_can_be_linked(make):
-    lab = make()
+def test_other_widgets_can_be_linked(make_lab):
+    lab = make_lab()
     slider = ipywidgets.SelectionSlider(options=presets.LRS, value=0.5)
     ipywidgets.link((slider, "value"), (lab, "lr"))
     assert lab.lr == 0.5
@@ -187,8 +146,8 @@ def test_other_widgets_can_be_linked(make):
     assert seen[-5:] == [2, 4, 6, 8, 10]
 
 
-def test_running_starts_pauses_and_resumes(make):
-    lab = make(epochs=50)
+def test_running_starts_pauses_and_resumes(make_lab):
+    lab = make_lab(epochs=50)
     lab.running = True
     wait_until(lambda: "progress" in kinds(lab))
     lab.running = False
@@ -203,8 +162,8 @@ def test_running_starts_pauses_and_resumes(make):
     assert kinds(lab).count("ready") == 1
 
 
-def test_the_front_ends_pause_is_told_to_whoever_watches_running(make):
-    lab = make(epochs=50)
+def test_the_front_ends_pause_is_told_to_whoever_watches_running(make_lab):
+    lab = make_lab(epochs=50)
     asks(lab, "start", setting=setting(lab))
     assert lab.running
     asks(lab, "pause", on=True)
@@ -215,8 +174,8 @@ def test_the_front_ends_pause_is_told_to_whoever_watches_running(make):
     assert not lab.running
 
 
-def test_a_rate_that_is_set_meanwhile_reaches_the_training(make):
-    lab = make(epochs=50)
+def test_a_rate_that_is_set_meanwhile_reaches_the_training(make_lab):
+    lab = make_lab(epochs=50)
     asks(lab, "start", setting=setting(lab))
     lab.lr = 0.001
     wait_until(lambda: [c for one in lab.said for c in one.get("changes", ())])
@@ -224,16 +183,16 @@ def test_a_rate_that_is_set_meanwhile_reaches_the_training(make):
     wait_until(lambda: [c["lr"] for m in lab.said for c in m.get("changes", ())] == [0.001, 2.0])
 
 
-def test_where_the_browser_trains_running_is_the_front_ends_to_act_on(make):
-    lab = make()
+def test_where_the_browser_trains_running_is_the_front_ends_to_act_on(make_lab):
+    lab = make_lab()
     lab.trainer = "browser"
     lab.running = True
     assert lab.said == []
     assert lab.runs()
 
 
-def test_a_history_comes_from_the_browser_too(make):
-    lab = make()
+def test_a_history_comes_from_the_browser_too(make_lab):
+    lab = make_lab()
     lab.trainer = "browser"
     one = {"net": 0, "step": 0, "seconds": 0, "correct": 90, "correctRunning": 80, "loss": None}
     ready = {"type": "ready", "perEpoch": 2, "total": 4, "images": 1000, "setting": setting(lab)}
@@ -255,16 +214,16 @@ def test_a_history_comes_from_the_browser_too(make):
 
 
 @pytest.mark.parametrize("name", ["digits", "clothes"])
-def test_the_images_of_the_page_are_handed_over(make, name):
-    lab = make()
+def test_the_images_of_the_page_are_handed_over(make_lab, name):
+    lab = make_lab()
     asks(lab, "images", name=name)
     (said,) = lab.said
     assert said == {"type": "images", "name": name, "text": images.read_text(name)}
     assert base64.b64decode(said["text"])[:2] == b"\x1f\x8b"  # gzip
 
 
-def test_a_view_that_comes_later_hears_it_all_again(make):
-    lab = trained(make(epochs=2))
+def test_a_view_that_comes_later_hears_it_all_again(make_lab):
+    lab = run_to_the_end(make_lab(epochs=2))
     told = list(lab.said)
     lab.said.clear()
     asks(lab, "attach")
@@ -280,14 +239,14 @@ def test_a_view_that_comes_later_hears_it_all_again(make):
     assert [one["probe"] is None for one in progress["evaluations"]] == [True] * 10 + [False] * 2
 
 
-def test_a_view_that_comes_before_hears_nothing(make):
-    lab = make()
+def test_a_view_that_comes_before_hears_nothing(make_lab):
+    lab = make_lab()
     asks(lab, "attach")
     assert lab.said == []
 
 
-def test_what_cannot_be_trained_is_said_in_words(make):
-    lab = make()
+def test_what_cannot_be_trained_is_said_in_words(make_lab):
+    lab = make_lab()
     asks(lab, "start", setting=setting(lab, batch=1024))
     (said,) = lab.said
     assert said["type"] == "error"
@@ -300,12 +259,12 @@ def test_what_cannot_be_trained_is_said_in_words(make):
     assert not lab.running
 
 
-def test_an_unforeseen_error_is_kept_to_be_looked_at(make, monkeypatch):
+def test_an_unforeseen_error_is_kept_to_be_looked_at(make_lab, monkeypatch):
     def fail(*_args, **_options):
         raise RuntimeError("the disk melted")
 
     monkeypatch.setattr(training, "validate", fail)
-    lab = trained(make())
+    lab = run_to_the_end(make_lab())
     assert lab.said[-1] == {"type": "error", "text": "RuntimeError: the disk melted"}
     assert isinstance(lab.error, RuntimeError)
     assert not lab.running
@@ -357,12 +316,12 @@ def test_nets_that_differ_in_what_has_one_control_are_refused():
 
 
 def test_what_only_the_kernel_can_train_is_not_offered_to_the_browser_nor_to_a_page(
-    make, monkeypatch
+    make_lab, monkeypatch
 ):
     plain = dataclasses.replace(presets.WITH_OR_WITHOUT, trial=None)
     net = Net("Adam", dataclasses.replace(plain.nets[0].run, optimizer="adam"))
     preset = dataclasses.replace(plain, nets=(net, plain.nets[1]))
-    lab = make(preset)
+    lab = make_lab(preset)
     assert "browser" not in lab.data["trainers"]
     with pytest.raises(TraitError, match="trainer 'browser' is none of cpu"):
         lab.trainer = "browser"
@@ -378,113 +337,8 @@ def test_more_images_than_the_page_has_come_from_mnist(size, dataset):
     assert {run.train_size for run in lab.runs()} == {size}
 
 
-# A cell that is run again
-
-
-def running(monkeypatch, cell, execution):
-    monkeypatch.setattr(training_lab, "running_cell", lambda: (cell, execution))
-
-
-@pytest.mark.parametrize("cell", ["a-cell", ""])
-def test_a_cell_that_is_run_again_ends_its_old_training(make, monkeypatch, cell):
-    trainings = []
-    for execution in ("first", "second", "third"):
-        running(monkeypatch, cell, execution)
-        lab = make(epochs=50)
-        asks(lab, "start", setting=setting(lab))
-        trainings.append(lab._training)
-    for old in trainings[:2]:
-        old.join(PATIENCE)
-        assert old.ended
-    assert not trainings[2].ended
-
-
-def test_two_labs_of_one_cell_or_of_two_leave_each_other_alone(make, monkeypatch):
-    made = []
-    for cell, execution in (("one", "1"), ("one", "1"), ("two", "2")):
-        running(monkeypatch, cell, execution)
-        made.append(make(epochs=50))
-        asks(made[-1], "start", setting=setting(made[-1]))
-    assert all(lab.running for lab in made)
-
-
-# What a notebook shows
-
-
-@pytest.fixture
-def displayed(monkeypatch):
-    """What a cell displays: bundles, and what later takes their place."""
-    shown = []
-
-    class Handle:
-        def update(self, html):
-            shown.append(html.data)
-
-    def show(what, **options):
-        shown.append(what if isinstance(what, dict) else what.data)
-        return Handle() if options.get("display_id") else None
-
-    monkeypatch.setattr(training_lab, "_show", show)
-    return shown
-
-
-def test_a_saved_notebook_keeps_words_and_then_a_picture_of_the_last_training(make, displayed):
-    lab = make("lite")
-    lab._ipython_display_()
-    view, words = displayed
-    assert "application/vnd.jupyter.widget-view+json" in view
-    assert view["text/html"] == ""
-    assert PRESETS["lite"].title in words
-    assert "Run this cell" in words
-    assert "<img" not in words
-    trained(lab)
-    _, _, picture = displayed
-    assert PRESETS["lite"].title in picture
-    assert "step 8 of 8" in picture
-    for net in (0, 1):
-        last = next(row for row in lab.history if row["net"] == net and row["step"] == 8)
-        share = f"{last['val_correct'] / 5:.1f} % right"
-        assert picture.count(share) >= 2  # read, and spoken
-    source = re.search('src="data:image/svg.xml;base64,(.*?)"', picture)[1]
-    assert b"<svg" in base64.b64decode(source)
-
-
-def test_while_rendering_it_says_where_the_lab_is(make, displayed, monkeypatch):
-    lab = make()
-    monkeypatch.setenv("BNBOOK_RENDER", "1")
-    lab._ipython_display_()
-    assert displayed == [training_lab.ELSEWHERE]
-
-
-# A chapter's lab
-
-
-@pytest.fixture
-def shown(monkeypatch):
-    displayed = []
-    monkeypatch.setattr(labs, "display", displayed.append)
-    monkeypatch.setattr(labs, "recorded", lambda _frame, **_options: "recorded")
-    return displayed
-
-
-def test_in_a_kernel_the_lab_is_a_widget(shown, monkeypatch):
-    monkeypatch.setattr(labs, "rendering", lambda: False)
-    labs.lab("frame", preset=PRESETS["lite"], epochs=5)
-    trains, below = shown
-    assert isinstance(trains, labs.TrainingLab)
-    assert trains.preset.name == "lite"
-    assert trains.epochs == 5
-    assert below == "recorded"
-
-
-def test_a_lab_without_recorded_runs_of_its_own_stands_alone(shown):
-    labs.lab(preset=PRESETS["only-norm"])
-    (trains,) = shown
-    assert isinstance(trains, labs.TrainingLab)
-
-
-def test_only_traits_with_controls_are_synced(make):
-    synced = {name for name in make().keys if not name.startswith("_")}
+def test_only_traits_with_controls_are_synced(make_lab):
+    synced = {name for name in make_lab().keys if not name.startswith("_")}
     assert {"lr", "batch_size", "norms", "seed", "epochs", "running", "trainer"} <= synced
     assert isinstance(training_lab.TrainingLab.history, traitlets.List)
     assert "history" not in synced  # rows upon rows, which the front end has anyway
