@@ -82,7 +82,7 @@ def _steps_and_builds(
     return "\n".join(lines) + (
         "\n\nSteps: LeNet with batch norm in Chromium, against PyTorch with its own batch norm on "
         "one thread; medians. Site:\nonce each; the usual way is `jupyter nbconvert --execute` on "
-        "every chapter. Ratios above 1 are in our favour.\n"
+        "every chapter. Ratios above 1 are in our favor.\n"
     )
 
 

@@ -76,24 +76,24 @@ class NumpyMLP:
 
     def _normalize(self, i: int, h: Array) -> tuple[Array, tuple[Array, Array, Array]]:
         mean, var = h.mean(axis=0), h.var(axis=0)
-        centred = h - mean
+        centered = h - mean
         scale = 1 / np.sqrt(var + EPS)
-        xhat = centred * scale
+        xhat = centered * scale
         old_mean, old_var = self.running[i]
         self.running[i] = 0.9 * old_mean + 0.1 * mean, 0.9 * old_var + 0.1 * var
         y = self.parameters[f"gamma{i}"] * xhat + self.parameters[f"beta{i}"]
-        return y, (xhat, centred, scale)
+        return y, (xhat, centered, scale)
 
 
 def _norm_backward(
-    dy: Array, gamma: Array, xhat: Array, centred: Array, scale: Array
+    dy: Array, gamma: Array, xhat: Array, centered: Array, scale: Array
 ) -> tuple[Array, Array, Array]:
     """Differentiate along the graph, one array after another, as the posts of the time do."""
     n = len(dy)
     dxhat = dy * gamma
-    dvar = -0.5 * scale**3 * (dxhat * centred).sum(axis=0)
-    dmean = -scale * dxhat.sum(axis=0) - 2 * dvar * centred.mean(axis=0)
-    dx = dxhat * scale + 2 * dvar * centred / n + dmean / n
+    dvar = -0.5 * scale**3 * (dxhat * centered).sum(axis=0)
+    dmean = -scale * dxhat.sum(axis=0) - 2 * dvar * centered.mean(axis=0)
+    dx = dxhat * scale + 2 * dvar * centered / n + dmean / n
     return dx, (dy * xhat).sum(axis=0), dy.sum(axis=0)
 
 

@@ -31,7 +31,7 @@ def execute(
     Yields each record as its run ends, in that order. Data go to each worker once. A run whose
     worker dies is run again elsewhere. Raises BookError where no scheduler or worker answers, a
     worker has other code than this process, or the connection is lost; runs still under way are
-    then cancelled.
+    then canceled.
     """
     distributed = _library()
     _silence()

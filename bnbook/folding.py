@@ -37,11 +37,11 @@ def fold(net: nn.Module) -> nn.Module:
             "the net is in training mode, its statistics still move: call eval() first"
         )
     net = copy.deepcopy(net)
-    for (layer, _), (norm, place) in list(_neighbours(net)):
+    for (layer, _), (norm, place) in list(_neighbors(net)):
         if isinstance(layer, Layer) and _is_fixed(norm):
             _before(layer, *scale_and_shift(norm))
             _remove(place)
-    for (norm, place), (layer, _) in list(_neighbours(net)):
+    for (norm, place), (layer, _) in list(_neighbors(net)):
         if _is_fixed(norm) and _sees_no_padding(layer):
             _after(layer, *scale_and_shift(norm))
             _remove(place)
@@ -69,7 +69,7 @@ def _is_fixed(norm: nn.Module) -> TypeGuard[Foldable]:
     return isinstance(norm, Foldable) and norm.num_batches_tracked is not None
 
 
-def _neighbours(net: nn.Module) -> Iterator[tuple[tuple[nn.Module, Place], ...]]:
+def _neighbors(net: nn.Module) -> Iterator[tuple[tuple[nn.Module, Place], ...]]:
     """Yield each two modules of `net` of which one follows the other, but for transparent ones."""
     for parent in net.modules():
         # A block calls its children in their order, up to the shortcut, which is no norm.
@@ -97,7 +97,7 @@ def _before(layer: Layer, scale: Tensor, shift: Tensor) -> None:
 
 def _after(layer: Layer, scale: Tensor, shift: Tensor) -> None:
     """Let `layer` do what stands before it: W (scale x + shift) + b."""
-    # After flattening, a channel is as many neighbouring features as it has positions.
+    # After flattening, a channel is as many neighboring features as it has positions.
     weight = layer.weight.unflatten(1, (len(scale), -1))  # out, features, positions(, k, k)
     along = [1, -1] + [1] * (weight.dim() - 2)
     added = (weight * shift.view(along)).flatten(1).sum(1)

@@ -22,7 +22,7 @@ def transform(name: str, train: Callable[[], Tensor]) -> Callable[[Tensor], Tens
     `(n, channels, height, width)`; the others never ask for them. "centred" subtracts their mean
     value, one number; "standardized" brings each channel to mean 0 and variance 1. "signed" scales
     to [-1, 1]; "svhn-like" does so too, after giving images the shape of SVHN's: black margins up
-    to 32x32, grey repeated in three channels.
+    to 32x32, gray repeated in three channels.
     """
     if name == "centred":
         mean = train().mean()

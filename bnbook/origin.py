@@ -73,7 +73,7 @@ def circumstances(device: str) -> dict[str, str]:
 
 @functools.cache
 def code_hash() -> str:
-    """Hash the package's sources, for information: staleness is judged by behaviour."""
+    """Hash the package's sources, for information: staleness is judged by behavior."""
     digest = hashlib.sha256()
     for path in sorted(Path(__file__).parent.rglob("*.py")):
         digest.update(path.read_bytes())

@@ -23,6 +23,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "norms",
             "models",
             "folding",
+            "formulas",
             "optimizers",
             "streams",
             "atomic",
@@ -64,8 +65,9 @@ def describe(*things: Any, repository: str = "") -> Markdown:
 
 def _described(thing: Any, repository: str) -> Iterator[str]:
     yield from _entry(thing)
-    path = Path(inspect.getfile(thing)).relative_to(_ROOT).as_posix()
-    line = inspect.getsourcelines(thing)[1]
+    defined = inspect.unwrap(thing)  # or a decorator's file would be named
+    path = Path(inspect.getfile(defined)).relative_to(_ROOT).as_posix()
+    line = inspect.getsourcelines(defined)[1]
     if repository.startswith("https:"):
         yield f"[Source: {path}, line {line}]({repository}/blob/main/{path}#L{line})"
     else:

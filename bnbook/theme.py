@@ -1,4 +1,4 @@
-"""How figures look: readable on white and on near-black, in colour and without."""
+"""How figures look: readable on white and on near-black, in color and without."""
 
 from __future__ import annotations
 

@@ -31,7 +31,7 @@ EXCESS_LOSS = 0.02
 
 REESTIMATE_SIZE = 10_000  # training images that statistics are re-estimated over, at most
 EVALUATION_BATCH = 200  # images per forward pass in evaluation; small enough to stay in the cache
-FIRST_LOSSES = 10  # steps whose losses identify a run's behaviour
+FIRST_LOSSES = 10  # steps whose losses identify a run's behavior
 
 
 @dataclass(frozen=True)

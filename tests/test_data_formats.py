@@ -136,8 +136,8 @@ def test_without_a_network_we_say_what_to_get_and_where_to_put_it(cache, name, a
 
 @pytest.fixture
 def tiny_jpegs(cache, tmp_path, monkeypatch):
-    """Write 30 and 20 images of one colour each, which JPEG keeps, and name the file."""
-    arrays, colours = {}, {}
+    """Write 30 and 20 images of one color each, which JPEG keeps, and name the file."""
+    arrays, colors = {}, {}
     for part, n in (("train", 30), ("test", 20)):
         pixels, labels = tiny(n, (1, 1, 3), n)
         encoded = []
@@ -148,20 +148,20 @@ def tiny_jpegs(cache, tmp_path, monkeypatch):
         arrays[f"{part}_jpeg"] = np.concatenate(encoded)
         arrays[f"{part}_length"] = np.array([len(e) for e in encoded], np.int32)
         arrays[f"{part}_label"] = labels.astype(np.uint8)
-        colours[part] = pixels[:, 0, 0], labels
+        colors[part] = pixels[:, 0, 0], labels
     named = tmp_path / "images.npz"
     np.savez(named, **arrays)
     monkeypatch.setenv("BNBOOK_CIFAR10_JPEG", str(named))
-    return named, arrays, colours
+    return named, arrays, colors
 
 
 def test_jpeg_images_are_decoded_in_their_order_with_their_labels(tiny_jpegs):
     loaded = data.load("cifar10-jpeg")
     for part in ("train", "test"):
-        colours, labels = tiny_jpegs[2][part]
+        colors, labels = tiny_jpegs[2][part]
         images = getattr(loaded, f"{part}_images").int()
         assert images.shape == (len(labels), 3, 32, 32)
-        assert (images - torch.from_numpy(colours).int()[:, :, None, None]).abs().max() <= 4
+        assert (images - torch.from_numpy(colors).int()[:, :, None, None]).abs().max() <= 4
         assert (getattr(loaded, f"{part}_labels").numpy() == labels).all()
     assert loaded.classes[3] == "cat"
 

@@ -54,5 +54,5 @@ def test_chromium_and_node_agree_to_the_last_bit(browser, node, tmp_path):
     page.close()
     assert in_browser == in_node
     assert len({digest for digest, *_ in in_node}) == len(RUNS)
-    # Three nets that learnt nothing, or no finite number, would agree easily.
+    # Three nets that learned nothing, or no finite number, would agree easily.
     assert in_node[0][1] > 900

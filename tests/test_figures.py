@@ -31,9 +31,9 @@ OWN = History(
 )
 
 
-def luminance(colour):
+def luminance(color):
     """Relative luminance as WCAG 2.1 defines it."""
-    channels = np.array(to_rgb(colour))
+    channels = np.array(to_rgb(color))
     linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
     return linear @ [0.2126, 0.7152, 0.0722]
 
@@ -43,13 +43,13 @@ def contrast(one, other):
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("colour", [figures.INK, *figures.PALETTE])
+@pytest.mark.parametrize("color", [figures.INK, *figures.PALETTE])
 @pytest.mark.parametrize("background", [WHITE, DARK])
-def test_every_colour_has_three_to_one_on_light_and_dark(colour, background):
-    assert contrast(colour, background) >= 3
+def test_every_color_has_three_to_one_on_light_and_dark(color, background):
+    assert contrast(color, background) >= 3
 
 
-def test_series_differ_in_colour_in_dash_and_in_marker():
+def test_series_differ_in_color_in_dash_and_in_marker():
     assert len(set(figures.PALETTE)) == len(set(map(str, DASHES))) == len(set(MARKERS)) == 7
     assert len({style(i) for i in range(7)}) == 7
 

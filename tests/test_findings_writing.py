@@ -54,11 +54,9 @@ def test_table_names_an_unknown_column():
         findings.table(pd.DataFrame({"mean": [1.0]}), {"Mean": "men"})
 
 
-def test_short_answer_folds_and_leaves_blank_lines_for_markdown():
-    folded = findings.short_answer(findings.Markdown("**Yes.**"))
-    assert text(folded) == (
-        "<details><summary>The answer in one line</summary>\n\n**Yes.**\n\n</details>"
-    )
+def test_what_is_folded_away_folds_and_leaves_blank_lines_for_markdown():
+    folded = findings.folded(findings.Markdown("**Yes.**"), "The answer")
+    assert text(folded) == ("<details><summary>The answer</summary>\n\n**Yes.**\n\n</details>")
 
 
 @pytest.mark.parametrize(

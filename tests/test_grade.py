@@ -11,9 +11,9 @@ EPS = 1e-5
 
 def forward(x, gamma, beta, eps=EPS):
     """A right one."""
-    centred = x - x.mean(0)
-    scale = 1 / np.sqrt((centred**2).mean(0) + eps)
-    xhat = centred * scale
+    centered = x - x.mean(0)
+    scale = 1 / np.sqrt((centered**2).mean(0) + eps)
+    xhat = centered * scale
     return gamma * xhat + beta, (xhat, scale, gamma)
 
 
@@ -27,11 +27,11 @@ def backward(dy, cache):
 def in_steps(dy, cache):
     """The same gradient, along the graph."""
     xhat, scale, gamma = cache
-    centred, n = xhat / scale, len(dy)
+    centered, n = xhat / scale, len(dy)
     dxhat = dy * gamma
-    dvar = (dxhat * centred).sum(0) * -0.5 * scale**3
-    dmean = -(dxhat * scale).sum(0) - 2 * dvar * centred.mean(0)
-    return dxhat * scale + 2 * dvar * centred / n + dmean / n, (dy * xhat).sum(0), dy.sum(0)
+    dvar = (dxhat * centered).sum(0) * -0.5 * scale**3
+    dmean = -(dxhat * scale).sum(0) - 2 * dvar * centered.mean(0)
+    return dxhat * scale + 2 * dvar * centered / n + dmean / n, (dy * xhat).sum(0), dy.sum(0)
 
 
 def normalizing(z):
@@ -158,7 +158,7 @@ def test_a_mistake_in_dx_is_named_and_the_rest_passes(name):
         ("mean over the rows", 1, lambda dy, cache: (dy * cache[0]).mean(0)),
         ("Use the normalized xhat", 1, None),
         ("Use xhat alone", 1, lambda dy, cache: (dy * cache[0] * cache[2]).sum(0)),
-        ("centred x", 1, lambda dy, cache: (dy * cache[0] / cache[1]).sum(0)),
+        ("centered x", 1, lambda dy, cache: (dy * cache[0] / cache[1]).sum(0)),
     ],
 )
 def test_a_mistake_in_dgamma_or_dbeta_is_named(name, index, change):
@@ -175,14 +175,14 @@ def test_a_mistake_in_dgamma_or_dbeta_is_named(name, index, change):
 
 
 def test_the_gradient_is_judged_against_the_readers_own_forward_pass():
-    def centring(x, gamma, beta):
+    def centering(x, gamma, beta):
         return gamma * (x - x.mean(0)) + beta, (x - x.mean(0), gamma)
 
     def its_gradient(dy, cache):
-        centred, gamma = cache
-        return gamma * (dy - dy.mean(0)), (dy * centred).sum(0), dy.sum(0)
+        centered, gamma = cache
+        return gamma * (dy - dy.mean(0)), (dy * centered).sum(0), dy.sum(0)
 
-    grade = labs.grade_batch_norm(centring, its_gradient)
+    grade = labs.grade_batch_norm(centering, its_gradient)
     assert "nothing is divided" in only_complaint(grade)
     assert "✓ dx is the gradient of x" in repr(grade)
 
@@ -235,7 +235,7 @@ def one_argument(x):
 def test_a_broken_forward_pass_becomes_a_message(wrong, message):
     grade = labs.grade_batch_norm(wrong, backward)
     assert message in only_complaint(grade)
-    assert "Not looked at yet: " in grade._repr_markdown_()
+    assert "Not checked yet: " in grade._repr_markdown_()
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def test_each_transform_gives_the_range_and_shape_that_it_names():
 
 
 def test_images_that_have_svhns_shape_are_only_scaled():
-    colour = images(4, 3, 32, 32)
-    assert torch.equal(inputs.transform("svhn-like", lambda: colour)(colour), 2 * colour - 1)
+    color = images(4, 3, 32, 32)
+    assert torch.equal(inputs.transform("svhn-like", lambda: color)(color), 2 * color - 1)
 
 
 def test_standardized_channels_have_mean_0_and_variance_1_on_the_training_images_alone():

@@ -10,7 +10,7 @@ import torch
 from lab_pages import PRESETS
 from tables import arranged, run_rows
 
-from bnbook import chapters, findings
+from bnbook import chapters, findings, formulas
 from bnbook import lab as labs
 from bnbook.errors import BookError
 from bnbook.lab import check
@@ -226,6 +226,14 @@ def test_markdown_becomes_html_with_mathml():
     assert markdown("*very* plain") == "<em>very</em> plain"
     assert "<math" in markdown(r"the mean $\mu$")
     assert markdown("one\n\ntwo").count("<p>") == 2
+    assert markdown(r"$\sqrt n$").count("<mspace") == 1
+
+
+def test_formulas_are_mended_once_however_often_they_are_read():
+    once = formulas.mend('<msqrt><mover><mi>x</mi><mo accent="true">\u0302</mo></mover></msqrt>')
+    assert once.startswith("<msqrt><mspace ")
+    assert "\u02c6" in once
+    assert formulas.mend(once) == once
 
 
 # One call for chapters

@@ -114,7 +114,7 @@ def test_the_table_says_in_numbers_what_the_curves_show(opened):
     assert opened.locator(".all tbody tr").count() == 9
 
 
-def test_curves_differ_by_more_than_colour(opened):
+def test_curves_differ_by_more_than_color(opened):
     dashes = opened.locator(".accuracy g[data-curve] path:first-child").evaluate_all(
         "nodes => nodes.map((n) => n.getAttribute('stroke-dasharray'))"
     )

@@ -55,7 +55,7 @@ def test_a_file_needs_no_other_copy_of_its_data(name, monkeypatch):
     monkeypatch.setattr(data, "splits", lambda _name: pytest.fail("the data set was read"))
     levels, labels = images.read(name)
     assert levels.shape == (5_000, 28, 28)
-    assert levels.max() == data.GREY_LEVELS - 1
+    assert levels.max() == data.GRAY_LEVELS - 1
     assert sorted(set(labels)) == list(range(10))
 
 

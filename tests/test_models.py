@@ -187,7 +187,7 @@ def test_any_norm_fits_any_slot(slot, kind):
     assert held == [i == slot for i in range(4)]
 
 
-def test_colour_images_of_32_pixels_fit():
+def test_color_images_of_32_pixels_fit():
     net = models.initialize(models.lenet(BATCH, input_shape=(3, 32, 32)), 0)
     assert net(torch.rand(2, 3, 32, 32)).shape == (2, 10)
 

@@ -115,8 +115,8 @@ def test_a_positive_factor_is_removed_where_the_variance_is(seed, a):
 
 def test_mean_and_variance_norm_do_one_half_each():
     x = draw((200, 3), 1)
-    centred = made("mean", x.shape)(x)
-    torch.testing.assert_close(centred, x - x.mean(0))
+    centered = made("mean", x.shape)(x)
+    torch.testing.assert_close(centered, x - x.mean(0))
     scaled = made("variance", x.shape)(x)
     torch.testing.assert_close(
         scaled.var(0, correction=0), torch.ones(3).double(), rtol=1e-3, atol=0

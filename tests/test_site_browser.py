@@ -52,6 +52,17 @@ def test_every_picture_is_described_and_shown(browser, built, name):
         assert all(alt and width for alt, width in images)
 
 
+CUT = "box => box.scrollWidth > box.clientWidth + 1"
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_no_line_of_code_is_cut_on_a_small_desktop(browser, built, name):
+    with Visit(browser, built, name) as visit:
+        boxes = visit.page.locator("main :is(div.sourceCode, .bn-exercise) pre")
+        cut = [box.inner_text() for box in boxes.all() if box.evaluate(CUT)]
+        assert cut == []
+
+
 CONTRAST = """() => {
   // "rgb(27, 29, 33)", or what color-mix gives: "color(srgb 0.86 0.87 0.89 / 0.72)"
   const parse = (c) => c.replace("srgb", "").match(/[\\d.]+/g).slice(0, 3)
@@ -89,6 +100,23 @@ def test_previous_and_next_lead_through_the_whole_book(browser, built):
         with visit.page.expect_navigation():
             visit.page.locator(".nav-page-previous a").first.click()
         assert visit.page.url.endswith(PAGES[-2])
+
+
+#: From the end of a root that ends its formula to the end of the formula, in pixels.
+ROOM = """[...document.querySelectorAll("main math")].flatMap((math) => {
+  const leaves = math.querySelectorAll("mi, mn");
+  const last = leaves[leaves.length - 1];
+  const root = last.closest("msqrt");
+  if (!root || root.querySelector("mfrac, munder, munderover")) return [];
+  return [math.getBoundingClientRect().right - last.getBoundingClientRect().right];
+})"""
+
+
+def test_nothing_but_a_formula_ends_it(browser, built):
+    with Visit(browser, built, "chapters/06-dropout.html") as visit:
+        room = visit.page.evaluate(ROOM)
+        assert room
+        assert max(room) < 3
 
 
 @pytest.mark.parametrize("name", NUMBERED)

@@ -135,8 +135,8 @@ class Chapter:
         )
 
     def answer(self) -> Markdown:
-        """Fold the answer in one line away."""
-        return findings.short_answer(self.say("answer"))
+        """Fold the short answer away."""
+        return findings.folded(self.say("answer"), "The short answer")
 
     def predict(self) -> Html | Widget:
         """Ask the reader for a prediction."""
@@ -202,7 +202,7 @@ class Chapter:
 
     def provenance(self, *experiments: str) -> Markdown:
         """Fold away where records come from."""
-        return findings.join(*(findings.provenance(self.plan(name)) for name in experiments))
+        return findings.provenance(*map(self.plan, experiments))
 
     def published(self, claim: str, *variants: Any, **options: Any) -> Markdown:
         """Set a source's figures beside our runs of its recipe; see `findings.published`."""

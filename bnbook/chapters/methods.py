@@ -57,7 +57,7 @@ def facts() -> Facts:
         tested=len(mnist.test),
         set_aside=data.VALIDATION_SIZE,
         split_seed=data.SPLIT_SEED,
-        grays=data.GREY_LEVELS,
+        grays=data.GRAY_LEVELS,
         activation=net.activation,
         norms=len(net.norms),
         parameters=_parameters(net),

@@ -17,7 +17,7 @@ ANCHOR = "the-verdict"
 
 
 @dataclass(frozen=True)
-class Judgement:
+class Judgment:
     """What one chapter says of a claim."""
 
     chapter: Chapter
@@ -39,7 +39,7 @@ class Judgement:
         return self.chapter.link(anchor=ANCHOR)
 
 
-def judge() -> list[Judgement]:
+def judge() -> list[Judgment]:
     """Judge every claim in every chapter that takes it up, in the order of the claims.
 
     A chapter whose experiment is not recorded yet gives "not run here". Raises BookError where
@@ -56,7 +56,7 @@ def judge() -> list[Judgement]:
             )
         found.append((chapter, given))
     return [
-        Judgement(chapter, given[name])
+        Judgment(chapter, given[name])
         for name in chapters.CLAIMS
         for chapter, given in found
         if name in given
@@ -73,9 +73,9 @@ def _verdicts(chapter: Chapter) -> list[Verdict]:
         return [Verdict(chapters.claim(c), findings.NOT_RUN, reason) for c in chapter.judges]
 
 
-def tally(judgements: Sequence[Judgement]) -> Markdown:
+def tally(judgments: Sequence[Judgment]) -> Markdown:
     """Count claims and verdicts, in a sentence and by source."""
-    counts = Counter((one.claim.source, one.verdict.status) for one in judgements)
+    counts = Counter((one.claim.source, one.verdict.status) for one in judgments)
     columns = [one for one in findings.STATUSES if any(status == one for _, status in counts)]
     rows = [
         {
@@ -92,9 +92,9 @@ def tally(judgements: Sequence[Judgement]) -> Markdown:
     )
 
 
-def of_source(judgements: Sequence[Judgement], source: str) -> Markdown:
+def of_source(judgments: Sequence[Judgment], source: str) -> Markdown:
     """Show a source's claims as a table, and fold the verdicts in full beneath it."""
-    mine = [one for one in judgements if one.claim.source == source]
+    mine = [one for one in judgments if one.claim.source == source]
     rows = [
         {
             "Claim": claim.id,
@@ -110,5 +110,5 @@ def of_source(judgements: Sequence[Judgement], source: str) -> Markdown:
     ]
     return findings.join(
         findings.table(pd.DataFrame(rows)),
-        findings.short_answer(findings.join(*in_full), "These verdicts in full"),
+        findings.folded(findings.join(*in_full), "These verdicts in full"),
     )

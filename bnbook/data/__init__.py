@@ -36,10 +36,10 @@ __all__ = [
 ]
 
 #: What the lab on the page trains on: the first images of another data set's three parts, so many
-#: of each, in so few grey levels.
+#: of each, in so few gray levels.
 EXCERPTS = {"digits": "mnist", "clothes": "fashion_mnist"}
 EXCERPT_SIZES = (4_000, 1_000, 1_000)
-GREY_LEVELS = 16
+GRAY_LEVELS = 16
 
 #: What libraries raise over files that hold something else than they should.
 READING = (OSError, ValueError, TypeError, LookupError, EOFError, AssertionError, MemoryError)
@@ -120,7 +120,7 @@ def splits(name: str) -> Splits:
 
     Validation is the last 10,000 of one fixed permutation; train is the rest, in that order.
     The splits of `digits` and `clothes` are the first images of MNIST's and Fashion-MNIST's, with
-    fewer grey levels. `mnist_60000` splits as most posts on MNIST do: all 60,000 to train on, the
+    fewer gray levels. `mnist_60000` splits as most posts on MNIST do: all 60,000 to train on, the
     test images also to watch.
     Raises BookError as `load` does.
     """
@@ -149,8 +149,8 @@ def split_indices(n: int) -> tuple[Tensor, Tensor]:
 
 
 def coarsen(images: Tensor) -> Tensor:
-    """Round uint8 images to 16 grey levels, multiples of 17: half a byte each."""
-    step = 255 // (GREY_LEVELS - 1)
+    """Round uint8 images to 16 gray levels, multiples of 17: half a byte each."""
+    step = 255 // (GRAY_LEVELS - 1)
     return ((images.int() + step // 2) // step * step).to(torch.uint8)
 
 

@@ -37,7 +37,7 @@ def cost_map(
     """Draw each arm as a point at its cost and its accuracy, with both 95 % intervals.
 
     `accuracies` as from `findings.summary`, `costs` as from `findings.medians`, each with one row
-    per arm in a column `arm`. `groups` maps names to the arms that share a colour and a marker.
+    per arm in a column `arm`. `groups` maps names to the arms that share a color and a marker.
     Costs are on a log axis, accuracies spaced by the log of the error.
     """
     figure, (ax,) = canvas(6.2)

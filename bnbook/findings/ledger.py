@@ -116,7 +116,8 @@ def packages(runs: pd.DataFrame) -> Markdown:
 
 def endings(runs: pd.DataFrame) -> Markdown:
     """Count how the distinct runs of `recorded` ended."""
-    counts = runs.drop_duplicates("key")["outcome"].value_counts()
+    outcomes = runs.drop_duplicates("key")["outcome"]
+    counts = outcomes.fillna("not judged: a study, which measures something else").value_counts()
     return table(
         pd.DataFrame({"How it ended": outcome, "Runs": f"{n:,}"} for outcome, n in counts.items())
     )

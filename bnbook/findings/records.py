@@ -13,7 +13,7 @@ from bnbook.errors import BookError
 from bnbook.experiment import OWN_RATES, VARIED, Contrast, Experiment, best_lr
 from bnbook.findings.adjusted import compared
 from bnbook.findings.statistics import arms, fresh, paired
-from bnbook.findings.writing import Markdown
+from bnbook.findings.writing import Markdown, folded, join
 from bnbook.run import Run
 from bnbook.training import enough, judge
 
@@ -89,15 +89,14 @@ def _rates(frame: pd.DataFrame, contrast: Contrast) -> tuple[float, float]:
 
 
 def setting(frame: pd.DataFrame) -> str:
-    """Say how large these records are: "5 seeds, 10,000 training images, 5 epochs"."""
+    """Say how large these records are: "5 seeds, 10,000 training images, 5 epochs".
+
+    Where what a run calls an epoch is a number of steps of its own, it says how many steps.
+    """
     seeds = _configurations(frame)["seed"].nunique()
-    return ", ".join(
-        [
-            _span(seeds, "seed"),
-            _span(frame["train_size"], "training image"),
-            _span(frame["epochs"], "epoch"),
-        ]
-    )
+    steps = frame["epochs"] * frame["epoch_steps"]
+    length = _span(frame["epochs"], "epoch") if (steps == 0).any() else _span(steps, "step")
+    return ", ".join([_span(seeds, "seed"), _span(frame["train_size"], "training image"), length])
 
 
 def _configurations(frame: pd.DataFrame) -> Any:
@@ -107,12 +106,19 @@ def _configurations(frame: pd.DataFrame) -> Any:
 
 def _span(numbers: pd.Series[Any], unit: str) -> str:
     low, high = int(numbers.min()), int(numbers.max())
-    text = f"{low:,}" if low == high else f"{low:,} to {high:,}"
-    return f"{text} {unit}{'' if high == 1 else 's'}"
+    return _count(high, unit) if low == high else f"{low:,} to {high:,} {unit}s"
 
 
-def provenance(experiment: Experiment) -> Markdown:
-    """Fold away where an experiment's records come from, and how to check and to repeat them."""
+def _count(number: int, unit: str) -> str:
+    return f"{number:,} {unit}{'' if number == 1 else 's'}"
+
+
+def provenance(*experiments: Experiment) -> Markdown:
+    """Fold away where experiments' records come from, and how to check and to repeat them."""
+    return folded(join(*map(_provenance, experiments)), "Where these records come from")
+
+
+def _provenance(experiment: Experiment) -> str:
     name = experiment.name
     found, frame = store.read_provenance(name), load(experiment)
     configurations = _configurations(frame).ngroups
@@ -121,19 +127,18 @@ def provenance(experiment: Experiment) -> Markdown:
     versions = found["packages"] | mixed
     packages = ", ".join(f"{one} {version}" for one, version in versions.items())
     dates = [found["dates"][0], *found["dates"][1:][-1:]]
-    return Markdown(
-        f"<details><summary>Where these records come from</summary>\n\n"
-        f"Experiment `{name}`: {configurations} configurations, {found['runs']} runs; "
+    return (
+        f"Experiment `{name}`: {_count(configurations, 'configuration')}, {found['runs']} runs; "
         f"{setting(frame)}; seeds {_seeds(found['seeds'])}. Recorded {' to '.join(dates)} on "
         f"{' and '.join(found['machines'])}; {_duration(found['training_seconds'])} of training "
         f"on one core. Python {found['python']}, {packages}. To run a sample of them again and "
-        f"compare: `bnbook verify {name}`. To record them anew: delete "
-        f"`data/results/{name}.parquet`, then `{found['command']}`.\n\n</details>"
+        f"compare: `bnbook verify {name}`. To record them again: delete "
+        f"`data/results/{name}.parquet`, then `{found['command']}`."
     )
 
 
 def _seeds(seeds: Sequence[int]) -> str:
-    """Write sorted seeds with runs of neighbours joined: "0–4, 100, 101"."""
+    """Write sorted seeds with runs of neighbors joined: "0–4, 100, 101"."""
     groups: list[list[int]] = []
     for seed in seeds:
         if groups and seed == groups[-1][-1] + 1:

@@ -20,8 +20,6 @@ from bnbook.training import enough
 CHANCE: Final = 0.1
 """Accuracy of a net that outputs NaN: it names the same one of ten classes every time."""
 
-"""Differences within +-0.2 points of accuracy count as none."""
-
 LEVEL: Final = 0.05
 
 DIFFERENT: Final = "different"

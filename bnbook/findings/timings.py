@@ -15,7 +15,7 @@ from scipy import stats
 
 from bnbook.errors import BookError
 from bnbook.findings.statistics import LEVEL, Interval
-from bnbook.findings.writing import Markdown
+from bnbook.findings.writing import Markdown, folded, join
 
 
 def median_interval(values: Any, level: float = LEVEL) -> Interval:
@@ -64,12 +64,15 @@ def relative(
     return rows.assign(ratio=rows["seconds"].to_numpy() / matched.to_numpy())
 
 
-def timed_on(found: Mapping[str, Any]) -> Markdown:
-    """Fold away where timings come from; `found` as from `timings.provenance`."""
+def timed_on(*found: Mapping[str, Any]) -> Markdown:
+    """Fold away where timings come from; each of `found` as from `timings.provenance`."""
+    return folded(join(*map(_timed_on, found)), "Where these timings come from")
+
+
+def _timed_on(found: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in found["packages"].items())
-    return Markdown(
-        "<details><summary>Where these timings come from</summary>\n\n"
+    return (
         f"Benchmark `{found['benchmark']}`, taken on {found['date']} on {found['machine']}, "
         f"{found['threads']} {'thread' if found['threads'] == 1 else 'threads'}. Python "
-        f"{found['python']}, {packages}. To take them anew: `{found['command']}`.\n\n</details>"
+        f"{found['python']}, {packages}. To take them again: `{found['command']}`."
     )

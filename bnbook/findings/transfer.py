@@ -4,7 +4,7 @@ Their primary contrasts once more, each in another setting: Fashion-MNIST, which
 trains on; MNIST with ReLU in place of the sigmoid; MNIST with momentum and weight decay.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from bnbook.experiment import (
     BATCH_NORM,
     LATER_SEEDS,
     LATER_TUNING_SEEDS,
+    MARGIN,
     SHARED_LR,
     Experiment,
     against,
@@ -22,8 +23,10 @@ from bnbook.experiment import (
     tuned,
 )
 from bnbook.findings.records import contrasts
-from bnbook.findings.writing import Markdown, as_points, table
+from bnbook.findings.statistics import EQUIVALENT
+from bnbook.findings.writing import Markdown, as_points, join, table
 from bnbook.run import Run
+from bnbook.training import enough
 
 _FIVE, _THREE = LATER_SEEDS[:5], LATER_SEEDS[:3]
 _TWO_TO_TUNE = LATER_TUNING_SEEDS[:2]
@@ -163,7 +166,7 @@ NO_MEAN = "compare the counts"
 
 def transfer_table(rows: pd.DataFrame) -> Markdown:
     """Show `elsewhere`, and whatever rows of `findings.contrasts` a chapter sets before it."""
-    return table(
+    shown = table(
         rows,
         {
             "Setting": "setting",
@@ -172,6 +175,22 @@ def transfer_table(rows: pd.DataFrame) -> Markdown:
             "Finding": lambda row: NO_MEAN if row["failed"] else row["finding"],
         },
     )
+    return join(shown, *_notes(rows))
+
+
+def _notes(rows: pd.DataFrame) -> Iterator[str]:
+    """Explain words of the table that not every chapter has explained."""
+    if (rows["finding"] == EQUIVALENT).any():
+        yield (
+            f"(Equivalent: less than {100 * MARGIN:g} points apart, by a test of its own. Its "
+            "interval is narrower than the one shown, which asks whether there is any difference.)"
+        )
+    failed_on_clothes = rows["setting"].str.startswith("Fashion") & (rows["failed"] > 0)
+    if failed_on_clothes.any():
+        yield (
+            "(On Fashion-MNIST, which is harder, a run has trained if it ends above "
+            f"{enough('fashion_mnist'):.0%} validation accuracy.)"
+        )
 
 
 def _effect(row: Mapping[str, Any]) -> str:

@@ -29,7 +29,7 @@ class Markdown:
         return self.text
 
 
-def short_answer(text: object, summary: str = "The answer in one line") -> Markdown:
+def folded(text: object, summary: str) -> Markdown:
     """Fold `text` (Markdown) behind a line that opens with a click or the keyboard."""
     return Markdown(f"<details><summary>{summary}</summary>\n\n{_markdown(text)}\n\n</details>")
 

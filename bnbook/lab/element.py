@@ -14,6 +14,8 @@ import pypandoc
 import traitlets
 from IPython.core.getipython import get_ipython
 
+from bnbook.formulas import mend
+
 #: The front end as `make front` bundles it. A page with an element loads the first two; the third
 #: is read when a reader first trains.
 SCRIPT, STYLE, ENGINE = "lab.js", "lab.css", "engine.js"
@@ -97,7 +99,7 @@ def markdown(text: str) -> str:
     if not re.search(r"[$*_`<&\[\\\n]", text):
         return escape(text)
     converted = pypandoc.convert_text(text, "html", format="markdown", extra_args=["--mathml"])
-    html = str(converted).strip()
+    html = mend(str(converted).strip())
     inner = html.removeprefix("<p>").removesuffix("</p>")
     return html if "<p>" in inner else inner
 

@@ -62,7 +62,7 @@ class Grade:
             summary = f"{len(good)} of {len(self.items)} checks pass"
             parts.append(f"<details><summary>{summary}</summary>\n\n{listed}\n\n</details>")
         if waiting:
-            parts.append(f"Not looked at yet: {'; '.join(waiting)}.")
+            parts.append(f"Not checked yet: {'; '.join(waiting)}.")
         return "\n\n".join(parts)
 
     def __repr__(self) -> str:
@@ -208,7 +208,7 @@ def _forward_checks(forward: Callable[..., Any]) -> Iterator[str]:
 
     if distance(plain.var(0), one) > 1e-2:  # eps has a check of its own
         raise _StopError(
-            reason or "Divide by the root of the mean square of the centred column, plus eps."
+            reason or "Divide by the root of the mean square of the centered column, plus eps."
         )
     yield ""
 

@@ -48,17 +48,17 @@ FILES = {
 
 
 def pack(levels: Bytes, labels: Bytes) -> bytes:
-    """Put grey levels `(n, 28, 28)` in 0..15 and labels `(n,)` into `n` + 392 `n` bytes.
+    """Put gray levels `(n, 28, 28)` in 0..15 and labels `(n,)` into `n` + 392 `n` bytes.
 
     All labels come first. Then two pixels share a byte, the upper one in its upper half: that
-    compresses better than two neighbours of one row.
+    compresses better than two neighbors of one row.
     """
     pairs = levels[:, 0::2] << 4 | levels[:, 1::2]
     return labels.tobytes() + pairs.tobytes()
 
 
 def unpack(packed: bytes) -> tuple[Bytes, Bytes]:
-    """Return the grey levels and the labels that `pack` was given."""
+    """Return the gray levels and the labels that `pack` was given."""
     content = np.frombuffer(packed, np.uint8)
     n = len(content) // (1 + PIXELS // 2)
     pairs = content[n:].reshape(n, SIDE // 2, SIDE)
@@ -69,15 +69,15 @@ def script(name: str) -> str:
     """Write the training images of the data set `name`, then its validation images, as a script."""
     splits = data.splits(name)
     parts = (splits.train, splits.validation)
-    grey = np.concatenate([part.images.numpy()[:, 0] for part in parts])
+    gray = np.concatenate([part.images.numpy()[:, 0] for part in parts])
     labels = np.concatenate([part.labels.numpy() for part in parts])
-    packed = pack((grey // (255 // (data.GREY_LEVELS - 1))).astype(np.uint8), labels.astype("u1"))
+    packed = pack((gray // (255 // (data.GRAY_LEVELS - 1))).astype(np.uint8), labels.astype("u1"))
     text = b64encode(gzip.compress(packed, mtime=0)).decode()
     return f'globalThis.{FILES[name].variable} = "{text}";\n'
 
 
 def read(name: str) -> tuple[Bytes, Bytes]:
-    """Return grey levels `(n, 28, 28)` in 0..15 and labels `(n,)` from the file of `name`."""
+    """Return gray levels `(n, 28, 28)` in 0..15 and labels `(n,)` from the file of `name`."""
     return unpack(gzip.decompress(b64decode(read_text(name))))
 
 

@@ -244,7 +244,7 @@ class _Net:
         with torch.no_grad():
             parts = images.split(training.EVALUATION_BATCH)
             answers = torch.cat([net(part).argmax(1) for part in parts])
-        levels = (shown // (255 // (data.GREY_LEVELS - 1))).flatten(1)
+        levels = (shown // (255 // (data.GRAY_LEVELS - 1))).flatten(1)
         return [
             {"label": int(labels[i]), "answer": int(answers[i]), "pixels": levels[i].tolist()}
             for i in (answers != labels).nonzero().flatten()[:MOST_MISTAKES].tolist()

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from bnbook.theme import PALETTE
 
-#: What tells curves apart: the figures' colours, an SVG dash pattern, a marker.
+#: What tells curves apart: the figures' colors, an SVG dash pattern, a marker.
 LOOKS = tuple(
     zip(
         PALETTE,

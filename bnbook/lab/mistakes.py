@@ -38,7 +38,7 @@ def outputs(x: Array, gamma: Array, beta: Array) -> Mistakes:
     """List what may have gone wrong in a forward pass, with the output for `x`."""
     columns = x.shape[1]
     mean, var, xhat = x.mean(0), x.var(0), standard(x)
-    centred = x - mean
+    centered = x - mean
     short = x.sum(0) / columns
     row_mean, row_var = x.mean(1, keepdims=True), x.var(1, keepdims=True)
     lengths = (
@@ -48,18 +48,18 @@ def outputs(x: Array, gamma: Array, beta: Array) -> Mistakes:
     normalized = [
         (
             "The variance is squared under the root. It is a square already: `sqrt(var + eps)`.",
-            centred / np.sqrt(var**2 + EPS),
+            centered / np.sqrt(var**2 + EPS),
         ),
-        ("You divide by the variance. Divide by `sqrt(var + eps)`.", centred / (var + EPS)),
+        ("You divide by the variance. Divide by `sqrt(var + eps)`.", centered / (var + EPS)),
         (
             "This is the unbiased variance, divided by n − 1. Batch norm normalizes with the "
             "biased one, divided by n (`ddof=0`).",
-            centred / np.sqrt(x.var(0, ddof=1) + EPS),
+            centered / np.sqrt(x.var(0, ddof=1) + EPS),
         ),
         (f"The sums {lengths}", (x - short) / np.sqrt(np.square(x - short).sum(0) / columns + EPS)),
         (
             f"The squares {lengths}",
-            centred / np.sqrt(np.square(centred).sum(0) / columns + EPS),
+            centered / np.sqrt(np.square(centered).sum(0) / columns + EPS),
         ),
         (
             "The statistics are taken along axis 1, over the features of a row: that is layer "
@@ -72,10 +72,10 @@ def outputs(x: Array, gamma: Array, beta: Array) -> Mistakes:
             (x - x.mean()) / np.sqrt(x.var() + EPS),
         ),
         ("The mean is not subtracted.", x / np.sqrt(var + EPS)),
-        ("The mean is subtracted, but nothing is divided by the standard deviation.", centred),
+        ("The mean is subtracted, but nothing is divided by the standard deviation.", centered),
         (
             "The variance is taken before the mean is subtracted: that is the mean of x².",
-            centred / np.sqrt(np.square(x).mean(0) + EPS),
+            centered / np.sqrt(np.square(x).mean(0) + EPS),
         ),
     ]
     affine = [
@@ -93,22 +93,22 @@ def outputs(x: Array, gamma: Array, beta: Array) -> Mistakes:
 
 def epsilons(x: Array) -> Mistakes:
     """List what may have gone wrong with eps, with the output for a small `x`, gamma 1, beta 0."""
-    centred, deviation = x - x.mean(0), x.std(0)
+    centered, deviation = x - x.mean(0), x.std(0)
     others = [
         (f"Your eps is {eps:g}. Use 1e-5, as PyTorch does.", standard(x, eps))
         for eps in (1e-3, 1e-4, 1e-6, 1e-7, 1e-8, 1e-12)
     ]
     outside = "Epsilon is added outside the root. Divide by `sqrt(var + eps)`."
     return [
-        ("Epsilon is missing under the root.", centred / deviation),
-        *((outside, centred / (deviation + eps)) for eps in (EPS, 1e-8)),
+        ("Epsilon is missing under the root.", centered / deviation),
+        *((outside, centered / (deviation + eps)) for eps in (EPS, 1e-8)),
         *others,
     ]
 
 
 def gradients(x: Array, gamma: Array, dy: Array) -> dict[str, Mistakes]:
     """List for dx, dgamma and dbeta what may have gone wrong, with the gradient it returns."""
-    n, centred, xhat = len(x), x - x.mean(0), standard(x)
+    n, centered, xhat = len(x), x - x.mean(0), standard(x)
     gain = gamma / np.sqrt(x.var(0) + EPS)
     dbeta, dgamma = dy.sum(0), (dy * xhat).sum(0)
     right = gain * (dy - dbeta / n - xhat * dgamma / n)
@@ -120,8 +120,8 @@ def gradients(x: Array, gamma: Array, dy: Array) -> dict[str, Mistakes]:
             ("dgamma is made with x. Use the normalized xhat.", (dy * x).sum(0)),
             ("dgamma is made with gamma xhat. Use xhat alone.", gamma * dgamma),
             (
-                "dgamma is made with the centred x. Use xhat, which is divided as well.",
-                (dy * centred).sum(0),
+                "dgamma is made with the centered x. Use xhat, which is divided as well.",
+                (dy * centered).sum(0),
             ),
         ],
         "dx": [

@@ -50,7 +50,8 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
 
     `cells[arm][batch size][learning rate]` (indices into the other lists) is None or holds mean
     and 95 % interval of the validation accuracy after each epoch of `at`, the mean training loss,
-    both of the runs that trained, if any did, every seed's curve, and how it ended in words.
+    both of the runs that trained (where none did, the median, and the mean loss of all), every
+    seed's curve, and how it ended in words.
     """
     missing = [column for column in NEEDED if column not in frame]
     if missing:
@@ -71,8 +72,8 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
         "lrs": lrs,
         "batch_sizes": batch_sizes,
         "arms": [
-            {"label": label, "colour": colour, "dash": dash, "marker": marker}
-            for label, (colour, dash, marker) in zip(chosen, LOOKS, strict=False)
+            {"label": label, "color": color, "dash": dash, "marker": marker}
+            for label, (color, dash, marker) in zip(chosen, LOOKS, strict=False)
         ],
         "at": at,
         "best": top_accuracy(runs["val_accuracy"].tolist()),
@@ -115,22 +116,21 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float, at: list[i
         )
     accuracy = whole.pivot(index="epoch", columns="seed", values="val_accuracy").reindex(at)
     loss = whole.pivot(index="epoch", columns="seed", values="train_loss").reindex(at)
-    ends = findings.final(here)
-    trained = ends.loc[ends["trained"], "seed"].tolist()
+    ends = here.drop_duplicates("key")
+    trained = ends.loc[ends["outcome"] == "trained", "seed"].tolist()
     # Some that train and some that do not have no mean that any of them is near.
-    alike = trained if trained else [*accuracy]
-    bands = [_band(row) for row in accuracy[alike].to_numpy()]
-    outcomes = here.drop_duplicates("key")["outcome"].tolist()
+    bands = [_band(row) for row in accuracy[trained].to_numpy()] if trained else _middle(accuracy)
+    outcomes = ends["outcome"].tolist()
     return {
         "mean": [_rounded(band.mean) for band in bands],
         "low": [_rounded(max(band.low, 0.0)) for band in bands],
         "high": [_rounded(min(band.high, 1.0)) for band in bands],
-        "loss": [_rounded(row.mean()) for row in loss[alike].to_numpy()],
+        "loss": [_rounded(row.mean()) for row in loss[trained or [*loss]].to_numpy()],
         "seeds": [_column(accuracy[seed]) for seed in accuracy],
         "losses": [_column(loss[seed]) for seed in loss],
         "trained": f"{len(trained)} of {len(outcomes)}",
-        "final": _percent(*bands[-1]),
-        "text": _ending(outcomes, len(trained), bands[-1]),
+        "final": (last := _percent(*bands[-1]) if trained else _range(accuracy.iloc[-1])),
+        "text": _ending(outcomes, len(trained), last),
     }
 
 
@@ -140,7 +140,13 @@ def _band(values: npt.NDArray[np.float64]) -> findings.Interval:
     return band if len(values) >= FEWEST_SEEDS else band._replace(low=math.nan, high=math.nan)
 
 
-def _ending(outcomes: list[str], trained: int, last: findings.Interval) -> str:
+def _middle(accuracy: pd.DataFrame) -> list[findings.Interval]:
+    """Medians: of runs that fail, some may guess, and some may have come nearly far enough."""
+    medians = accuracy.median(axis="columns")
+    return [findings.Interval(value, math.nan, math.nan) for value in medians]
+
+
+def _ending(outcomes: list[str], trained: int, last: str) -> str:
     """Say how the runs of one grid point ended."""
     others = [name for name in outcomes if name != "trained"]
     counts = ", ".join(f"{others.count(name)} {name}" for name in sorted(set(others)))
@@ -149,7 +155,7 @@ def _ending(outcomes: list[str], trained: int, last: findings.Interval) -> str:
     return (
         f"{trained} of {len(outcomes)} {seeds} trained"
         + (f" ({counts})" if counts else "")
-        + f"; final validation accuracy{some} {_percent(*last)}"
+        + f"; final validation accuracy{some} {last}"
     )
 
 
@@ -159,6 +165,12 @@ def _percent(mean: float, low: float, high: float) -> str:
         return value
     bounds = f"[{100 * max(low, 0):.1f},\N{NO-BREAK SPACE}{100 * min(high, 1):.1f}]"
     return f"{value} {bounds}"
+
+
+def _range(values: pd.Series[float]) -> str:
+    """Write the lowest and the highest of some accuracies, or the one that all of them are."""
+    low, high = (f"{100 * value:.1f}" for value in (values.min(), values.max()))
+    return f"{high}\N{NO-BREAK SPACE}%" if low == high else f"{low} to {high}\N{NO-BREAK SPACE}%"
 
 
 def _column(values: pd.Series[float]) -> list[float | None]:
@@ -184,7 +196,8 @@ def _about(runs: pd.DataFrame) -> str:
     return (
         f"Recorded runs of {models.get(model, model)} on {datasets.get(dataset, dataset)}, "
         f"{runs['train_size'].max():,} training images, {span} seeds per setting. "
-        f"Thick line: mean over the seeds that train, or all if none does; {band}; thin lines: "
+        f"Thick line: mean over the seeds that train, or the median where none does; {band}; thin "
+        "lines: "
         "single seeds. "
         "A run whose loss became non-finite counts as guessing from then on. "
         "The accuracy axis is logarithmic in the error, so that 98 % and 99 % stay apart."
@@ -199,7 +212,7 @@ def _table(data: dict[str, Any]) -> str:
     """Write how the runs ended at every setting: what is left of the lab without scripts."""
     heads = ["Learning rate", "Batch size"]
     for arm in data["arms"]:
-        heads += [f"{arm['label']}: seeds trained", "accuracy"]
+        heads += [f"{arm['label']}: seeds trained", "validation accuracy"]
     rows = []
     for b, size in enumerate(data["batch_sizes"]):
         for r, rate in enumerate(data["lrs"]):

@@ -76,7 +76,7 @@ def _table() -> str:
         for gamma in GAMMAS[::2]
     )
     return f"""<p>With gamma 1 and beta 0: {SAID.format(fit=fit, inside=inside)}
-So much does the line explain elsewhere:</p>
+What the line explains elsewhere:</p>
 <table><thead><tr><th scope="col">gamma</th>{heads}</tr></thead>
 <tbody>{rows}</tbody></table>"""
 

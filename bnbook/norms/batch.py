@@ -13,7 +13,7 @@ from bnbook.norms.base import BatchedNorm, along, feature_mean
 class MeanNorm(BatchedNorm):
     """Mean-only batch norm, `gamma (x - mean) + beta`.
 
-    The centring of Salimans & Kingma (2016), section 3, with a gamma of its own.
+    The centering of Salimans & Kingma (2016), section 3, with a gamma of its own.
     """
 
     def _initial(self) -> dict[str, Tensor]:
@@ -31,7 +31,7 @@ class MeanNorm(BatchedNorm):
 class VarianceNorm(BatchedNorm):
     """Variance-only batch norm, `gamma x / sqrt(var + eps) + beta`.
 
-    `var` is the centred variance; the mean is measured but not removed. As in PyTorch, the running
+    `var` is the centered variance; the mean is measured but not removed. As in PyTorch, the running
     variance is fed the unbiased estimate n / (n - 1) var. Raises ValueError for a batch with one
     value per feature in training: its variance is zero.
     """

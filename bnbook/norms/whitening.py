@@ -207,7 +207,7 @@ class PCANorm(WhiteningNorm):
 
 
 class BlockNorm(WhiteningNorm):
-    """ZCA whitening of blocks of up to `BLOCK` neighbouring features (see `block_size`).
+    """ZCA whitening of blocks of up to `BLOCK` neighboring features (see `block_size`).
 
     The block-diagonal matrix has f·`BLOCK` numbers instead of f², and a batch needs a few times
     `BLOCK` values per feature instead of a few times f ("group whitening", Huang et al. 2018).

@@ -10,6 +10,7 @@ from functools import cache
 import pypandoc
 
 from bnbook.errors import BookError
+from bnbook.formulas import mend
 
 # As the fallback renderer writes a formula, for a script that would typeset it in the browser.
 _TEX = re.compile(r'<span class="math (inline|display)">\\[(\[](.*?)\\[)\]]</span>', re.DOTALL)
@@ -17,10 +18,6 @@ _DISPLAY = re.compile(
     r'(?:<span class="math display">\s*)?(<math display="block".*?</math>)(?:\s*</span>)?',
     re.DOTALL,
 )
-# Browsers draw pandoc's combining hat and tilde over one letter as wide as \\widehat.
-_ACCENT = re.compile(r'<mover>(<mi[^>]*>[^<]</mi>)<mo accent="true">([\u0302\u0303])</mo>')
-_SPACING = {"\u0302": "\u02c6", "\u0303": "\u02dc"}
-
 # An inline formula and what ends its phrase; browsers would let a full stop begin a line.
 _ENDING = re.compile(
     r'(<span class="math inline"><math\b(?:(?!</math>).)*</math></span>'
@@ -39,14 +36,9 @@ def formulas(page: str) -> set[Formula]:
 def typeset(page: str, mathml: dict[Formula, str]) -> str:
     """Replace TeX by MathML; what is displayed can scroll, what is inline keeps its full stop."""
     page = _TEX.sub(lambda m: mathml[m[1], html.unescape(m[2]).strip()], page)
-    page = _ACCENT.sub(_narrow_accent, page)
+    page = mend(page)
     page = _ENDING.sub(r'<span class="unbroken">\1\2</span>', page)
     return _DISPLAY.sub(r'<span class="math display">\1</span>', page)
-
-
-def _narrow_accent(match: re.Match[str]) -> str:
-    accent = f'<mo accent="true" stretchy="false">{_SPACING[match[2]]}</mo>'
-    return f'<mover accent="true">{match[1]}{accent}'
 
 
 def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:

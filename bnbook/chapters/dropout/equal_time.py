@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from bnbook.experiment import Experiment
+from bnbook.experiment import Contrast, Experiment
 from bnbook.findings.equal_time import Costs, arms, plan
 from bnbook.run import Run
 
@@ -49,4 +49,10 @@ DROPOUT_AT_EQUAL_TIME = Experiment(
         BUDGET,
     ),
     plan=partial(plan, costs=COSTS, lrs=LRS),
+    # Of nets, each at its best size and rate (`at_best_size`).
+    contrasts=(
+        Contrast("batch norm", "dropout", "best"),
+        Contrast("batch norm", "neither", "best"),
+        Contrast("dropout", "neither", "best"),
+    ),
 )

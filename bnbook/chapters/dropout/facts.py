@@ -225,8 +225,8 @@ def _at_end(frame: pd.DataFrame) -> tuple[str, ...]:
 
 def _timed(frame: pd.DataFrame) -> EqualTime:
     best = at_best_size(frame, COSTS)
-    pairs = ((NORM, DROPOUT), (NORM, NEITHER), (DROPOUT, NEITHER))
-    rows = findings.compared([findings.paired(best, a, b) for a, b in pairs])
+    planned = DROPOUT_AT_EQUAL_TIME.contrasts
+    rows = findings.compared([findings.paired(best, one.a, one.b) for one in planned])
     swap, norm, dropout = (Interval.of(row) for _, row in rows.iterrows())
     fit = findings.fit(best)
     of_net: Any = best.groupby("arm", observed=True)[["batch_size", "step"]].max()

@@ -92,6 +92,11 @@ class Facts:
         return decisions.below({"mean": -cost.mean, "finding": finding})
 
     @property
+    def misled(self) -> Interval:
+        """How far the net with both fixed ends below the shared rate at the rate tuned for it."""
+        return -self.gain[BOTH]
+
+    @property
     def more_than_sum(self) -> bool:
         """Whether fixing both costs more than the two single costs together, at own rates."""
         return self.at_own.beyond_sum.low > 0

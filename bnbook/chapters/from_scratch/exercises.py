@@ -141,7 +141,7 @@ EXERCISES = (
             for row, (value, dy) in enumerate(zip(_dx_of_two((3, 5)), (3, 5), strict=True), 1)
         ),
         hints=(
-            r"Write down $\hat x$ first. It hardly depends on $x$.",
+            r"Write down $\hat x$ first. What about $x$ does it depend on?",
             r"What can the two rows of $\hat x$ be?",
         ),
         answer=r"""
@@ -149,8 +149,8 @@ EXERCISES = (
             whatever they were. So $y$ does not depend on $x$ at all (as long as their order stays),
             and $\mathrm{d}x = (0, 0)$. The formula agrees: the mean of $\mathrm{d}y$ is 4, what is
             left is $(-1, 1)$, and that is along $\hat x$. With two rows, the two directions taken
-            out of $\mathrm{d}y$ are all there are. From a batch of two, a layer before batch norm
-            learns nothing.
+            out of $\mathrm{d}y$ are all there are. From a batch of two, a linear layer before batch
+            norm learns nothing.
             """,
     ),
     Numbers(
@@ -184,7 +184,7 @@ EXERCISES = (
         answer=r"""
             $0.9^k < 0.01$ holds from $k = 44$, since $\ln 0.01 / \ln 0.9 \approx 43.7$. Elsewhere
             0.99 is the weight of the old value, so PyTorch calls the same rule 0.01; then it takes
-            459 batches. Evaluate earlier, and you evaluate the guess.
+            459 batches. Evaluate much earlier, and the start is still part of what you evaluate.
             """,
     ),
     Line(

@@ -126,6 +126,11 @@ class Facts:
         return self._cost("batches of 4", "momentum 0.9")
 
     @property
+    def short_batches(self) -> Interval:
+        """Accuracy lost after batches of four with the wrong length."""
+        return self._cost("batches of 4", "wrong length")
+
+    @property
     def strained(self) -> tuple[str, ...]:
         """Mistakes that no curve shows as worse, and some strain does."""
         return tuple(

@@ -32,6 +32,6 @@ CHAPTER = Chapter(
         watch="running statistics",
         lr=0.5,
         ask="The thin line is the accuracy of the same net with the running statistics that "
-        "PyTorch keeps. For which net do the two lines part further, and at which learning rates?",
+        "PyTorch keeps. For which net are the two lines further apart, and at which rates?",
     ),
 )

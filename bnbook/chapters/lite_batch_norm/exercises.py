@@ -19,7 +19,7 @@ EXERCISES = (
         id="two-halves",
         title="Two halves make a whole",
         text=r"""
-            Put a mean-only and a variance-only norm after each other, both with $\gamma = 1$ and
+            Put a mean-only and a variance-only norm one after the other, both with $\gamma = 1$ and
             $\beta = 0$. Centering first and dividing second is full batch norm, since centering
             does not change the variance. True or false: it is full batch norm in the other order,
             too.
@@ -44,8 +44,8 @@ EXERCISES = (
         id="uncentered",
         title="Forgetting to center the variance",
         text=r"""
-            Some codes divide by the root of the mean square, $\sqrt{\frac1n \sum_i x_i^2}$, and
-            call it the standard deviation. A feature has mean 6 and standard deviation 1. What is
+            Some code divides by the root of the mean square, $\sqrt{\frac1n \sum_i x_i^2}$, and
+            calls it the standard deviation. A feature has mean 6 and standard deviation 1. What is
             its standard deviation after such a division?
             """,
         numbers=(
@@ -54,7 +54,8 @@ EXERCISES = (
                 digits=3,
                 near={
                     1 / 6: "The mean square is the squared mean plus the variance.",
-                    1: "It would be 1 after dividing by the standard deviation. This is larger.",
+                    1: """It would be 1 after dividing by the standard deviation. The root mean
+                        square is larger.""",
                     6 / math.sqrt(37): "That is the mean after the division.",
                 },
             ),

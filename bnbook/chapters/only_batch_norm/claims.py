@@ -28,7 +28,7 @@ CLAIMS = (
     Claim(
         "A5",
         "A",
-        "Random features carry far: training batch norm beats training as many other parameters.",
+        "Random features go a long way: training batch norm beats training as many others.",
         "batch norm against as many randomly chosen other parameters",
     ),
     Claim(

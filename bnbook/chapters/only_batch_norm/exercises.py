@@ -56,7 +56,7 @@ EXERCISES = (
                 near={
                     672: "There are that many channels. Each has two numbers.",
                     336: "There are that many channels at width 1, and each has two numbers.",
-                    1184: "Do not forget the norms in the two shortcuts.",
+                    960: "Do not forget the norms in the two shortcuts.",
                 },
             ),
         ),

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
-from bnbook.experiment import Experiment
+from bnbook.experiment import Experiment, against
 from bnbook.findings.equal_time import Costs, arms, plan
 from bnbook.run import Run
 
@@ -31,8 +31,6 @@ _KINDS = {
 }
 _NORMED = Run(train_size=10_000, schedule="cosine")
 
-#: The primary comparison: each net at its best size and rate (`best_size`) with batch norm
-#: at its own, test accuracy paired by seed, margin `MARGIN`, Holm over the nets.
 NORMS_AT_EQUAL_TIME = Experiment(
     name="norms-equal-time",
     chapter=7,
@@ -43,4 +41,6 @@ NORMS_AT_EQUAL_TIME = Experiment(
         BUDGET,
     ),
     plan=partial(plan, costs=COSTS, lrs=LRS),
+    # Of nets, each at its best size and rate (`at_best_size`).
+    contrasts=against("batch norm", [name for name in _KINDS if name != "batch norm"], ["best"]),
 )

@@ -67,7 +67,7 @@ EXERCISES = (
         title="How many numbers?",
         text="""
             A layer has 1,024 features. How many numbers does a covariance have that is full; in
-            blocks of eight; and in the two factors of a Monarch matrix, for a table of 32 rows and
+            blocks of eight; and in the two factors of a Monarch matrix, for a grid of 32 rows and
             32 columns? Count every entry of a block, equal ones twice.
             """,
         numbers=(
@@ -104,7 +104,6 @@ EXERCISES = (
         text="""
             Project $x = (-1, 3, 4, -2)$ onto the sphere of root mean square 1, and onto the part of
             that sphere that has no negative coordinate, the cone. Where on the cone does it end?
-            And which of the two moves $x$ less far?
             """,
         numbers=_coordinates(),
         hints=(
@@ -114,8 +113,8 @@ EXERCISES = (
         answer=r"""
             Onto the sphere: divide by $\sqrt{30 / 4} \approx 2.74$, which gives
             $(-0.37, 1.10, 1.46, -0.73)$. Onto the cone: $(0, 3, 4, 0) / 2.5 = (0, 1.2, 1.6, 0)$.
-            The sphere moves $x$ less: the second set is a part of the first, and the nearest point
-            of the whole cannot be farther away than the nearest point of a part.
+            The cone moves $x$ farther: it is a part of the sphere, and the nearest point of a part
+            cannot be nearer than that of the whole.
             """,
     ),
 )

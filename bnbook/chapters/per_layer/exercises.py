@@ -75,8 +75,8 @@ EXERCISES = (
             ),
         ),
         hints=(
-            """Before B joins, there may be nobody, A, C, or both. In which of the six orders is A
-            there already when B joins? What about C?""",
+            """When B joins, the net may hold no other norm, A, C, or both. In which of the six
+            orders is A there already when B joins? What about C?""",
             "When B joins A or C or both, the error falls to a third.",
         ),
         answer=r"""
@@ -117,7 +117,7 @@ total = ...  # from two entries of `accuracy`, such as accuracy["234"]
         hints=(
             """In every order, the gains add up to the same number: the last net of the order minus
             the first.""",
-            "Which nets stand at the two ends of every order?",
+            "Which net does every order start from, and which does it end with?",
         ),
         answer="""
             `findings.value(accuracy["1234"]) - findings.value(accuracy["none"])`: every order

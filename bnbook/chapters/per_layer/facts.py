@@ -150,6 +150,13 @@ class Facts:
         return tuple(plain.loc[plain["failed_a"] == plain["n"], "setting"])
 
     @property
+    def worst_on_clothes(self) -> tuple[str, ...]:
+        """Name the two removals of one norm that cost most there, detectably or not."""
+        there = self.elsewhere[self.elsewhere["setting"] == transfer.CLOTHES]
+        one = there[there["a"] != "none"]
+        return tuple(one.nsmallest(2, "mean")["a"])
+
+    @property
     def missed_elsewhere(self) -> int:
         """How many removals of one norm cost anything detectable, over all other settings."""
         one = self.elsewhere[self.elsewhere["a"] != "none"]
@@ -157,10 +164,12 @@ class Facts:
 
     @property
     def C5(self) -> str:  # noqa: N802
-        """Judge whether removing the first norm hurts most."""
-        if self.decision != decisions.SUPPORTED:
-            return self.decision
-        return decisions.REPRODUCED if self.at_high == self.decision else decisions.REFINED
+        """Judge whether removing the first norm hurts most, against each other one."""
+        each: Any = self._at(self.firsts, self.low).to_dict("records")
+        found = decisions.of_parts(*map(decisions.below, each))
+        if found == decisions.REPRODUCED and self.at_high != decisions.SUPPORTED:
+            return decisions.REFINED
+        return found
 
     @property
     def C6(self) -> str:  # noqa: N802

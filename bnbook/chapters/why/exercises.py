@@ -47,7 +47,7 @@ EXERCISES = (
         text=r"""
             The loss is $\frac12 \lambda w^2$, and the learning rate is $\eta$. After one step of
             gradient descent with $\eta\lambda = 0.6$, by what share has the gradient changed,
-            relative to what it was? And at which $\eta\lambda$ does the loss not fall any more?
+            relative to what it was? And at which $\eta\lambda$ does the loss stop falling?
             """,
         numbers=(
             Number(
@@ -82,7 +82,7 @@ EXERCISES = (
         title="When is a sigmoid bent?",
         text="""
             Inputs are normal with mean 0. Find the standard deviation gamma at which a straight
-            line explains 90 % of the variance of what the sigmoid gives: to one decimal, the one
+            line explains 90 % of the variance of the sigmoid's output: to one decimal, the one
             that comes closest. The sliders show it roughly.
             """,
         numbers=(

@@ -155,7 +155,7 @@ interface LabSettings {
   train_count: number;
   range: number;
   looks: Look[];
-  kept_colours: string[];
+  kept_colors: string[];
   trial: Trial | null;
   accuracy_ticks: number[];
   loss_ticks: number[];
@@ -317,7 +317,7 @@ type PoolMessage =
 
 /** How a series is drawn. */
 interface Look {
-  colour: string;
+  color: string;
   dash: string;
   marker: string;
 }

@@ -7,8 +7,8 @@ import { createTally, listen } from "./tally.js";
 const WIDTH = 300;
 const HEIGHT = 130;
 const LOOKS = [
-  { label: "this code", colour: "#d1495b", marker: "square", dash: "" },
-  { label: "correct code", colour: "#2b86c8", marker: "circle", dash: "5 4" },
+  { label: "this code", color: "#d1495b", marker: "square", dash: "" },
+  { label: "correct code", color: "#2b86c8", marker: "circle", dash: "5 4" },
 ];
 
 /**
@@ -35,19 +35,19 @@ function curve(losses) {
   draw(svg, "text", { x: 26, y: 109, "text-anchor": "end" }, "0");
   draw(svg, "text", { x: 115, y: 124, "text-anchor": "middle" }, "epoch");
   losses.forEach((one, i) => {
-    const { colour, marker, dash } = LOOKS[i];
+    const { color, marker, dash } = LOOKS[i];
     const points = one.map((loss, epoch) => at(epoch, loss));
     const d = `M${points.map((point) => point.map((v) => v.toFixed(1)).join(" ")).join("L")}`;
     draw(svg, "path", {
       d,
-      stroke: colour,
+      stroke: color,
       "stroke-width": 2,
       "stroke-dasharray": dash,
       fill: "none",
     });
-    for (const [x, y] of points) draw(svg, "path", { d: markerPath(marker, x, y), fill: colour });
+    for (const [x, y] of points) draw(svg, "path", { d: markerPath(marker, x, y), fill: color });
     const y = 30 + 22 * i;
-    draw(svg, "path", { d: markerPath(marker, 216, y - 4), fill: colour });
+    draw(svg, "path", { d: markerPath(marker, 216, y - 4), fill: color });
     draw(svg, "text", { x: 225, y }, LOOKS[i].label);
   });
   figure.prepend(h("figcaption", {}, "Recorded training loss"));

@@ -108,11 +108,11 @@ export function swatch(look) {
   dress(picture, { class: "swatch", width: 40, height: 16, "aria-hidden": "true" });
   draw(picture, "path", {
     d: "M0 8H40",
-    stroke: look.colour,
+    stroke: look.color,
     "stroke-width": 2.4,
     "stroke-dasharray": look.dash,
   });
-  draw(picture, "path", { d: markerPath(look.marker, 20, 8), fill: look.colour });
+  draw(picture, "path", { d: markerPath(look.marker, 20, 8), fill: look.color });
   return picture;
 }
 

@@ -83,12 +83,12 @@ function drawPairs(svg, cells, x, y) {
  * @param {(accuracy: number) => number} y
  */
 function drawCell(svg, cell, look, x, y) {
-  const group = draw(svg, "g", { class: "dots", stroke: look.colour, fill: look.colour });
+  const group = draw(svg, "g", { class: "dots", stroke: look.color, fill: look.color });
   for (const { accuracy, outcome, trained, seed } of present(cell)) {
     const at = y(accuracy);
     const cross = `M${(x - 4).toFixed(1)} ${(at - 4).toFixed(1)}l8 8m0 -8l-8 8`;
     const d = outcome === "non-finite" ? cross : markerPath(look.marker, x, at);
-    const fill = trained ? look.colour : "none";
+    const fill = trained ? look.color : "none";
     draw(group, "path", { d, fill, "data-seed": seed });
   }
   const { median } = tally(cell);

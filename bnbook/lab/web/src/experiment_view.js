@@ -228,8 +228,8 @@ export function scaleInWords({ book }, images, ended) {
  * @param {number} count
  * @returns {Look[]}
  */
-function looksOf({ looks, kept_colours: colours }, count) {
-  const more = colours.map((colour, i) => ({ colour, dash: "none", marker: MARKERS[i % 4] }));
+function looksOf({ looks, kept_colors: colors }, count) {
+  const more = colors.map((color, i) => ({ color, dash: "none", marker: MARKERS[i % 4] }));
   return [...looks, ...more].slice(0, count);
 }
 

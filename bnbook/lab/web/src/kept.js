@@ -6,15 +6,15 @@ const MOST = 6;
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./run.js").Curve} Curve */
-/** @typedef {{ number: number, colour: string, nets: { text: string, look: Look, accuracy: Curve, loss: Curve }[], words: string, link: string, epochs: number }} KeptRun */
+/** @typedef {{ number: number, color: string, nets: { text: string, look: Look, accuracy: Curve, loss: Curve }[], words: string, link: string, epochs: number }} KeptRun */
 
 export class Kept {
   /**
-   * @param {string[]} colours
+   * @param {string[]} colors
    * @param {() => void} changed is called when the reader takes a run away
    */
-  constructor(colours, changed) {
-    this.colours = colours;
+  constructor(colors, changed) {
+    this.colors = colors;
     this.changed = changed;
     /** @type {KeptRun[]} */
     this.runs = [];
@@ -49,18 +49,18 @@ export class Kept {
    * @param {string} link
    */
   add(run, link) {
-    const taken = new Set(this.runs.map((one) => one.colour));
-    const colour = this.colours.find((one) => !taken.has(one)) ?? this.colours[0];
+    const taken = new Set(this.runs.map((one) => one.color));
+    const color = this.colors.find((one) => !taken.has(one)) ?? this.colors[0];
     this.last += 1;
     const nets = run.nets.map((one) => {
-      const look = { ...one.look, colour };
+      const look = { ...one.look, color };
       const thin = { look, label: `${this.last}${one.label}`, thin: true };
       const accuracy = { ...run.curveOf(one, "accuracy"), ...thin };
       const loss = { ...run.curveOf(one, "loss"), ...thin };
       return { look, text: endingOf(run, one), accuracy, loss };
     });
     const { epochs } = run.setting;
-    this.runs.push({ number: this.last, colour, nets, words: inWords(run), link, epochs });
+    this.runs.push({ number: this.last, color, nets, words: inWords(run), link, epochs });
     this.show();
   }
 

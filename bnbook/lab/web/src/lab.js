@@ -48,7 +48,7 @@ export class Lab {
     this.links = createLinks(data);
     this.bands = new RecordedBands(data.bands ?? null, this.links);
     this.controls = new Controls(data, this.links, (what) => this.settingChanged(what));
-    this.kept = new Kept(data.kept_colours, () => this.keptChanged());
+    this.kept = new Kept(data.kept_colors, () => this.keptChanged());
     this.worker = this.createTrainer((message) => {
       if (this.run) this.jupyter?.traits.relay(message, this.run.setting);
       this.hear(message);

@@ -39,7 +39,7 @@ export function buildStrip(holder, layers, rows, ends) {
  * @param {Look} look
  */
 function buildCell(holder, look) {
-  const slot = h("div", { class: "slot", style: `--look:${look.colour}` });
+  const slot = h("div", { class: "slot", style: `--look:${look.color}` });
   holder.append(slot);
   const svg = draw(slot, "svg", {
     viewBox: `0 0 ${CELL} ${FLOOR}`,
@@ -189,7 +189,7 @@ export function drawRatios(svg, layers, nets, width) {
         draw(svg, "text", none, `${label}: no bias`);
       } else {
         const marker = markerPath(look.marker, x(Math.log10(ratio)), at);
-        draw(svg, "path", { d: marker, fill: look.colour });
+        draw(svg, "path", { d: marker, fill: look.color });
       }
     });
   });

@@ -150,9 +150,9 @@ function drawMarks(svg, box, marks, x) {
  * @param {Place} y
  */
 function drawBand(svg, { label, look, mean, low, high, lines = [] }, x, y) {
-  const group = draw(svg, "g", { "data-band": label, fill: "none", stroke: look.colour });
+  const group = draw(svg, "g", { "data-band": label, fill: "none", stroke: look.color });
   if (low && high) {
-    const area = { d: bandPath(low, high, x, y), fill: look.colour, "fill-opacity": 0.18 };
+    const area = { d: bandPath(low, high, x, y), fill: look.color, "fill-opacity": 0.18 };
     draw(group, "path", { ...area, stroke: "none" });
   }
   for (const line of lines) {
@@ -173,8 +173,8 @@ function drawBand(svg, { label, look, mean, low, high, lines = [] }, x, y) {
  * @param {Place} y
  */
 function drawCurve(svg, curve, x, y) {
-  const { colour, dash, marker } = curve.look;
-  const group = draw(svg, "g", { "data-curve": curve.label, stroke: colour, fill: "none" });
+  const { color, dash, marker } = curve.look;
+  const group = draw(svg, "g", { "data-curve": curve.label, stroke: color, fill: "none" });
   const pen = curve.thin
     ? { "stroke-width": 1.3, "stroke-opacity": 0.85 }
     : { "stroke-width": 2.4 };
@@ -186,7 +186,7 @@ function drawCurve(svg, curve, x, y) {
     const marks = known
       .filter((point) => curve.points.indexOf(point) % stride === 0)
       .map(([epoch, value]) => markerPath(marker, x(epoch), y(value)));
-    draw(group, "path", { d: marks.join(""), fill: colour, stroke: "none" });
+    draw(group, "path", { d: marks.join(""), fill: color, stroke: "none" });
   }
   const end = known.at(-1);
   if (!end) return null;

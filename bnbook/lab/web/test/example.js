@@ -39,7 +39,7 @@ export const SETTINGS = {
   train_count: 4000,
   range: 8,
   looks: [],
-  kept_colours: [],
+  kept_colors: [],
   trial: null,
   accuracy_ticks: [],
   loss_ticks: [],

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { accuracyChart, Choice, curvesTable, settingsTable } from "../src/recorded_runs.js";
 
-const LOOK = { colour: "#000", dash: "none", marker: "circle" };
+const LOOK = { color: "#000", dash: "none", marker: "circle" };
 
 /** @param {string} final @returns {RecordedCell} */
 const cell = (final) => ({
