@@ -79,7 +79,9 @@ def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
             sorted(
                 run.seed
                 for run in runs
-                if experiment.arm_of(run) == arm and rate in (run.lr, *OWN_RATES)
+                # In equal time a contrast is of nets, and an arm is a net with a batch size.
+                if experiment.arm_of(run).partition(", batches of")[0] == arm
+                and rate in (run.lr, *OWN_RATES)
             )
             for arm, rate in zip((contrast.a, contrast.b), rates, strict=True)
         ]

@@ -10,8 +10,9 @@ from bnbook import findings, training
 from bnbook.chapters.learning_rates.claims import CLAIMS
 from bnbook.chapters.learning_rates.experiments import (
     LEARNING_RATE,
-    LEARNING_RATE_GRID,
     LIMITS,
+    MAP,
+    MAP_BATCH_SIZES,
     SMALL_BATCH,
 )
 from bnbook.chapters.learning_rates.limits import (
@@ -98,8 +99,13 @@ class Facts(Nets):
     clothes: Nets  # on Fashion-MNIST
     relu: Nets  # with ReLU in place of the sigmoid
     relu_lead: float  # of batch norm at the lowest rate there, between medians of test accuracy
-    small: Limits  # with batch norm and small batches, on the map
+    #: With batch norm, on the map of learning rates and batch sizes.
+    small: Limits
     usual: Limits
+    large: Limits  # with the largest batches
+    map_runs: int  # of each net
+    map_plain: int  # of those without batch norm, how many train
+    map_epochs: int
 
     @property
     def decision(self) -> str:
@@ -183,7 +189,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         **_by_recipe(posted),
         padding=padding(posted),
         **_elsewhere(records[RATES]),
-        **_batches(records[LEARNING_RATE_GRID.name]),
+        **_batches(records[MAP.name]),
     )
 
 
@@ -290,6 +296,7 @@ def _batches(grid: pd.DataFrame) -> dict[str, Any]:
     """Compare small with usual batches, with batch norm, each at the best rate of the map."""
     usual = Run().batch_size
     normed = grid[grid["arm"] == WITH]
+    plain = findings.final(grid[grid["arm"] == WITHOUT])
     means = findings.summary(normed, ["batch_size", "lr"])
     shares = findings.share_trained(normed, ("batch_size", "lr"))
     ends = findings.final(normed)
@@ -307,4 +314,8 @@ def _batches(grid: pd.DataFrame) -> dict[str, Any]:
         "small_gap": findings.interval((at_best(SMALL_BATCH) - at_best(usual)).dropna()),
         "small": limits(shares[shares["batch_size"] == SMALL_BATCH]),
         "usual": limits(shares[shares["batch_size"] == usual]),
+        "large": limits(shares[shares["batch_size"] == max(MAP_BATCH_SIZES)]),
+        "map_runs": len(plain),
+        "map_plain": int(plain["trained"].sum()),
+        "map_epochs": int(grid["epoch"].max()),
     }
