@@ -12,8 +12,8 @@ from bnbook import timings as kept
 from bnbook.chapters.cost import pace
 from bnbook.chapters.cost.experiments import NETS, NUMPY, TIME_TO_ACCURACY
 from bnbook.chapters.cost.facts import facts
-from bnbook.findings import REFINED, REFUTED, REPRODUCED, SUPPORTED, Interval
-from bnbook.findings.decisions import UNDECIDED
+from bnbook.findings import Interval
+from bnbook.findings.decisions import REFINED, REFUTED, REPRODUCED, SUPPORTED, UNDECIDED
 from bnbook.findings.reaching import STEPS, arm_name
 
 ARMS = list(TIME_TO_ACCURACY.arms)

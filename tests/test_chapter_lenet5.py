@@ -6,8 +6,7 @@ from tables import arranged, run_rows
 
 from bnbook.chapters.lenet5 import experiments
 from bnbook.chapters.lenet5.facts import WITH, WITHOUT, Facts, facts
-from bnbook.findings import NOT_RUN, REFUTED, REPRODUCED, SUPPORTED
-from bnbook.findings.decisions import UNDECIDED
+from bnbook.findings.decisions import NOT_RUN, REFUTED, REPRODUCED, SUPPORTED, UNDECIDED
 
 SPREAD = (0.0, 0.002, -0.002, 0.001, -0.001)
 

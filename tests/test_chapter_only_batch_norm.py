@@ -8,8 +8,7 @@ import pytest
 
 from bnbook.chapters.only_batch_norm import experiments
 from bnbook.chapters.only_batch_norm.facts import DEEP, HEAD, NORM, STRAIGHT, WEIGHTS, WIDE, facts
-from bnbook.findings import NOT_RUN, REFINED, REFUTED, REPRODUCED, SUPPORTED
-from bnbook.findings.decisions import UNDECIDED
+from bnbook.findings.decisions import NOT_RUN, REFINED, REFUTED, REPRODUCED, SUPPORTED, UNDECIDED
 
 TEST, PROBE = "test_accuracy", "readout_accuracy"
 #: Accuracy of each net but those of a test.
@@ -143,7 +142,7 @@ def test_the_depth_of_the_source_is_judged_once_it_is_recorded():
 
 
 def test_differences_of_other_seeds_have_welchs_interval():
-    gap = facts(recorded({NORM: near(0.37)})).norm_below
+    gap = -facts(recorded({NORM: near(0.37)})).above[NORM]
     assert gap.mean == pytest.approx(0.03, abs=1e-3)
     assert gap.low < gap.mean < gap.high
     assert np.isfinite([gap.low, gap.high]).all()

@@ -86,7 +86,7 @@ def test_a_number_in_a_sentence_is_a_field(chapter):
 
 @every
 def test_a_sentence_that_states_a_number_rests_on_something(chapter):
-    measured = re.compile(r"\{[^}]*:(?:percent|points|size|plain|two|p)\b")
+    measured = re.compile(r"\{[^}]*:(?:percent|points|size|cost|plain|two|p)\b")
     for one in said(chapter):
         assert one.condition != "True" or not measured.search(one.text), one.name
 

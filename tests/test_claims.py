@@ -8,8 +8,8 @@ from tables import table
 from bnbook import chapters, findings
 from bnbook.chapters import overview
 from bnbook.errors import BookError
-from bnbook.findings import NOT_RUN, REFINED, Verdict
 from bnbook.findings.claims import SOURCES
+from bnbook.findings.decisions import NOT_RUN, REFINED, Verdict
 
 SOME = 8  # a chapter that is made to judge without records
 

@@ -16,6 +16,7 @@ from tables import arranged, run_rows, shares, table
 from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.experiment import TUNING_SEEDS
+from bnbook.findings import adjusted
 from bnbook.run import Run
 
 accuracies = st.integers(9_000, 10_000).map(lambda correct: correct / 10_000)
@@ -229,7 +230,7 @@ def test_one_pair_decides_nothing():
 
 def test_holm_by_hand():
     # Sorted 0.01, 0.02, 0.04 times 3, 2, 1: 0.03, 0.04, 0.04.
-    assert findings.holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
+    assert adjusted.holm([0.04, 0.01, 0.02]) == pytest.approx([0.04, 0.03, 0.04])
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=10))
@@ -237,11 +238,11 @@ def test_holm_by_hand():
 def test_holm_agrees_with_statsmodels(p):
     with patch("gc.collect"):  # which it calls each time
         theirs = multipletests(p, method="holm")[1]
-    assert findings.holm(p) == pytest.approx(theirs, abs=1e-15)
+    assert adjusted.holm(p) == pytest.approx(theirs, abs=1e-15)
 
 
 def test_a_missing_p_value_counts_as_one():
-    assert findings.holm([math.nan, 0.01]) == pytest.approx([1, 0.02])
+    assert adjusted.holm([math.nan, 0.01]) == pytest.approx([1, 0.02])
 
 
 @pytest.mark.parametrize(

@@ -113,13 +113,13 @@ def test_relative_magnitudes_are_ratios_to_the_same_seed_of_the_reference():
     full = [row for seed in (0, 1) for row in probed(("batch",) * 4, "full", seed)]
     bare = probed(("none", *["batch"] * 3), "without", 1)
     frame = arranged(full + bare, ["full", "without"]).query("epoch == 1")
-    found = findings.relative_magnitudes(frame, "full")
+    found = findings.multiples(findings.magnitudes(frame), "full")
     assert set(found["arm"]) == {"without"}
     assert set(found["seed"]) == {1}
     after = found[found["where"] == "after the norm"].set_index("layer")["value"]
     assert after.to_dict() == {"conv1": 0.1, "conv2": 1.0, "fc1": 1.0, "fc2": 1.0}
     alone = frame[(frame["arm"] != "full") | (frame["seed"] == 0)]
-    assert findings.relative_magnitudes(alone, "full").empty
+    assert findings.multiples(findings.magnitudes(alone), "full").empty
 
 
 def test_gradients_have_one_value_per_layer_with_weights(probes):

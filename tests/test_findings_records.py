@@ -12,6 +12,7 @@ from tables import arranged, run_rows
 from bnbook import chapters, data, findings, origin, store
 from bnbook.errors import BookError
 from bnbook.experiment import TUNING_SEEDS, Contrast, Experiment
+from bnbook.findings import records
 from bnbook.run import Run
 from bnbook.training import train
 
@@ -141,9 +142,9 @@ def test_an_arm_that_was_not_tuned_has_no_best_learning_rate():
 
 def test_setting_is_computed_from_the_records():
     frame = findings.fresh(tuned())
-    assert findings.setting(frame) == "3 seeds, 10,000 training images, 1 epoch"
+    assert records.setting(frame) == "3 seeds, 10,000 training images, 1 epoch"
     fewer = frame[(frame["arm"] == "a") | (frame["seed"] == 0)]
-    assert findings.setting(fewer).startswith("1 to 3 seeds")
+    assert records.setting(fewer).startswith("1 to 3 seeds")
 
 
 def test_a_run_cut_short_is_judged_as_if_it_had_ended_there(small):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from bnbook import findings
 from bnbook.errors import BookError
+from bnbook.findings import writing
 
 
 def text(markdown):
@@ -76,13 +77,10 @@ def test_numbers_that_span_decades_have_two_digits(x, said):
     assert findings.two_digits(x) == said
 
 
-def test_rates_are_a_range_only_if_none_between_is_missing():
-    tried = [0.1, 0.5, 1.0, 2.0]
-    assert findings.span([0.5, 1.0, 2.0], tried) == "0.5 to 2"
-    assert findings.span([0.1, 1.0, 2.0], tried) == "0.1, 1 and 2"
-    assert findings.span([], tried) == "none"
-    assert findings.list_of("ab") == "a and b"
-    assert findings.list_of("a") == "a"
+def test_the_last_of_a_list_comes_after_an_and():
+    assert writing.list_of("abc") == "a, b and c"
+    assert writing.list_of("ab") == "a and b"
+    assert writing.list_of("a") == "a"
 
 
 def test_a_missing_number_is_a_dash():

@@ -15,7 +15,7 @@ from tables import shares, table
 from bnbook import findings, training
 from bnbook.chapters.learning_rates.limits import limits
 from bnbook.experiment import MARGIN
-from bnbook.findings import decisions
+from bnbook.findings import adjusted, decisions
 
 HARNESS = Path(__file__).parent / "statistics_harness.mjs"
 SHIFT = 0.01  # of `tables.run_rows`: test accuracies are so much below validation's
@@ -92,7 +92,7 @@ def test_intervals_are_those_of_findings(ask):
 def test_holm_is_that_of_findings(ask):
     samples = [[0.01, 0.04, 0.03], [0.5], [0.9, math.nan, 0.001], [0.02, 0.02, 0.02, 0.9]]
     for sample, found in zip(samples, ask(*(["holm", one] for one in samples)), strict=True):
-        np.testing.assert_allclose(found, findings.holm(sample), rtol=1e-12)
+        np.testing.assert_allclose(found, adjusted.holm(sample), rtol=1e-12)
 
 
 @pytest.mark.parametrize(

@@ -5,17 +5,11 @@ The seed is the unit, intervals are 95 % Student t intervals over seeds, and acc
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 
-from bnbook.findings.adjusted import classify, compared, holm, holm_intervals
+from bnbook.findings.adjusted import classify, compared, holm_intervals
 from bnbook.findings.decisions import (
     NOT_RUN,
-    REFINED,
-    REFUTED,
-    REPRODUCED,
     STATUSES,
-    SUPPORTED,
     Verdict,
-    above,
-    below,
 )
 from bnbook.findings.landscape import (
     arrivals,
@@ -28,8 +22,6 @@ from bnbook.findings.landscape import (
     slope,
 )
 from bnbook.findings.layers import (
-    ADD_ONE_IN,
-    LEAVE_ONE_OUT,
     SHAPLEY,
     contributions,
     layer_values,
@@ -44,7 +36,6 @@ from bnbook.findings.probes import (
     gradients,
     magnitudes,
     multiples,
-    relative_magnitudes,
     weight_norms,
 )
 from bnbook.findings.reaching import Sooner, at_quickest, product, reaching, sooner
@@ -56,7 +47,6 @@ from bnbook.findings.records import (
     first_epochs,
     load,
     provenance,
-    setting,
 )
 from bnbook.findings.running import (
     CAUSES,
@@ -73,7 +63,6 @@ from bnbook.findings.statistics import (
     SMALL,
     UNDECIDED,
     Interval,
-    Paired,
     arms,
     estimates,
     evaluation_noise,
@@ -85,12 +74,12 @@ from bnbook.findings.statistics import (
     outcomes,
     paired,
     prediction,
+    share_trained,
     summary,
     tuning,
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
-from bnbook.findings.training_share import share_trained
-from bnbook.findings.transfer import elsewhere, transfer_table
+from bnbook.findings.transfer import transfer_table
 from bnbook.findings.writing import (
     Markdown,
     as_percent,
@@ -99,39 +88,29 @@ from bnbook.findings.writing import (
     as_trained,
     folded,
     join,
-    list_of,
     p_value,
     percent,
     plain,
     points,
-    span,
     table,
     two_digits,
 )
 
 __all__ = [
-    "ADD_ONE_IN",
     "CAUSES",
     "DIFFERENT",
     "EQUIVALENT",
-    "LEAVE_ONE_OUT",
     "NOT_RUN",
     "ONE_TRAINS",
-    "REFINED",
-    "REFUTED",
-    "REPRODUCED",
     "SHAPLEY",
     "SMALL",
     "STATUSES",
-    "SUPPORTED",
     "UNDECIDED",
     "USUAL",
     "Interval",
     "Markdown",
-    "Paired",
     "Sooner",
     "Verdict",
-    "above",
     "affine_values",
     "arms",
     "arrivals",
@@ -142,7 +121,6 @@ __all__ = [
     "at",
     "at_best",
     "at_quickest",
-    "below",
     "best_rates",
     "both_statistics",
     "classify",
@@ -150,7 +128,6 @@ __all__ = [
     "contrasts",
     "contributions",
     "departures",
-    "elsewhere",
     "entering",
     "estimates",
     "evaluation_noise",
@@ -162,12 +139,10 @@ __all__ = [
     "fresh",
     "gradient_ranges",
     "gradients",
-    "holm",
     "holm_intervals",
     "interval",
     "join",
     "layer_values",
-    "list_of",
     "load",
     "looks",
     "magnitudes",
@@ -189,14 +164,11 @@ __all__ = [
     "ratios",
     "reaching",
     "relative",
-    "relative_magnitudes",
-    "setting",
     "shapley",
     "share_trained",
     "significant",
     "slope",
     "sooner",
-    "span",
     "statistics_gaps",
     "summary",
     "table",

@@ -67,11 +67,11 @@ def holm_intervals(samples: Mapping[str, Any]) -> dict[str, Interval]:
     return {name: Interval(*map(float, row)) for name, row in zip(samples, ends, strict=True)}
 
 
-def classify(p_difference: float, p_equivalence: float, level: float = LEVEL) -> str:
+def classify(p_difference: float, p_equivalence: float) -> str:
     """Name what a pair of (adjusted) p-values shows."""
-    if p_difference < level:
-        return SMALL if p_equivalence < level else DIFFERENT
-    return EQUIVALENT if p_equivalence < level else UNDECIDED
+    if p_difference < LEVEL:
+        return SMALL if p_equivalence < LEVEL else DIFFERENT
+    return EQUIVALENT if p_equivalence < LEVEL else UNDECIDED
 
 
 def compared(pairs: Sequence[Paired]) -> pd.DataFrame:

@@ -48,11 +48,11 @@ def above(row: Mapping[str, Any]) -> str:
     return REFUTED if finding == EQUIVALENT else UNDECIDED
 
 
-def sign(effect: Interval, zero: float = 0.0) -> str:
-    """Decide from its interval alone whether an effect is above `zero`."""
-    if effect.low > zero:
+def sign(effect: Interval) -> str:
+    """Decide from its interval alone whether an effect is above 0."""
+    if effect.low > 0:
         return SUPPORTED
-    return REFUTED if effect.high < zero else UNDECIDED
+    return REFUTED if effect.high < 0 else UNDECIDED
 
 
 def on_claim(found: str) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from bnbook.errors import BookError
-from bnbook.findings.statistics import Interval, estimates, filled, final, interval
+from bnbook.findings.statistics import Interval, estimates, final, interval
 from bnbook.models import LENET_LAYERS
 
 Player = TypeVar("Player", bound=Hashable)
@@ -45,30 +45,27 @@ def shapley(
     return found
 
 
-def value(accuracy: float, images: int = VALIDATION_IMAGES) -> float:
+def value(accuracy: float) -> float:
     """−log(error rate), with half an image added so that a perfect score stays finite."""
-    return float(-np.log(1 - accuracy + 0.5 / images))
+    return float(-np.log(1 - accuracy + 0.5 / VALIDATION_IMAGES))
 
 
-def layer_values(
-    frame: pd.DataFrame, lr: float, epoch: int | None = None, norm: str = "batch"
-) -> pd.DataFrame:
-    """Say what `norm` in each layer is worth, per seed, in units of −log(validation error).
+def layer_values(frame: pd.DataFrame, lr: float) -> pd.DataFrame:
+    """Say what batch norm in each layer is worth, per seed, in units of −log(validation error).
 
-    Needs all 16 subsets of the four slots, for every seed, at `lr`; `epoch` None is the last.
+    At the end. Needs all 16 subsets of the four slots, for every seed, at `lr`.
     Columns: `layer` (a name), `measure`, `seed`, `value`. Leave one out: v(all) - v(all but it);
     add one in: v(it alone) - v(none); Shapley: the mean over all orders. 0.69 halves the error.
     Raises BookError if a subset has no run.
     """
-    when = f"learning rate {lr:g}, epoch {'last' if epoch is None else epoch}"
-    at_lr = frame[np.isclose(frame["lr"], lr)]
-    rows = final(at_lr) if epoch is None else filled(at_lr).query("epoch == @epoch")
+    where = f"learning rate {lr:g}"
+    rows = final(frame[np.isclose(frame["lr"], lr)])
     if rows.duplicated(["seed", "norms"]).any():
-        raise BookError(f"several configurations share their norms at {when}: select one")
+        raise BookError(f"several configurations share their norms at {where}: select one")
     found = []
     for seed, runs in rows.groupby("seed"):
         worth = {
-            frozenset(i for i, kind in enumerate(norms.split(",")) if kind == norm): value(score)
+            frozenset(i for i, kind in enumerate(norms.split(",")) if kind == "batch"): value(score)
             for norms, score in zip(runs["norms"], runs["val_accuracy"], strict=True)
         }
         players = range(len(SLOTS))
@@ -82,7 +79,7 @@ def layer_values(
             }
         except KeyError as missing:
             raise BookError(
-                f"seed {seed} at {when}: no run has {norm} norm in exactly the layers "
+                f"seed {seed} at {where}: no run has batch norm in exactly the layers "
                 f"{[SLOTS[i] for i in sorted(missing.args[0])]}"
             ) from None
         found += [
@@ -91,28 +88,21 @@ def layer_values(
             for i, number in enumerate(numbers)
         ]
     if not found:
-        raise BookError(f"no runs at {when}")
+        raise BookError(f"no runs at {where}")
     return pd.DataFrame(found).astype({"layer": pd.CategoricalDtype(list(SLOTS))})
 
 
-def contributions(
-    frame: pd.DataFrame, lr: float, epoch: int | None = None, norm: str = "batch"
-) -> pd.DataFrame:
+def contributions(frame: pd.DataFrame, lr: float) -> pd.DataFrame:
     """`layer_values` over seeds: columns `measure`, `layer`, `mean`, `low`, `high`, `n`, `runs`."""
-    return estimates(layer_values(frame, lr, epoch, norm), ["measure", "layer"], "value")
+    return estimates(layer_values(frame, lr), ["measure", "layer"], "value")
 
 
-def trend(values: pd.DataFrame, measure: str = SHAPLEY) -> Interval:
-    """Mean change of a layer's worth from one layer to the next (slope per seed, t interval).
+def trend(values: pd.DataFrame) -> Interval:
+    """Mean change of a layer's Shapley value to the next: slope per seed, with a t interval.
 
     Above zero: later layers profit more. `values` as from `layer_values`.
     """
-    wide = _wide(values, measure)
+    chosen = values[values["measure"] == SHAPLEY]
+    wide = chosen.pivot(index="seed", columns="layer", values="value")
     slopes = np.polyfit(np.arange(wide.shape[1]), wide.to_numpy().T, 1)[0]
     return interval(slopes)
-
-
-def _wide(values: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """One row per seed, one column per layer."""
-    chosen = values[values["measure"] == measure]
-    return chosen.pivot(index="seed", columns="layer", values="value")

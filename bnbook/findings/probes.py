@@ -33,11 +33,6 @@ def magnitudes(frame: pd.DataFrame) -> pd.DataFrame:
     return _long(frame, SQUARES, "where").astype({"value": float})
 
 
-def relative_magnitudes(frame: pd.DataFrame, reference: str) -> pd.DataFrame:
-    """Divide each mean square by that of the arm `reference`: `multiples(magnitudes(frame), …)`."""
-    return multiples(magnitudes(frame), reference)
-
-
 def multiples(long: pd.DataFrame, reference: str) -> pd.DataFrame:
     """Divide each value by that of the arm `reference`, paired by seed, setting and layer.
 

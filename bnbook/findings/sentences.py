@@ -72,6 +72,7 @@ FORMATS: Final[Mapping[str, Callable[[Any, dict[str, int]], str]]] = {
     "percent": _over_interval(writing.percent),
     "points": _over_interval(writing.points),
     "size": _over_interval(_size),
+    "cost": lambda value, digits: _over_interval(_size)(-value, digits),
     "plain": _over_interval(writing.plain),
     "two": _plainly(writing.two_digits),
     "p": _plainly(writing.p_value),

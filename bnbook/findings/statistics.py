@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from scipy import stats
+from statsmodels.stats.proportion import proportion_confint
 from statsmodels.stats.weightstats import ttost_paired
 
 from bnbook.errors import BookError
@@ -231,12 +232,23 @@ def summary(
     return table
 
 
-def outcomes(frame: pd.DataFrame, by: str | Sequence[str] = "arm") -> pd.DataFrame:
-    """Count how the runs ended: one row per group, one column per outcome that occurs."""
-    by = [by] if isinstance(by, str) else list(by)
-    counts = final(frame).groupby([*by, "outcome"], observed=True).size().unstack(fill_value=0)
+def outcomes(frame: pd.DataFrame) -> pd.DataFrame:
+    """Count how the runs ended: one row per arm, one column per outcome that occurs."""
+    counts = final(frame).groupby(["arm", "outcome"], observed=True).size().unstack(fill_value=0)
     counts.columns.name = None
     return counts.reset_index()
+
+
+def share_trained(frame: pd.DataFrame, by: Sequence[str] = ("arm", "lr")) -> pd.DataFrame:
+    """Share of runs that trained per group, with its 95 % Wilson interval.
+
+    Columns: those of `by`, `share`, `low`, `high`, `trained`, `n`.
+    """
+    by = list(by)
+    groups = final(frame).groupby(by, observed=True)["trained"]
+    table = groups.agg(trained="sum", n="count").reset_index()
+    low, high = proportion_confint(table["trained"], table["n"], method="wilson")
+    return table.assign(share=table["trained"] / table["n"], low=low, high=high)
 
 
 @dataclass(frozen=True)
@@ -352,17 +364,16 @@ def fit(frame: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def evaluation_noise(frame: pd.DataFrame, by: str | Sequence[str] = "arm") -> pd.DataFrame:
+def evaluation_noise(frame: pd.DataFrame) -> pd.DataFrame:
     """Compare validation accuracy with running statistics to that with re-estimated ones.
 
     Running minus re-estimated, same weights, over all epochs but the start and all runs that
-    stayed finite. Per group: `mean`, `typical` (mean absolute difference), `largest` (absolute),
+    stayed finite. Per `arm`: `mean`, `typical` (mean absolute difference), `largest` (absolute),
     `n` evaluations.
     """
     trained = frame[(frame["epoch"] > 0) & (frame["outcome"] != "non-finite")]
     gap = trained["val_accuracy_running"] - trained["val_accuracy"]
-    by = [by] if isinstance(by, str) else list(by)
-    groups = trained.assign(gap=gap, size=gap.abs()).groupby(by, observed=True)
+    groups = trained.assign(gap=gap, size=gap.abs()).groupby("arm", observed=True)
     return groups.agg(
         mean=("gap", "mean"), typical=("size", "mean"), largest=("size", "max"), n=("gap", "size")
     ).reset_index()

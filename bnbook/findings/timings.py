@@ -18,7 +18,7 @@ from bnbook.findings.statistics import LEVEL, Interval
 from bnbook.findings.writing import Markdown, folded, join
 
 
-def median_interval(values: Any, level: float = LEVEL) -> Interval:
+def median_interval(values: Any) -> Interval:
     """Median with a 95 % interval that assumes no distribution: two of the sorted values.
 
     Timings have a long upper tail, which a mean and a t interval would follow. With fewer than
@@ -27,7 +27,7 @@ def median_interval(values: Any, level: float = LEVEL) -> Interval:
     sorted_values: npt.NDArray[np.float64] = np.sort(np.asarray(values, dtype=float))
     n = sorted_values.size
     # The k-th smallest and k-th largest miss the median with probability 2 P(Binomial < k).
-    k = int(stats.binom.ppf(level / 2, n, 0.5))
+    k = int(stats.binom.ppf(LEVEL / 2, n, 0.5))
     middle = float(np.median(sorted_values))
     if k < 1:
         return Interval(middle, float("nan"), float("nan"))

@@ -90,7 +90,7 @@ class Facts:
         }
 
     @property
-    def B1(self) -> str:  # noqa: N802
+    def B1(self) -> str:
         """From standard normal weights the net with batch norm learns, the other does not."""
         if all(self.alone.values()):
             return decisions.REPRODUCED
@@ -100,7 +100,7 @@ class Facts:
         return decisions.UNDECIDED if decisions.UNDECIDED in ahead else decisions.REFUTED
 
     @property
-    def B4(self) -> str:  # noqa: N802
+    def B4(self) -> str:
         """Without batch norm, the bad start makes gradients vanish."""
         ratios = self.first.values()
         if all(ratio.high < 1 for ratio in ratios):
@@ -111,7 +111,7 @@ class Facts:
         return decisions.REFINED if smaller else decisions.UNDECIDED
 
     @property
-    def D5(self) -> str:  # noqa: N802
+    def D5(self) -> str:
         """Batch norm makes training less sensitive to the initialization."""
         wider = [one.gain.low > 0 for one in self.maps.values()]
         if all(wider):

@@ -66,7 +66,7 @@ class Facts:
         return float(self.elsewhere["mean"].abs().max())
 
     @property
-    def C1(self) -> str:  # noqa: N802
+    def C1(self) -> str:
         """Test accuracies stay close without the biases."""
         return decisions.REPRODUCED if self.decision == decisions.SUPPORTED else decisions.REFUTED
 

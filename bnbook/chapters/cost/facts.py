@@ -180,7 +180,7 @@ class Facts:
         return decisions.REFUTED if everywhere else decisions.UNDECIDED
 
     @property
-    def B3(self) -> str:  # noqa: N802
+    def B3(self) -> str:
         """Training takes about 30 % longer with batch norm."""
         low, high = ABOUT
         fits = self.numpy.low <= high and self.numpy.high >= low

@@ -46,21 +46,6 @@ class Setting:
     lowest_fit: float
     at_end: tuple[str, ...]  # nets whose best rate is at an end of the grid
 
-    @property
-    def dropout_cost(self) -> Interval:
-        """How far dropout ends below neither."""
-        return -self.dropout
-
-    @property
-    def both_cost(self) -> Interval:
-        """How far both end below batch norm alone."""
-        return -self.both
-
-    @property
-    def order_cost(self) -> Interval:
-        """What dropout before the norm costs, evaluated with running statistics."""
-        return -self.order_running
-
 
 @dataclass(frozen=True)
 class EqualTime:
@@ -81,11 +66,6 @@ class EqualTime:
     norm_steps: int
     plain_steps: int
     lowest_fit: float  # accuracy on training images, mean over seeds, lowest of all nets
-
-    @property
-    def dropout_cost(self) -> Interval:
-        """How far dropout ends below neither."""
-        return -self.dropout
 
 
 @dataclass(frozen=True)
@@ -119,18 +99,18 @@ class Facts:
         return decisions.REFUTED if self.timed.swap.high < 0 else decisions.UNDECIDED
 
     @property
-    def B2(self) -> str:  # noqa: N802
+    def B2(self) -> str:
         """Batch norm beats dropout, dropout beats neither."""
         many = self.many
         return of_parts(many.swap, many.dropout, many.norm)
 
     @property
-    def C12(self) -> str:  # noqa: N802
+    def C12(self) -> str:
         """Both ends of the batch sizes lose."""
         return of_parts(-self.more_small, -self.more_large)
 
     @property
-    def D4(self) -> str:  # noqa: N802
+    def D4(self) -> str:
         """Dropout directly before the norm is worse than dropout last."""
         settings = (self.few, self.many)
         if any(max(s.order.low, s.order_running.low) > 0 for s in settings):
@@ -141,7 +121,7 @@ class Facts:
         return decisions.REFINED if running_only else decisions.UNDECIDED
 
     @property
-    def D6(self) -> str:  # noqa: N802
+    def D6(self) -> str:
         """It regularizes, and keeps outputs, gradients and weights small."""
         smaller = [
             Interval(1 - x.mean, 1 - x.high, 1 - x.low)

@@ -92,11 +92,6 @@ class Facts:
         return decisions.below({"mean": -cost.mean, "finding": finding})
 
     @property
-    def misled(self) -> Interval:
-        """How far the net with both fixed ends below the shared rate at the rate tuned for it."""
-        return -self.gain[BOTH]
-
-    @property
     def more_than_sum(self) -> bool:
         """Whether fixing both costs more than the two single costs together, at own rates."""
         return self.at_own.beyond_sum.low > 0
@@ -155,21 +150,21 @@ class Facts:
         )
 
     @property
-    def A3(self) -> str:  # noqa: N802
+    def A3(self) -> str:
         """Gamma and beta play an important role: here, where all else is trained, too."""
         return {
             decisions.SUPPORTED: decisions.REFINED,  # the source's case is another net
         }.get(self.decision, self.decision)
 
     @property
-    def C7(self) -> str:  # noqa: N802
+    def C7(self) -> str:
         """Fixing gamma costs more than fixing beta; refined where own rates do not show it."""
         found = decisions.on_claim(decisions.sign(self.at_shared.gamma_over_beta))
         everywhere = found != decisions.REPRODUCED or self.at_own.gamma_over_beta.low > 0
         return found if everywhere else decisions.REFINED
 
     @property
-    def C8(self) -> str:  # noqa: N802
+    def C8(self) -> str:
         """Behind in early epochs, and caught up later."""
         shared = self.at_shared
         if not (shared.first.low > 0 and shared.narrowed.low > 0):
@@ -179,7 +174,7 @@ class Facts:
         return decisions.REPRODUCED if shared.last.high < MARGIN else decisions.UNDECIDED
 
     @property
-    def C9(self) -> str:  # noqa: N802
+    def C9(self) -> str:
         """Gammas leave their start by more than betas."""
         shared, own = self.at_shared, self.at_own
         if shared.further.low <= 0:
@@ -188,7 +183,7 @@ class Facts:
         return decisions.REPRODUCED if everywhere else decisions.REFINED
 
     @property
-    def C10(self) -> str:  # noqa: N802
+    def C10(self) -> str:
         """One shared rate is unfair; refined where it changes a size only, and no sign."""
         if self.signs_change:
             return decisions.REPRODUCED

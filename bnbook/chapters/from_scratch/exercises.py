@@ -48,14 +48,15 @@ def _judge_backward(backward: Any) -> str:
     return _first_complaint(_function(_FORWARD, _XHAT), backward)
 
 
-def _dx_of_two(dy: tuple[float, float], xhat: tuple[float, float] = (-1, 1)) -> list[float]:
+def _dx_of_two(dy: tuple[float, float]) -> list[float]:
+    xhat = (-1, 1)
     mean, along = np.mean(dy), np.mean(np.multiply(dy, xhat))
     return [float(d - mean - z * along) for d, z in zip(dy, xhat, strict=True)]
 
 
-def _batches(momentum: float, weight: float = 0.01) -> int:
-    """Count the batches until the start weighs less than `weight`."""
-    return math.ceil(math.log(weight) / math.log(1 - momentum))
+def _batches(momentum: float) -> int:
+    """Count the batches until the start weighs less than 1 %."""
+    return math.ceil(math.log(0.01) / math.log(1 - momentum))
 
 
 EXERCISES = (

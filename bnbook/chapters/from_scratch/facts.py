@@ -159,14 +159,14 @@ class Facts:
         return decisions.REFUTED if hidden >= self.mistakes / 2 else decisions.UNDECIDED
 
     @property
-    def B5(self) -> str:  # noqa: N802
+    def B5(self) -> str:
         """The post's code is batch norm with its gradient, in a net of two hidden layers."""
         if self.printed_error > 1e-9:
             return decisions.REFUTED
         return decisions.REFINED if self.first_layer_error > 1e-3 else decisions.REPRODUCED
 
     @property
-    def D2(self) -> str:  # noqa: N802
+    def D2(self) -> str:
         """Two trained numbers for each channel, the momenta, and two that are not trained."""
         if (len(self.learned), len(self.kept)) != (2, 2):
             return decisions.REFUTED
@@ -174,7 +174,7 @@ class Facts:
         return decisions.REPRODUCED if named else decisions.REFINED
 
     @property
-    def E3(self) -> str:  # noqa: N802
+    def E3(self) -> str:
         """The lab session's norm is batch norm."""
         if not self.sheet_fails:
             return decisions.REPRODUCED

@@ -118,16 +118,6 @@ class Facts:
         return self.off["sigmoid"][LAST_STILL]
 
     @property
-    def relu_averaging(self) -> Interval:
-        """How many times as far off the last batch alone is as the average, ReLU."""
-        return self.averaging["ReLU"]
-
-    @property
-    def sigmoid_averaging(self) -> Interval:
-        """The same with sigmoids."""
-        return self.averaging["sigmoid"]
-
-    @property
     def own_small(self) -> Interval:
         """How far off it is if each small batch is normalized by itself, sigmoids."""
         rows = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
@@ -197,7 +187,7 @@ class Facts:
         return float(late["mean"].max() - late["mean"].min())
 
     @property
-    def A6(self) -> str:  # noqa: N802
+    def A6(self) -> str:
         """Batch norm works better before the activation, each net at its own best rate."""
         own: Any = self.placed[self.placed["lr"] == "own best"].to_dict("records")
         found = [decisions.below(row) for row in own]
@@ -209,7 +199,7 @@ class Facts:
         return decisions.REFUTED if refuted else decisions.UNDECIDED
 
     @property
-    def D1(self) -> str:  # noqa: N802
+    def D1(self) -> str:
         """The order of batches moves the statistics, shuffling averages that out."""
         harmless = [self.off[arm][STILL].high < MARGIN for arm in ACTIVATIONS]
         harm = [self.off[arm][SORTED].low > MARGIN for arm in ACTIVATIONS]
@@ -219,12 +209,12 @@ class Facts:
         return decisions.REFUTED if over else decisions.UNDECIDED
 
     @property
-    def D3(self) -> str:  # noqa: N802
+    def D3(self) -> str:
         """At inference, batch norm is a linear layer."""
         return decisions.REPRODUCED if self.folding_error < 1e-12 else decisions.REFUTED
 
     @property
-    def D4(self) -> str:  # noqa: N802
+    def D4(self) -> str:
         """Batch norm belongs before the activation; where dropout belongs is chapter 6's."""
         return self.A6
 

@@ -130,7 +130,7 @@ class Facts(Nets):
         return bool((self.padding["finding"] == findings.DIFFERENT).any())
 
     @property
-    def C2(self) -> str:  # noqa: N802
+    def C2(self) -> str:
         """Judge whether both of the source's ends are ends."""
         ends = (
             self.low_trained >= self.posted_seeds / 2,
@@ -141,7 +141,7 @@ class Facts(Nets):
         return decisions.REFINED if any(ends) else decisions.REFUTED
 
     @property
-    def C3(self) -> str:  # noqa: N802
+    def C3(self) -> str:
         """Judge whether batch norm helps early and makes training robust."""
         early = self.ahead == self.runs
         if early and self.robust:
@@ -149,7 +149,7 @@ class Facts(Nets):
         return decisions.REFINED if early or self.robust else decisions.REFUTED
 
     @property
-    def C4(self) -> str:  # noqa: N802
+    def C4(self) -> str:
         """Judge whether larger rates are the main benefit of batch norm."""
         if self.decision != decisions.SUPPORTED:
             return self.decision
@@ -159,7 +159,7 @@ class Facts(Nets):
         return decisions.REFINED if below else decisions.UNDECIDED
 
     @property
-    def D5(self) -> str:  # noqa: N802
+    def D5(self) -> str:
         """Judge whether training is less sensitive to the learning rate."""
         return decisions.REPRODUCED if self.robust else decisions.REFUTED
 

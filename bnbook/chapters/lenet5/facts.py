@@ -89,17 +89,17 @@ class Facts:
         return self.sheet.both
 
     @property
-    def E1(self) -> str:  # noqa: N802
+    def E1(self) -> str:
         """On MNIST, batch norm converges faster and ends better."""
         return decisions.on_claim(self.decision)
 
     @property
-    def E2(self) -> str:  # noqa: N802
+    def E2(self) -> str:
         """And so it does on SVHN."""
         return decisions.NOT_RUN if self.svhn is None else decisions.on_claim(self.svhn.both)
 
     @property
-    def E3(self) -> str:  # noqa: N802
+    def E3(self) -> str:
         """The sum of the batches' mean losses over the number of images is the epoch's loss."""
         return decisions.REFINED if self.batch_size > 1 else decisions.REPRODUCED
 

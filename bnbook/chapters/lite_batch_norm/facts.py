@@ -13,7 +13,7 @@ from bnbook.findings import Interval, decisions, transfer
 from bnbook.findings.statistics import LEVEL
 from bnbook.training import AT_CHANCE, enough
 
-FULL, MEAN, VARIANCE, NONE = "full", "mean-only", "variance-only", "none"
+MEAN, VARIANCE = "mean-only", "variance-only"
 #: A run that gained this much validation accuracy since the evaluation before is still climbing.
 _CLIMB = 0.01
 #: A change of less than this share is none.
@@ -93,7 +93,7 @@ class Facts:
         return tuple(arm for arm, (a, b) in pairs.items() if _flips(a, b) or _flips(b, a))
 
     @property
-    def C10(self) -> str:  # noqa: N802
+    def C10(self) -> str:
         """One shared learning rate is unfair; see the sentence for what changes."""
         if self.flipped:
             return decisions.REPRODUCED

@@ -93,11 +93,6 @@ class Facts:
         return int(self.nets.loc[self.nets["arm"] == NORM, "numbers"].iloc[0])
 
     @property
-    def norm_below(self) -> Interval:
-        """How far it is below softmax regression on pixels."""
-        return -self.above[NORM]
-
-    @property
     def deep(self) -> float:
         """Accuracy where only the norm is trained, at depth 14."""
         return self.own[DEEP].mean
@@ -177,7 +172,7 @@ class Facts:
         return self.cost(CHANCE, PRUNED[0])
 
     @property
-    def A1(self) -> str:  # noqa: N802
+    def A1(self) -> str:
         """Batch norm alone gets to 68 % at depth 110, everything to 92 %."""
         if self.deepest is None:
             return decisions.NOT_RUN
@@ -187,7 +182,7 @@ class Facts:
         return decisions.REPRODUCED if all(near) else decisions.REFINED
 
     @property
-    def A2(self) -> str:  # noqa: N802
+    def A2(self) -> str:
         """Many gammas end near zero."""
         if self.off.low >= MANY:
             return decisions.REPRODUCED
@@ -196,18 +191,18 @@ class Facts:
         return decisions.UNDECIDED
 
     @property
-    def A3(self) -> str:  # noqa: N802
+    def A3(self) -> str:
         """The affine parameters matter."""
         return decisions.on_claim(decisions.above(self.planned["A3"]))
 
     @property
-    def A4(self) -> str:  # noqa: N802
+    def A4(self) -> str:
         """Batch norm makes for better representations; nets without it are not compared."""
         found = decisions.above(self.planned["A4"])
         return decisions.REFINED if found == decisions.SUPPORTED else found
 
     @property
-    def A5(self) -> str:  # noqa: N802
+    def A5(self) -> str:
         """Batch norm beats as many weights, and random features carry further than pixels."""
         found = decisions.above(self.planned["A5"])
         if found != decisions.SUPPORTED:
@@ -216,21 +211,21 @@ class Facts:
         return decisions.REPRODUCED if far else decisions.REFINED
 
     @property
-    def A7(self) -> str:  # noqa: N802
+    def A7(self) -> str:
         """Depth gains more than width: as both heads have it."""
         found = decisions.above(self.planned["A7"])
         same = found == decisions.sign(self.depth_new)
         return decisions.on_claim(found) if same else decisions.UNDECIDED
 
     @property
-    def A8(self) -> str:  # noqa: N802
+    def A8(self) -> str:
         """A tenth or more of the features costs little."""
         if self.tenth.high < LITTLE:
             return decisions.REPRODUCED
         return decisions.REFUTED if self.tenth.low >= LITTLE else decisions.UNDECIDED
 
     @property
-    def A9(self) -> str:  # noqa: N802
+    def A9(self) -> str:
         """Shortcuts hold the net back."""
         return decisions.on_claim(decisions.above(self.planned["A9"]))
 

@@ -70,16 +70,6 @@ class Facts:
     timed: Mapping[str, Interval]
 
     @property
-    def small_cost(self) -> Interval:
-        """How far whitening ends below batch norm with small batches."""
-        return -self.whitening_small
-
-    @property
-    def sphere_cost(self) -> Interval:
-        """How far the sphere ends below batch norm."""
-        return -self.against["sphere"]
-
-    @property
     def leaders(self) -> list[str]:
         """Arms that end above batch norm in as many steps, the best first."""
         found = [kind for kind in self.against if self._ahead(kind)]

@@ -21,7 +21,7 @@ def ratios(frame: pd.DataFrame) -> pd.DataFrame:
     (and over their other layers): `findings.estimates` by `of`, `where` and `epoch`.
     """
     chosen = frame[(frame["epoch"] > 0) & frame["arm"].isin([FULL, *LACKING])]
-    each = findings.relative_magnitudes(chosen, FULL)
+    each = findings.multiples(findings.magnitudes(chosen), FULL)
     bereft = each["arm"].astype(str).map(LACKING) == each["layer"].astype(str)
     each = each.assign(of=bereft.map({True: ITSELF, False: OTHERS}), log=np.log(each["value"]))
     per_seed = each.groupby(["of", "where", "epoch", "seed"], observed=True)["log"].mean()

@@ -163,7 +163,7 @@ class Facts:
         return int((one["high"] < 0).sum())
 
     @property
-    def C5(self) -> str:  # noqa: N802
+    def C5(self) -> str:
         """Judge whether removing the first norm hurts most, against each other one."""
         each: Any = self._at(self.firsts, self.low).to_dict("records")
         found = decisions.of_parts(*map(decisions.below, each))
@@ -172,7 +172,7 @@ class Facts:
         return found
 
     @property
-    def C6(self) -> str:  # noqa: N802
+    def C6(self) -> str:
         """Judge whether the layer without its norm shrinks and others make up for it."""
         if self.as_source and self.itself_before.high < 1 and self.itself_activated.high < 1:
             return decisions.REPRODUCED
@@ -203,8 +203,8 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         early_gap=removals.gap(records["as-posted"], EARLY, low),
         late_gap=-removals.gap(records["as-posted"], last, low),
         **_subsets(findings.final(cube)),
-        trend=findings.trend(findings.layer_values(cube, low, last)),
-        high_trend=findings.trend(findings.layer_values(cube, high, last)),
+        trend=findings.trend(findings.layer_values(cube, low)),
+        high_trend=findings.trend(findings.layer_values(cube, high)),
         ratios=activations.ratios(frame[frame["lr"] == low]),
         elsewhere=transfer.elsewhere(records, transfer.LAYERS),
     )

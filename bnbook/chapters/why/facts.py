@@ -100,14 +100,14 @@ class Facts:
         return _all_are(SMALLER, self.equal, "shift")
 
     @property
-    def D8(self) -> str:  # noqa: N802
+    def D8(self) -> str:
         """It works because it counters internal covariate shift and smooths the loss."""
         found = decisions.of_parts(self.smoother, self.steadier)
         whole = found != decisions.REPRODUCED or self.decision == decisions.SUPPORTED
         return found if whole else decisions.REFINED
 
     @property
-    def D7(self) -> str:  # noqa: N802
+    def D7(self) -> str:
         """Gradient magnitudes span across a larger range quite evenly: both halves."""
         return decisions.of_parts(
             _all_are(LARGER, self.steps, "breadth"),
@@ -115,7 +115,7 @@ class Facts:
         )
 
     @property
-    def D6(self) -> str:  # noqa: N802
+    def D6(self) -> str:
         """Outputs, gradients and weights stay small, where nets learn with and without it."""
         quantities = ("outputs", "gradients", "weights")
         return decisions.of_parts(
@@ -133,7 +133,7 @@ class Facts:
         return any(one.high < 0 for one in self.wider.values())
 
     @property
-    def C4(self) -> str:  # noqa: N802
+    def C4(self) -> str:
         """Larger rates lead to flatter minima, and these generalize better."""
         if any(one.low > 1 for one in self.flatter.values()):
             return decisions.REFUTED
@@ -169,7 +169,7 @@ class Facts:
         return len(self.straight)
 
     @property
-    def C11(self) -> str:  # noqa: N802
+    def C11(self) -> str:
         """Normalizing keeps a sigmoid nearly linear; gamma and beta give the bend back."""
         if self.least_straight < NEARLY:
             return decisions.REFUTED
