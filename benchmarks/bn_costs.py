@@ -78,7 +78,7 @@ def step_cells(devices: Sequence[str]) -> list[Cell]:
         for device in devices
         for net, sizes in BATCH_SIZES.items()
         for size, norm in product(sizes, NORMS)
-    ] + [Cell(NUMPY, norm, NUMPY_BATCH) for norm in ("none", "batch")]
+    ] + [Cell(NUMPY, norm, NUMPY_BATCH) for norm in NORMS]
 
 
 def size_cells(devices: Sequence[str]) -> list[Cell]:
@@ -163,7 +163,7 @@ def _steps(cell: Cell) -> Callable[[], tuple[float, float, float]]:
 def _numpy_steps(
     cell: Cell, count: int, images: numpy_mlp.Array, labels: np.ndarray
 ) -> Callable[[], tuple[float, float, float]]:
-    net = numpy_mlp.NumpyMLP(cell.norm == "batch")
+    net = numpy_mlp.NumpyMLP(cell.norm == BATCH)
 
     def take() -> tuple[float, float, float]:
         clock = _Clock("cpu")

@@ -1,22 +1,18 @@
 """The page's engine in Chromium against PyTorch on one thread: milliseconds a training step."""
 
-import shutil
 import statistics
 from base64 import b64encode
 from dataclasses import replace
 from importlib import resources
 
-import torch
-from playwright.sync_api import sync_playwright
-
+from benchmarks.browser import chromium
+from benchmarks.turns import one_thread
 from bnbook import data, models, training
-from bnbook.errors import BookError
 from bnbook.run import Run
 
 BATCH_SIZES = (32, 128, 256)
 RUN = Run(dataset="digits", norms=("batch",) * 4, train_size=4000, epochs=1)
 TURNS = 7
-BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 #: A worker as the page has one: the engine's text, then this. Times one epoch per message.
 WORKER = """
@@ -50,21 +46,16 @@ def measure() -> dict[int, tuple[float, float, float]]:
     Both train LeNet with batch norm on the page's digits, one epoch a turn, in turns, so that a
     busy moment hits both sides; the first turn warms up and is discarded.
     """
-    executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if executable is None:
-        raise BookError("no browser found; install one (Debian: apt install chromium)")
     medians = {}
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+    with chromium() as browser:
         for batch_size in BATCH_SIZES:
             run = replace(RUN, batch_size=batch_size)
-            page = chromium.new_page()
+            page = browser.new_page()
             page.evaluate(START, _job(run))
             turns = [(page.evaluate("turn({})"), _pytorch(run)) for _ in range(TURNS + 1)][1:]
             page.close()
             ours, theirs = map(statistics.median, zip(*turns, strict=True))
             medians[batch_size] = ours, theirs, statistics.median(b / a for a, b in turns)
-        chromium.close()
     return medians
 
 
@@ -94,10 +85,6 @@ def _pytorch(run: Run) -> float:
     """Train one epoch on one thread; return the milliseconds a step took."""
     splits = data.splits(run.dataset)
     few = data.Images(splits.test.images[:2], splits.test.labels[:2])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
+    with one_thread():
         history = training.train(run, data.Splits(splits.train, few, few))
-    finally:
-        torch.set_num_threads(threads)
     return 1000 * history.seconds / (run.train_size // run.batch_size)

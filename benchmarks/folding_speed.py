@@ -1,18 +1,16 @@
 """What folding saves: `python -m benchmarks.folding_speed` writes data/timings/folding.json.
 
 Seconds of one pass in eval mode, of nets with batch norm and of the same nets folded, on one
-thread. All take turns in an order of their own every time, so that a busy moment of the machine
-hits all of them, and ratios are taken within a turn.
+thread. All take turns, and ratios are taken within a turn.
 """
 
-import random
-import time
 from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import nn
 
+from benchmarks.turns import in_turns, timed
 from bnbook import folding, timings, training
 from bnbook.run import Run
 
@@ -38,21 +36,21 @@ def main() -> None:
 def rows(turns: int) -> list[dict[str, Any]]:
     """Time every net, folded and not, at every batch size in each of `turns`; seconds of a pass."""
     work = {
-        (name, size, kind): _passes(net, _shape(run), size)
+        (name, size, kind): timed(_passes(net, _shape(run), size))
         for name, run in NETS.items()
         for kind, net in _both(run).items()
         for size in PASSES
     }
-    order, found = random.Random(0), []
-    for turn in range(-1, turns):  # the first turn warms up
-        for name, size, kind in order.sample(list(work), len(work)):
-            start = time.perf_counter()
-            work[name, size, kind]()
-            seconds = (time.perf_counter() - start) / PASSES[size]
-            if turn >= 0:
-                row = {"net": name, "batch_size": size, "kind": kind, "turn": turn}
-                found.append(row | {"seconds": seconds})
-    return found
+    return [
+        {
+            "net": name,
+            "batch_size": size,
+            "kind": kind,
+            "turn": turn,
+            "seconds": seconds / PASSES[size],
+        }
+        for turn, (name, size, kind), seconds in in_turns(work, turns)
+    ]
 
 
 def _both(run: Run) -> dict[str, nn.Module]:

@@ -3,15 +3,15 @@
 import gzip
 import json
 import re
-import shutil
 import statistics
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
+from benchmarks.browser import chromium
 from bnbook import site
 from bnbook.lab.images import FILES
 
@@ -51,16 +51,10 @@ class Lab:
 
 def measure() -> Lab:
     """Build the site where need be, and read chapter 2 in Chromium without a network."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
-    if chromium is None:
-        raise SystemExit(
-            "benchmarks: no Chromium found; install one (Debian: apt install chromium)"
-        )
     site.render(ROOT)
     page = ROOT / "_site" / CHAPTER
     loaded: set[Path] = set()
-    with sync_playwright() as playwright, tempfile.TemporaryDirectory() as folder:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+    with chromium() as browser, tempfile.TemporaryDirectory() as folder:
         tab = browser.new_page(viewport={"width": 1280, "height": 900})
         tab.on("request", lambda request: loaded.update(_file_of(request.url)))
         tab.goto(page.as_uri())
@@ -72,7 +66,6 @@ def measure() -> Lab:
         _train(tab)
         browser.stop_tracing()
         longest = _longest_task(json.loads(trace.read_text()))
-        browser.close()
     document = FIGURE.sub(b"", before.pop(page))
     return Lab(
         len(gzip.compress(document)),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.turns import in_turns, timed
+from benchmarks.turns import in_turns, one_thread, timed
 from bnbook import data, models, norms, training
 from bnbook.run import Run
 
@@ -49,17 +49,9 @@ class Limit:
         )
 
 
+@one_thread()
 def measure() -> Limit:
     """Time step, layers and matrix product in turns."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        return _measure()
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _measure() -> Limit:
     part = data.splits(RUN.dataset).train
     images, labels = data.to_float(part.images[: RUN.batch_size]), part.labels[: RUN.batch_size]
     net = training.build(RUN)

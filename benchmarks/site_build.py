@@ -11,6 +11,8 @@ from pathlib import Path
 
 import nbformat
 
+from bnbook.errors import BookError
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -71,5 +73,5 @@ def timed(clone: Path, module: str, *arguments: str | Path) -> float:
     )
     seconds = time.perf_counter() - start
     if done.returncode:
-        raise SystemExit(f"{module} failed in a copy of the book:\n{done.stderr}")
+        raise BookError(f"{module} failed in a copy of the book:\n{done.stderr}")
     return seconds

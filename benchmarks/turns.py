@@ -1,9 +1,12 @@
-"""Fair timing: everything that is compared takes turns."""
+"""Fair timing: everything that is compared takes turns, on one thread where that is fair."""
 
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import TypeVar
+
+import torch
 
 Name = TypeVar("Name")
 Found = TypeVar("Found")
@@ -34,3 +37,14 @@ def timed(work: Callable[[], object]) -> Callable[[], float]:
         return time.perf_counter() - start
 
     return seconds
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Let PyTorch compute on one thread, and then on as many as before."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)

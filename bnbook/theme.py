@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 from cycler import cycler
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullLocator
 
 #: Axes and labels: at least 3:1 against white and against the dark theme's #222.
 INK: Final = "#808080"
@@ -106,7 +108,7 @@ def canvas(
 
 @dataclass(frozen=True)
 class Style:
-    """Colour, dash and marker: each alone tells the series apart."""
+    """Color, dash and marker: each alone tells the series apart."""
 
     color: str
     dash: Any
@@ -138,7 +140,7 @@ def series(table: pd.DataFrame, column: str) -> dict[str, Style]:
     return {str(name): style(ordered.index(name)) for name in names if name in present}
 
 
-def legend(figure: Figure, styles: dict[str, Style], columns: int | None = None) -> None:
+def legend(figure: Figure, styles: dict[str, Style]) -> None:
     """Name the series above the axes; nothing to name if there is only one."""
     if len(styles) < 2:
         return
@@ -146,7 +148,7 @@ def legend(figure: Figure, styles: dict[str, Style], columns: int | None = None)
         Line2D([], [], color=s.color, linestyle=s.dash, marker=s.marker, label=name)
         for name, s in styles.items()
     ]
-    columns = columns or fitting_columns(styles)
+    columns = fitting_columns(styles)
     figure.legend(
         handles=handles, loc="outside upper left", ncols=columns, handlelength=3, borderpad=0
     )
@@ -167,6 +169,19 @@ def label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:
         ax.set_title(title, loc="left")
 
 
+def plain(value: float) -> str:
+    """Write a number as short as it goes, with a true minus."""
+    return f"{value:g}".replace("-", "−")
+
+
+def ticks(axis: Axis, places: Iterable[float], text: Callable[[float], str] = plain) -> None:
+    """Put ticks at those of `places` that lie within the limits of the axis, and nowhere else."""
+    low, high = sorted(axis.get_view_interval())
+    shown = [place for place in places if low <= place <= high]
+    axis.set_ticks(shown, [text(place) for place in shown])
+    axis.set_minor_locator(NullLocator())
+
+
 #: Accuracies that may have a tick on the stretched axis, the ones to keep first.
 _TICKS: Final = (0.9, 0.99, 0.1, 0.5, 0.98, 0.95, 0.8, 0.995, 0.97, 0.7, 0.999)
 
@@ -178,8 +193,8 @@ def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.Series[float] | None =
     then takes as much room as 0 to 90 %, and the axis ends a little above the best of them.
     """
     axis = ax.yaxis if which == "y" else ax.xaxis
-    axis.set_major_formatter(lambda value, _: f"{100 * value:.10g} %")
     if stretch is None:
+        axis.set_major_formatter(lambda value, _: _percent(value))
         return
     set_scale, set_limits = (
         (ax.set_yscale, ax.set_ylim) if which == "y" else (ax.set_xscale, ax.set_xlim)
@@ -190,13 +205,15 @@ def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.Series[float] | None =
     set_limits(bottom, top)
     # Labels lie side by side on x, so they need more room there.
     room = (0.07 if which == "y" else 0.12) * (_place(top) - _place(bottom))
-    ticks: list[float] = []
+    shown: list[float] = []
     for tick in _TICKS:
-        if bottom <= tick <= top and all(abs(_place(tick) - _place(t)) > room for t in ticks):
-            ticks.append(tick)
-    axis.set_ticks(ticks)
-    axis.set_minor_locator(mpl.ticker.NullLocator())
-    axis.set_major_formatter(lambda value, _: f"{100 * value:.10g} %")
+        if bottom <= tick <= top and all(abs(_place(tick) - _place(t)) > room for t in shown):
+            shown.append(tick)
+    ticks(axis, shown, _percent)
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.10g} %"
 
 
 def _place(share: Any) -> Any:
@@ -208,15 +225,14 @@ def _share(place: Any) -> Any:
     return 1.0005 - 10.0 ** -np.asarray(place, dtype=float)
 
 
-def log_lr(ax: Axes, ticks: Sequence[float]) -> None:
-    """Make x a log axis of learning rates with plain numbers at (most of) `ticks`."""
+def log_lr(ax: Axes, rates: Sequence[float]) -> None:
+    """Make x a log axis of learning rates with plain numbers at (most of) `rates`."""
     ax.set_xscale("log")
     shown: list[float] = []
-    for tick in sorted(set(ticks)):
-        if not shown or tick / shown[-1] > 1.75:
-            shown.append(tick)
-    ax.set_xticks(shown, [f"{tick:g}" for tick in shown])
-    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+    for rate in sorted(set(rates)):
+        if not shown or rate / shown[-1] > 1.75:
+            shown.append(rate)
+    ticks(ax.xaxis, shown)
     ax.set_xlabel("learning rate")
 
 
@@ -227,18 +243,16 @@ def log_values(ax: Axes) -> None:
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     quarters, tenths = np.arange(1, 10, 0.25), np.arange(1, 10, 0.1)
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), quarters, tenths):
-        ticks = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
-        if len(ticks) >= 3:
+        places = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
+        if len(places) >= 3:
             break
-    ticks = ticks[:: 1 + len(ticks) // 7]
-    ax.set_yticks(ticks, [_plain_or_power(tick) for tick in ticks])
-    ax.yaxis.set_minor_locator(mpl.ticker.NullLocator())
+    ticks(ax.yaxis, places[:: 1 + len(places) // 7], _plain_or_power)
     ax.set_ylim(low, high)
 
 
 def _plain_or_power(value: float) -> str:
     if 1e-4 < value < 1e5:
-        return f"{value:g}"
+        return plain(value)
     mantissa, exponent = f"{value:.0e}".split("e")
     raised = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return f"10{raised}" if mantissa == "1" else f"{mantissa}·10{raised}"

@@ -15,7 +15,7 @@ from tables import arranged, probed, shares, subsets, table
 from bnbook import figures, findings
 from bnbook.history import History
 from bnbook.run import Run
-from bnbook.theme import DASHES, MARKERS, log_values, series, style
+from bnbook.theme import DASHES, MARKERS, WIDTH, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
 OWN = History(
@@ -116,7 +116,7 @@ def draw_all(arms, probes):
         "forests": figures.forests({"one": pairs, "other": pairs}, lambda row: row["a"]),
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
         "contributions": figures.contributions(findings.contributions(cube, 0.1)),
-        "magnitudes": figures.magnitudes(levels),
+        "magnitudes": figures.magnitudes(levels, "where", "mean square"),
         "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
         "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),
@@ -136,14 +136,14 @@ def svg(figure):
 
 
 def test_every_public_figure_is_drawn_here(drawn):
-    functions = {n for n in figures.__all__ if n.islower()} - {"theme", "contrast_name"}
+    functions = {n for n in figures.__all__ if n.islower()}
     assert set(drawn) == functions
 
 
 def test_figures_are_as_wide_as_the_page_and_transparent(drawn):
     for figure in drawn.values():
         assert isinstance(figure, Figure)
-        assert figure.get_figwidth() == figures.WIDTH
+        assert figure.get_figwidth() == WIDTH
         assert figure.get_facecolor()[3] == 0
         assert all(ax.get_facecolor()[3] == 0 for ax in figure.axes)
 
@@ -194,7 +194,7 @@ def test_forest_shades_the_margin_and_puts_the_interval_in_points(arms):
     (ax,) = figures.forest(findings.compared([pair])).axes
     shade = ax.patches[0].get_extents().transformed(ax.transData.inverted())
     assert (shade.x0, shade.x1) == pytest.approx((-0.5, 0.5))
-    interval = next(line for line in ax.lines if line.get_linewidth() == 3)
+    interval = next(line for line in ax.lines if line.get_linewidth() == 2.5)
     assert list(interval.get_xdata()) == pytest.approx([100 * pair.low, 100 * pair.high])
 
 
@@ -233,13 +233,23 @@ def test_differences_over_batch_sizes_show_zero_and_points():
     assert accuracy.yaxis.get_major_formatter()(0.02) == "2 %"
 
 
-def test_a_difference_at_two_rates_is_filled_where_it_is_clear():
+@pytest.mark.parametrize(
+    "draw",
+    [figures.two_rates, figures.forest, lambda t: figures.forests({"": t}, lambda row: row["a"])],
+    ids=["two rates", "forest", "forests"],
+)
+def test_a_difference_is_filled_where_it_is_clear_and_hollow_where_not(draw):
     clear = findings.paired(table({"a": [0.95, 0.96, 0.97], "b": [0.90, 0.91, 0.92]}), "a", "b")
     open_ = findings.paired(table({"a": [0.95, 0.96, 0.97], "b": [0.95, 0.97, 0.96]}), "a", "b")
     both = findings.compared([clear, open_]).assign(lr=["0.1", "own best"])
-    (ax,) = figures.two_rates(both).axes
+    (ax,) = draw(both).axes
     fills = [line.get_markerfacecolor() for line in ax.lines if line.get_marker() != "None"]
     assert fills == [figures.PALETTE[0], "none"]
+
+
+def test_rows_of_two_rates_name_what_is_compared():
+    pair = findings.paired(table({"a": [0.95, 0.96, 0.97], "b": [0.90, 0.91, 0.92]}), "a", "b")
+    (ax,) = figures.two_rates(findings.compared([pair]).assign(lr="0.1")).axes
     assert [t.get_text() for t in ax.get_yticklabels()] == ["a\n− b"]
 
 
@@ -305,7 +315,7 @@ def test_notebook_shows_svg_with_its_full_width():
     assert "image/svg+xml" in shown
     assert "image/png" not in shown
     width = re.search(r'width="([\d.]+)pt"', shown["image/svg+xml"])
-    assert float(width.group(1)) == pytest.approx(72 * figures.WIDTH)
+    assert float(width.group(1)) == pytest.approx(72 * WIDTH)
 
 
 def test_missing_limits_are_drawn_as_a_mean_alone():

@@ -5,7 +5,6 @@ the value of a cell's last line.
 """
 
 from bnbook.figures.comparisons import (
-    contrast_name,
     curves,
     dots,
     forest,
@@ -19,19 +18,17 @@ from bnbook.figures.fit import batch_sizes, forests, gaps
 from bnbook.figures.inside import affine_histograms, contributions, magnitudes, subsets
 from bnbook.figures.landscape import gradient_ranges, over_losses, over_rates
 from bnbook.figures.running import causes, gap_sizes, two_courses
-from bnbook.theme import INK, PALETTE, WIDTH, theme
+from bnbook.theme import INK, PALETTE
 
 __all__ = [
     "INK",
     "PALETTE",
-    "WIDTH",
     "affine_histograms",
     "batch_sizes",
     "beside",
     "blocks",
     "causes",
     "clock",
-    "contrast_name",
     "contributions",
     "cost_map",
     "curves",
@@ -49,7 +46,6 @@ __all__ = [
     "share_map",
     "sizes",
     "subsets",
-    "theme",
     "two_courses",
     "two_rates",
 ]

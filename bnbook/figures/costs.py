@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import product
-from typing import Any
+from typing import Final
 
-import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from bnbook.figures.comparisons import band
+from bnbook.figures.comparisons import across, apart, band, name_rows, panels_of
 from bnbook.theme import (
     INK,
     Style,
@@ -24,7 +23,12 @@ from bnbook.theme import (
     log_values,
     series,
     style,
+    ticks,
 )
+
+#: Ratios that may have a tick where they span decades, and where they do not.
+_LONG: Final = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
+_SHORT: Final = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3)
 
 
 def cost_map(
@@ -32,7 +36,6 @@ def cost_map(
     costs: pd.DataFrame,
     groups: Mapping[str, Sequence[str]],
     xlabel: str,
-    ylabel: str = "test accuracy",
 ) -> Figure:
     """Draw each arm as a point at its cost and its accuracy, with both 95 % intervals.
 
@@ -51,20 +54,13 @@ def cost_map(
             ax.plot(*ends, color=look.color, linewidth=1.6)
         ax.plot(row["mean_cost"], row["mean"], look.marker, color=look.color, markersize=8)
     ax.set_xscale("log")
-    _log_ticks(ax)
-    label(ax, xlabel, ylabel)
+    ticks(ax.xaxis, (0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20))
+    label(ax, xlabel, "test accuracy")
     accuracy_axis(ax, stretch=pd.concat([rows["mean"], rows["low"]]))
     ax.margins(x=0.12)
     legend(figure, {name: replace(look, dash="none") for name, look in styles.items()})
     _name_points(ax, rows, of_arm)
     return figure
-
-
-def _log_ticks(ax: Axes) -> None:
-    low, high = ax.get_xlim()
-    ticks = [t for t in (0.8, 1, 1.25, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10, 15, 20) if low <= t <= high]
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 
 def _name_points(ax: Axes, rows: pd.DataFrame, of_arm: Mapping[str, Style]) -> None:
@@ -132,19 +128,17 @@ def sizes(
     `accuracy`, errors are spaced by their logarithm; else y is a log axis. A dotted vertical line
     stands at `reference`.
     """
-    parts = [("", summary)] if panel is None else list(summary.groupby(panel, sort=False))
+    parts = panels_of(summary, panel)
     figure, axes = canvas(3.9, 1, len(parts), sharey=True)
     styles = series(summary, by)
     for ax, (title, part) in zip(axes, parts, strict=True):
         for name, look in styles.items():
             band(ax, part[part[by] == name].sort_values(x), x, look)
         ax.set_xscale("log", base=2)
-        ticks: list[Any] = sorted(part[x].unique())
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
+        ticks(ax.xaxis, part[x].unique())
         if reference is not None:
             ax.axvline(reference, color=INK, linestyle=":", linewidth=1.5)
-        label(ax, xlabel, ylabel if ax is axes[0] else "", str(title))
+        label(ax, xlabel, ylabel if ax is axes[0] else "", title)
         if accuracy:
             accuracy_axis(ax, stretch=pd.concat([summary["mean"], summary["low"]]))
         else:
@@ -165,32 +159,19 @@ def ratios(table: pd.DataFrame, xlabel: str, reference: float | None = None) -> 
     ax.axvline(1, color=INK, linewidth=1.2)
     if reference is not None:
         ax.axvline(reference, color=INK, linestyle=":", linewidth=1.5)
-    for i, (name, look) in enumerate(styles.items()):
-        shift = 0.7 * ((i + 0.5) / len(styles) - 0.5)
+    shifts = apart(len(styles), 0.35 - 0.35 / len(styles))
+    for (name, look), shift in zip(styles.items(), shifts, strict=True):
         for row in table[table["series"] == name].to_dict("records"):
-            y = rows.index(row["row"]) + shift
-            ax.plot([row["low"], row["high"]], [y, y], color=look.color, linewidth=2.5)
-            ax.plot(row["mean"], y, look.marker, color=look.color, markersize=7)
-    ax.set_yticks(range(len(rows)), rows)
-    ax.set_ylim(len(rows) - 0.5, -0.5)
-    ax.tick_params(axis="y", length=0)
-    ax.grid(visible=False, axis="y")
+            across(ax, row, rows.index(row["row"]) + shift, look, size=7)
+    name_rows(ax, rows)
     ax.set_xscale("log")
     low, high = ax.get_xlim()
-    _ratio_ticks(ax, min(low, 0.9), max(high, 1.1))
+    low, high = min(low, 0.9), max(high, 1.1)
+    ax.set_xlim(low, high)
+    ticks(ax.xaxis, _SHORT if high / low < 4 else _LONG)
     ax.set_xlabel(xlabel)
     legend(figure, styles)
     return figure
-
-
-def _ratio_ticks(ax: Axes, low: float, high: float) -> None:
-    steps: Sequence[float] = (0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 10)
-    if high / low < 4:
-        steps = (0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.2, 1.3, 1.4, 1.6, 1.8, 2, 2.5, 3)
-    ticks = [step for step in steps if low <= step <= high]
-    ax.set_xlim(low, high)
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
 
 
 def clock(runs: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figure:
@@ -199,7 +180,7 @@ def clock(runs: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figu
     `runs` as from `findings.load`, with columns panel, `by` and seconds. Seconds are on a log axis,
     accuracies spaced by the log of the error; dotted lines stand at `targets`.
     """
-    panels = list(runs.groupby("panel", sort=False, observed=True))
+    panels = panels_of(runs, "panel")
     figure, axes = canvas(0.9 + 2.3 * len(panels), len(panels))
     styles = series(runs, by)
     for ax, (title, part) in zip(axes, panels, strict=True):
@@ -217,7 +198,7 @@ def clock(runs: pd.DataFrame, targets: Sequence[float], by: str = "arm") -> Figu
             ax.axhline(target, color=INK, linestyle=":", linewidth=1.5)
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        label(ax, "seconds of training" if ax is axes[-1] else "", "accuracy", str(title))
+        label(ax, "seconds of training" if ax is axes[-1] else "", "accuracy", title)
         accuracy_axis(ax, stretch=part["val_accuracy"])
     legend(figure, {name: replace(look, marker="none") for name, look in styles.items()})
     return figure

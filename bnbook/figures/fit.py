@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import NullLocator
 
-from bnbook.figures.comparisons import bars, draw_differences, name_rows
-from bnbook.theme import INK, accuracy_axis, canvas, label, legend, series
+from bnbook.figures.comparisons import (
+    across,
+    apart,
+    bars,
+    draw_differences,
+    name_rows,
+    shade,
+)
+from bnbook.theme import INK, accuracy_axis, canvas, label, legend, plain, series, style, ticks
 
 
 def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -27,16 +32,13 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     figure, axes = canvas((0.9 + 0.42 * rows) * len(tables), len(tables), sharex=True)
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         styles = series(table, "arm")
-        for y, (name, style) in enumerate(styles.items()):
+        for y, (name, look) in enumerate(styles.items()):
             mine = table[table["arm"] == name].set_index("of")
-            ax.plot(mine["mean"], [y, y], color=style.color, linestyle=style.dash, linewidth=1.5)
+            ax.plot(mine["mean"], [y, y], color=look.color, linestyle=look.dash, linewidth=1.5)
             for of, row in mine.iterrows():
-                ax.plot([row["low"], row["high"]], [y, y], color=style.color, linewidth=4)
-                fill = style.color if of == "test images" else "none"
-                ax.plot(
-                    row["mean"], y, style.marker, mfc=fill, mec=style.color, mew=2, ms=9,
-                    clip_on=False,  # a perfect score stands on the edge
-                )  # fmt: skip
+                fill = look.color if of == "test images" else "none"
+                # Not clipped: a perfect score stands on the edge.
+                across(ax, row, y, look, width=4, mfc=fill, mew=2, clip_on=False)
         name_rows(ax, list(styles))
         label(ax, "", "", title)
         accuracy_axis(ax, "x")  # linear: gaps are to be compared by their length
@@ -44,22 +46,18 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def forests(
-    tables: Mapping[str, pd.DataFrame], name: Callable[[Any], str], unit: str = "points"
-) -> Figure:
+def forests(tables: Mapping[str, pd.DataFrame], name: Callable[[Any], str]) -> Figure:
     """Draw the same paired differences in several settings, side by side; see `forest`.
 
     `tables` maps panel titles to `findings.contrasts` of the same pairs; `name` labels a row.
     """
-    rows = max(map(len, tables.values()))
-    figure, axes = canvas(1.3 + 0.55 * rows, 1, len(tables), sharex=True, sharey=True)
+    names = [name(row) for _, row in next(iter(tables.values())).iterrows()]
+    figure, axes = canvas(1.3 + 0.55 * len(names), 1, len(tables), sharex=True, sharey=True)
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
-        draw_differences(ax, table)
-        ax.tick_params(axis="y", length=0)
-        ax.grid(visible=False, axis="y")
-        label(ax, f"difference in {unit}", "", title)
-    first = next(iter(tables.values()))
-    name_rows(axes[0], [name(row) for _, row in first.iterrows()])
+        shade(ax, 100 * table["margin"].max())
+        draw_differences(ax, table, range(len(table)), style(0))
+        name_rows(ax, names)
+        label(ax, "difference in points", "", title)
     return figure
 
 
@@ -75,21 +73,18 @@ def batch_sizes(accuracy: pd.DataFrame, differences: Mapping[str, pd.DataFrame])
     styles = series(everything, "arm")
     for ax, (title, table) in zip(axes, tables.items(), strict=True):
         present = [name for name in styles if name in set(table["arm"])]
-        shifts = np.linspace(-1, 1, len(present)) * 0.02 if len(present) > 1 else [0.0]
-        for name, shift in zip(present, shifts, strict=True):
+        for name, shift in zip(present, apart(len(present), 0.02), strict=True):
             part = table[table["arm"] == name].sort_values("batch_size")
             bars(ax, part, part["batch_size"] * 10**shift, styles[name])
         ax.set_xscale("log")
         label(ax, "", "", title)
         if title in differences:
             ax.axhline(0, color=INK, linewidth=1.2)
-            ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:g}".replace("-", "−"))
+            ax.yaxis.set_major_formatter(lambda value, _: plain(100 * value))
             ax.set_ylabel("points")
         else:
             accuracy_axis(ax)
-    sizes = sorted(everything["batch_size"].unique())
-    axes[-1].set_xticks(sizes, [f"{size:g}" for size in sizes])
-    axes[-1].xaxis.set_minor_locator(NullLocator())
+    ticks(axes[-1].xaxis, everything["batch_size"].unique())
     axes[-1].set_xlabel("batch size")
     legend(figure, styles)
     return figure

@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnbook.figures.comparisons import band, bars
+from bnbook.figures.comparisons import apart, band, bars, panels_of
 from bnbook.findings.layers import SLOTS
 from bnbook.theme import (
     INK,
@@ -21,7 +21,6 @@ from bnbook.theme import (
     canvas,
     label,
     legend,
-    log_lr,
     log_values,
     series,
 )
@@ -32,13 +31,13 @@ def contributions(table: pd.DataFrame, panel: str | None = None) -> Figure:
 
     `table` as from `findings.contributions`, with a column `panel` that titles the panels.
     """
-    panels = [("", table)] if panel is None else list(table.groupby(panel, sort=False))
+    panels = panels_of(table, panel)
     figure, axes = canvas(0.8 + 3.0 * len(panels), len(panels), sharex=True, sharey=True)
     styles = series(table, "measure")
     for ax, (title, part) in zip(axes, panels, strict=True):
         _by_layer(ax, part, "measure", styles)
         ax.axhline(0, color=INK, linewidth=1.2)
-        label(ax, "", "gain in −log(validation error)", str(title))
+        label(ax, "", "gain in −log(validation error)", title)
     legend(figure, styles)
     return figure
 
@@ -46,8 +45,7 @@ def contributions(table: pd.DataFrame, panel: str | None = None) -> Figure:
 def _by_layer(ax: Axes, table: pd.DataFrame, by: str, styles: dict[str, Style]) -> None:
     """Error bars per layer, the series a little apart and not joined into a course."""
     layers = [str(layer) for layer in table["layer"].cat.categories]
-    shifts = np.linspace(-0.24, 0.24, len(styles)) if len(styles) > 1 else [0.0]
-    for (name, style), shift in zip(styles.items(), shifts, strict=True):
+    for (name, style), shift in zip(styles.items(), apart(len(styles), 0.24), strict=True):
         part = table[table[by] == name].sort_values("layer")
         bars(ax, part, part["layer"].cat.codes + shift, style, join=False)
     ax.set_xticks(range(len(layers)), layers)
@@ -55,53 +53,45 @@ def _by_layer(ax: Axes, table: pd.DataFrame, by: str, styles: dict[str, Style]) 
     ax.grid(visible=False, axis="x")
 
 
-def magnitudes(
-    table: pd.DataFrame,
-    by: str = "arm",
-    x: str = "layer",
-    panel: str | None = "where",
-    ylabel: str = "mean square",
-) -> Figure:
+def magnitudes(table: pd.DataFrame, panel: str, ylabel: str, x: str = "layer") -> Figure:
     """Draw positive quantities on a log axis with 95 % intervals, one panel below the other.
 
-    `table` as from `findings.estimates(findings.magnitudes(frame), [by, panel, x], "value",
-    geometric=True)`; `x` is layer, epoch, after (steps) or lr, `panel` for instance where or layer.
+    `table` as from `findings.estimates(findings.magnitudes(frame), ["arm", panel, x], "value",
+    geometric=True)`; `x` is layer or after (steps), `panel` for instance where or layer.
     """
-    panels = [("", table)] if panel is None else list(table.groupby(panel, observed=True))
+    panels = panels_of(table, panel)
     figure, axes = canvas(
         0.8 + (2.2 if len(panels) < 4 else 1.6) * len(panels), len(panels), sharex=True
     )
-    styles = series(table, by)
+    styles = series(table, "arm")
     for ax, (title, part) in zip(axes, panels, strict=True):
         if x == "layer":
-            _by_layer(ax, part, by, styles)
+            _by_layer(ax, part, "arm", styles)
         else:
             for name, style in styles.items():
-                band(ax, part[part[by] == name].sort_values(x), x, style)
+                band(ax, part[part["arm"] == name].sort_values(x), x, style)
         log_values(ax)
-        label(ax, "", ylabel, str(title))
-    if x == "lr":
-        log_lr(axes[-1], table["lr"].tolist())
-    elif x in ("epoch", "after"):
-        axes[-1].set_xlabel({"epoch": "epoch", "after": "steps"}[x])
+        label(ax, "", ylabel, title)
+    if x == "after":
+        axes[-1].set_xlabel("steps")
     legend(figure, styles)
     return figure
 
 
-def affine_histograms(values: pd.DataFrame, by: str = "arm") -> Figure:
+def affine_histograms(values: pd.DataFrame) -> Figure:
     """Draw how gamma (left) and beta (right) are distributed, one row per layer.
 
     `values` as from `findings.affine_values`, all seeds together; a vertical line marks the start.
     """
     layers = [str(layer) for layer in values["layer"].cat.categories]
     figure, axes = canvas(0.9 + 1.5 * len(layers), len(layers), 2, sharex="col")
-    styles = series(values, by)
+    styles = series(values, "arm")
     for i, ax in enumerate(axes):
         layer, parameter = layers[i // 2], ("gamma", "beta")[i % 2]
         part = values[(values["layer"] == layer) & (values["parameter"] == parameter)]
         edges = np.histogram_bin_edges(values.loc[values["parameter"] == parameter, "value"], 40)
         for name, style in styles.items():
-            mine = part.loc[part[by] == name, "value"]
+            mine = part.loc[part["arm"] == name, "value"]
             if mine.empty:
                 continue
             sns.histplot(
@@ -127,7 +117,6 @@ def subsets(
     ylabel: str = "validation accuracy",
     *,
     by: str | None = None,
-    norm: str = "batch",
     stretch: bool = False,
 ) -> Figure:
     """Draw the mean of every subset of norms in rising order, and below it which layers have one.
@@ -141,16 +130,15 @@ def subsets(
     first = table[table[by or "all"] == next(iter(styles))].sort_values("mean", ignore_index=True)
     place_of = dict(zip(first["norms"], first.index, strict=True))
     figure, (ax, grid) = canvas(5.0, 2, sharex=True, height_ratios=[3, 1.3])
-    shifts = np.linspace(-0.15, 0.15, len(styles)) if len(styles) > 1 else [0.0]
-    for (name, look), shift in zip(styles.items(), shifts, strict=True):
+    for (name, look), shift in zip(styles.items(), apart(len(styles), 0.15), strict=True):
         part = table[table[by or "all"] == name]
         bars(ax, part, part["norms"].map(place_of) + shift, look, join=False)
     legend(figure, styles)
     label(ax, "", ylabel)
     accuracy_axis(ax, stretch=pd.concat([table["mean"], table["low"]]) if stretch else None)
     for place, kinds in enumerate(first["norms"].str.split(",")):
-        on = [i for i, kind in enumerate(kinds) if kind == norm]
-        off = [i for i, kind in enumerate(kinds) if kind != norm]
+        on = [i for i, kind in enumerate(kinds) if kind == "batch"]
+        off = [i for i, kind in enumerate(kinds) if kind != "batch"]
         grid.plot([place] * len(off), off, "o", mfc="none", mec=INK, alpha=0.6, markersize=7)
         grid.plot([place] * len(on), on, "o", color=PALETTE[0], markersize=9)
     grid.set_yticks(range(len(SLOTS)), SLOTS)
@@ -159,5 +147,5 @@ def subsets(
     grid.grid(visible=False)
     grid.spines[:].set_visible(False)
     grid.tick_params(length=0)
-    grid.set_xlabel(f"filled: the layer has {norm} norm")
+    grid.set_xlabel("filled: the layer has batch norm")
     return figure

@@ -6,11 +6,12 @@ All take tables that `findings` or the chapter computed; none does statistics.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import pandas as pd
 from matplotlib.figure import Figure
 
-from bnbook.figures.comparisons import bars, name_rows
+from bnbook.figures.comparisons import apart, bars, name_rows
 from bnbook.theme import (
     INK,
     accuracy_axis,
@@ -23,6 +24,8 @@ from bnbook.theme import (
     style,
 )
 
+_LOOKS: Final = {name: style(i) for i, name in enumerate(("with BN", "without BN"))}
+
 
 def gradient_ranges(table: pd.DataFrame, kinds: Sequence[str]) -> Figure:
     """Draw from where to where the entries of each layer's gradient reach, a panel for each kind.
@@ -32,18 +35,15 @@ def gradient_ranges(table: pd.DataFrame, kinds: Sequence[str]) -> Figure:
     layers = [str(layer) for layer in table["layer"].cat.categories]
     figure, axes = canvas(0.9 + 0.5 * len(layers), 1, len(kinds), sharex=True, sharey=True)
     for ax, kind in zip(axes, kinds, strict=True):
-        for i, name in enumerate(("with BN", "without BN")):
-            look, part = style(i), table[table["arm"] == f"{kind}, {name}"]
-            y = part["layer"].cat.codes + 0.24 * (2 * i - 1) * 0.75
+        for (name, look), shift in zip(_LOOKS.items(), apart(2, 0.18), strict=True):
+            part = table[table["arm"] == f"{kind}, {name}"]
+            y = part["layer"].cat.codes + shift
             ax.hlines(y, part["low"], part["high"], color=look.color, linestyle=look.dash, lw=3)
             ax.plot(part["mean"], y, look.marker, color=look.color, markersize=8)
         ax.set_xscale("log")
         label(ax, "size of an entry", "", kind)
-    name_rows(axes[0], layers)
-    for ax in axes[1:]:
-        ax.grid(visible=False, axis="y")
-        ax.tick_params(axis="y", length=0)
-    legend(figure, {name: style(i) for i, name in enumerate(("with BN", "without BN"))})
+        name_rows(ax, layers)
+    legend(figure, _LOOKS)
     return figure
 
 
@@ -58,10 +58,10 @@ def over_losses(table: pd.DataFrame, kinds: Sequence[str], names: Mapping[str, s
     figure, axes = canvas(0.8 + 2.1 * len(names), len(names), len(kinds), sharex=True, sharey="row")
     panels = [(quantity, kind) for quantity in names for kind in kinds]
     for ax, (quantity, kind) in zip(axes, panels, strict=True):
-        for i, name in enumerate(("with BN", "without BN")):
+        for (name, look), shift in zip(_LOOKS.items(), apart(2, 0.08), strict=True):
             mine = (table["arm"] == f"{kind}, {name}") & (table["quantity"] == quantity)
             part = table[mine].sort_values("level", ascending=False)
-            bars(ax, part, part["level"].map(levels.index) + 0.08 * (2 * i - 1), style(i))
+            bars(ax, part, part["level"].map(levels.index) + shift, look)
         ax.axvline(0.5, color=INK, linestyle=":", linewidth=1)
         ax.set_xticks(range(len(levels)), ["start", *(f"{level:g}" for level in levels[1:])])
         below, first = quantity == [*names][-1], kind == kinds[0]
@@ -71,7 +71,7 @@ def over_losses(table: pd.DataFrame, kinds: Sequence[str], names: Mapping[str, s
         ax.set_yscale("log")
     for ax in axes[:: len(kinds)]:
         log_values(ax)
-    legend(figure, {name: style(i) for i, name in enumerate(("with BN", "without BN"))})
+    legend(figure, _LOOKS)
     return figure
 
 

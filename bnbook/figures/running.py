@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bnbook.figures.comparisons import bars
-from bnbook.theme import accuracy_axis, canvas, label, legend, series, style
+from bnbook.figures.comparisons import apart, bars, name_rows, panels_of
+from bnbook.theme import accuracy_axis, canvas, label, legend, plain, series, style, ticks
 
 #: The smallest difference that a figure shows, as a share: one image in 10,000.
 _LEAST = 1e-4
@@ -34,12 +32,12 @@ def two_courses(steps: Iterable[int], courses: dict[str, Sequence[float]]) -> Fi
     return figure
 
 
-def gap_sizes(table: pd.DataFrame, x: str, xlabel: str, by: str, panel: str = "arm") -> Figure:
-    """Draw typical differences against `x` on log axes, one line per `by`, panels side by side.
+def gap_sizes(table: pd.DataFrame, x: str, xlabel: str, by: str) -> Figure:
+    """Draw typical differences against `x` on log axes, one line per `by`, one panel per arm.
 
-    `table` as from `findings.statistics_gaps(frame, (panel, by, x))`, with 95 % intervals.
+    `table` as from `findings.statistics_gaps(frame, ("arm", by, x))`, with 95 % intervals.
     """
-    parts = list(table.groupby(panel, observed=True))
+    parts = panels_of(table, "arm")
     figure, axes = canvas(4.0, 1, len(parts), sharey=True)
     styles = series(table, by)
     shifts = np.geomspace(0.93, 1.07, len(styles))  # a little apart, or bars would hide each other
@@ -48,10 +46,8 @@ def gap_sizes(table: pd.DataFrame, x: str, xlabel: str, by: str, panel: str = "a
             mine = _visible(part[part[by].astype(str) == name].sort_values(x))
             bars(ax, mine, mine[x] * shift, look)
         ax.set_xscale("log")
-        ticks: list[Any] = sorted(part[x].unique())
-        ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        ax.xaxis.set_minor_locator(mpl.ticker.NullLocator())
-        label(ax, xlabel, "typical difference" if ax is axes[0] else "", str(title))
+        ticks(ax.xaxis, part[x].unique())
+        label(ax, xlabel, "typical difference" if ax is axes[0] else "", title)
     _point_axis(axes[0], "y")
     legend(figure, styles)
     return figure
@@ -65,17 +61,15 @@ def causes(table: pd.DataFrame) -> Figure:
     names = [str(name) for name in table["cause"].cat.categories]
     figure, (ax,) = canvas(1.1 + 0.55 * len(names))
     styles = series(table, "arm")
-    for i, (arm, look) in enumerate(styles.items()):
+    for (arm, look), shift in zip(styles.items(), apart(len(styles), 0.11), strict=True):
         part = _visible(table[table["arm"] == arm])
-        rows = part["cause"].cat.codes + 0.22 * (i - (len(styles) - 1) / 2)
+        rows = part["cause"].cat.codes + shift
         errors = np.maximum([part["mean"] - part["low"], part["high"] - part["mean"]], 0)
         ax.errorbar(
             part["mean"], rows, xerr=errors,
             color=look.color, linestyle="none", marker=look.marker, elinewidth=1.6, capsize=3,
         )  # fmt: skip
-    ax.set_yticks(range(len(names)), [name.replace(", ", ",\n", 1) for name in names])
-    ax.set_ylim(len(names) - 0.5, -0.5)
-    ax.grid(visible=False, axis="y")
+    name_rows(ax, [name.replace(", ", ",\n", 1) for name in names])
     label(ax, "typical difference to re-estimated statistics")
     _point_axis(ax, "x")
     legend(figure, styles)
@@ -91,8 +85,6 @@ def _point_axis(ax: Axes, which: str) -> None:
     """Show differences of accuracy on a log axis, in percentage points."""
     axis, scale = (ax.yaxis, ax.set_yscale) if which == "y" else (ax.xaxis, ax.set_xscale)
     scale("log")
-    low, high = ax.get_ylim() if which == "y" else ax.get_xlim()
-    ticks = [t for t in (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0) if low <= t <= high]
-    axis.set_ticks(ticks, [f"{100 * tick:g}" for tick in ticks])
-    axis.set_minor_locator(mpl.ticker.NullLocator())
+    places = (1e-4, 3e-4, 1e-3, 3e-3, 0.01, 0.03, 0.1, 0.3, 1.0)
+    ticks(axis, places, lambda share: plain(100 * share))
     axis.set_label_text(f"{axis.get_label_text()} (points)")

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bnbook.experiment import MARGIN
+from bnbook.figures.comparisons import across, name_rows, shade
 from bnbook.findings import DIFFERENT, EQUIVALENT, UNDECIDED
-from bnbook.theme import INK, PALETTE, canvas, label, legend, log_values, style
+from bnbook.theme import INK, PALETTE, canvas, label, legend, log_values, plain, style, ticks
 
 #: Where the quantities of the forward pass are drawn.
 _PLACES = {
@@ -125,18 +126,12 @@ def differences(panels: Mapping[str, pd.DataFrame], groups: Sequence[int]) -> Fi
     figure, axes = canvas(0.9 + 0.34 * len(first), 1, len(panels), sharey=True)
     for ax, (title, table) in zip(axes, panels.items(), strict=True):
         ratio = title.startswith("loss")
-        margin = np.log(1.05) if ratio else MARGIN
-        ax.axvspan(-margin, margin, color=INK, alpha=0.2, lw=0)
-        ax.axvline(0, color=INK, linewidth=1.2)
+        shade(ax, np.log(1.05) if ratio else MARGIN)
         for place, (_, row) in enumerate(table.iterrows()):
             look = looks.get(row["finding"], looks[EQUIVALENT])
-            ax.plot([row["low"], row["high"]], [place] * 2, color=look.color, linewidth=3)
-            ax.plot(row["mean"], place, look.marker, color=look.color, markersize=7)
+            across(ax, row, place, look, width=3, size=7)
         _scale(ax, ratio=ratio)
-        ax.set_yticks(range(len(table)), list(table.index))
-        ax.set_ylim(len(table) - 0.5, -0.5)
-        ax.tick_params(axis="y", length=0)
-        ax.grid(visible=False, axis="y")
+        name_rows(ax, list(table.index))
         for end in groups:
             ax.axhline(end - 0.5, color=INK, linewidth=0.6)
         label(ax, "times" if ratio else "points", "", title)
@@ -164,14 +159,12 @@ def _scale(ax: Axes, *, ratio: bool) -> None:
     """Label differences of logarithms as ratios, or differences of accuracy in points."""
     if ratio:
         ax.set_xscale("symlog", linthresh=0.05, linscale=0.5)
-        ticks = [0.5, 1, 2]
-        ax.set_xticks([float(np.log(tick)) for tick in ticks], ["½", "1", "2"])
         ax.set_xlim(-1.2, 1.2)
+        ticks(ax.xaxis, np.log([0.5, 1, 2]), lambda log: plain(np.exp(log)).replace("0.5", "½"))
     else:
         ax.set_xscale("symlog", linthresh=MARGIN, linscale=0.5)
-        ax.set_xticks([-0.1, -0.01, 0, 0.01], ["−10", "−1", "0", "1"])
         ax.set_xlim(-0.35, 0.03)
-    ax.minorticks_off()
+        ticks(ax.xaxis, (-0.1, -0.01, 0, 0.01), lambda share: plain(100 * share))
 
 
 def grid(

@@ -3,6 +3,7 @@
 import pandas as pd
 from matplotlib.figure import Figure
 
+from bnbook.figures.comparisons import band, panels_of
 from bnbook.theme import INK, accuracy_axis, canvas, label, legend, series, style
 
 
@@ -28,21 +29,14 @@ def memory(table: pd.DataFrame) -> Figure:
 
     `table` has `arm`, `layer`, `lag`, and the correlation with its interval.
     """
-    parts = list(table.groupby("arm", observed=True))
+    parts = panels_of(table, "arm")
     figure, axes = canvas(3.6, 1, len(parts), sharey=True)
     styles = series(table, "layer")
     for ax, (title, part) in zip(axes, parts, strict=True):
         ax.axhline(0, color=INK, linewidth=1.2)
         for name, look in styles.items():
-            mine = part[part["layer"] == name]
-            ax.fill_between(
-                mine["lag"], mine["low"], mine["high"], color=look.color, alpha=0.2, lw=0
-            )
-            ax.plot(
-                mine["lag"], mine["mean"],
-                color=look.color, linestyle=look.dash, marker=look.marker,
-            )  # fmt: skip
+            band(ax, part[part["layer"] == name], "lag", look)
         ax.set_xticks(sorted(table["lag"].unique())[::3])
-        label(ax, "steps apart", "correlation" if ax is axes[0] else "", str(title))
+        label(ax, "steps apart", "correlation" if ax is axes[0] else "", title)
     legend(figure, styles)
     return figure
