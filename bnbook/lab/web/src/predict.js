@@ -1,5 +1,5 @@
 // Remembers the reader's pick under its question's id; later sets it beside the evidence.
-import { find, freshId, h, rich } from "./dom.js";
+import { find, freshId, h, rich, spoken } from "./dom.js";
 import { keep, kept } from "./memory.js";
 
 const CHANGED = "bnbook:predict";
@@ -15,7 +15,7 @@ export function mountPredict(root, data) {
   const options = data.choices.map(({ value, html }) =>
     h("label", {}, h("input", { type: "radio", name: group, value }), " ", rich("span", html)),
   );
-  const reply = h("p", { class: "reply", role: "status", "aria-live": "polite" });
+  const reply = spoken("p", "reply");
   const question = h("legend", {}, h("span", { class: "kicker" }, "Predict"), " ");
   question.append(rich("span", data.question_html));
   root.append(h("fieldset", { id: `predict-${data.id}` }, question, ...options), reply);
@@ -48,7 +48,7 @@ export function mountPredict(root, data) {
 /** @type {Mount<{ id: string, choices: Choice[], answer: string, answer_html: string, why_html: string }>} */
 export function mountRevisit(root, data) {
   const first = h("a", { href: `#predict-${data.id}` }, "Predict first");
-  const text = h("span", { class: "text", role: "status", "aria-live": "polite" });
+  const text = spoken("span", "text");
   text.append("What did you expect? ", first, ", then open the evidence.");
   const evidence = h(
     "details",

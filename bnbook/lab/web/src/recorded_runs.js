@@ -1,5 +1,5 @@
 // What there is to show of recorded runs, without a document: what is chosen, charts, tables.
-import { bounds } from "./bands.js";
+import { bounds, far } from "./bands.js";
 import { percent } from "./numbers.js";
 import { accuracyScale, lossScale } from "./plots.js";
 
@@ -66,9 +66,6 @@ export class Choice {
     );
   }
 }
-
-/** @param {number} a @param {number} b */
-const far = (a, b) => Math.abs(Math.log(a / b));
 
 /**
  * @param {RecordedData} data

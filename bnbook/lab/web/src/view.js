@@ -1,8 +1,8 @@
 // Everything of a run that is seen: the words about it, the charts, the layers, the tables.
 import { copyText } from "./clipboard.js";
-import { find, h, swatch } from "./dom.js";
+import { find, h, sizeOf, swatch } from "./dom.js";
 import { fillMistakes } from "./mistakes.js";
-import { thousands } from "./numbers.js";
+import { thousands, written } from "./numbers.js";
 import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./panels.js";
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
 import { pytorchScript } from "./pytorch.js";
@@ -245,10 +245,7 @@ export class View {
    * @returns {[number, number]}
    */
   sizeOf(svg) {
-    const known = this.sizes.get(svg);
-    if (known) return known;
-    /** @type {[number, number]} */
-    const size = [svg.clientWidth || 400, svg.clientHeight || 260];
+    const size = this.sizes.get(svg) ?? sizeOf(svg);
     this.sizes.set(svg, size);
     return size;
   }
@@ -347,7 +344,7 @@ export class View {
     /** @param {(net: Net) => string[]} halves */
     const rows = (halves) =>
       run.nets.map(({ look, label, net }) => ({ look, label, halves: halves(net) }));
-    const ends = [`\u2212${range}`, "0", String(range)];
+    const ends = [written(-range), "0", String(range)];
     const distributions = rows((net) => ["before norm", HALVES[net.activation]]);
     const affine = watch === "gamma and beta" ? rows(() => ["gamma", "beta"]) : null;
     return {
