@@ -2,8 +2,7 @@
 import { bounds, far } from "./bands.js";
 import { percent } from "./numbers.js";
 import { accuracyScale, lossScale } from "./plots.js";
-
-const CHANCE = 0.1;
+import { CHANCE } from "./statistics.js";
 
 /**
  * The runs of one arm: where they are, and how far from what was asked for.

@@ -7,11 +7,11 @@ import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./pan
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
 import { pytorchScript } from "./pytorch.js";
 import { LETTERS } from "./run.js";
+import { CHANCE, GUESS } from "./statistics.js";
 import { fillContrast, fillCurves, fillLayers, fillTimes } from "./tables.js";
 import { build } from "./view_markup.js";
 
 const REDRAW_AFTER = 100; // ms
-const GUESSING = { accuracy: 0.1, loss: Math.log(10) };
 const LOSS_SPAN = [0.3, 3]; // what the loss axis shows at least
 const AFFINE_REACH = 3;
 const HALVES = { sigmoid: "into sigmoid", relu: "into ReLU" };
@@ -192,13 +192,13 @@ export class View {
     });
     const accuracies = [...curves("accuracy"), ...this.runningCurves(own)];
     const scale = this.accuracyScale(accuracies, bands);
-    const first = { epochs, marks, guess: GUESSING.accuracy, scale, bands, curves: accuracies };
+    const first = { epochs, marks, guess: CHANCE, scale, bands, curves: accuracies };
     drawChart(accuracy, first, this.sizeOf(accuracy));
     const losses = curves("loss");
     drawChart(
       loss,
       {
-        ...{ epochs, marks, guess: GUESSING.loss, curves: losses },
+        ...{ epochs, marks, guess: GUESS, curves: losses },
         scale: this.lossScale(losses, bands),
         bands: bands.map(({ label, look, loss: mean }) => ({ label, look, mean })),
       },
