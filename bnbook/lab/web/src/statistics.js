@@ -48,7 +48,7 @@ export function median(values) {
  * Sample standard deviation; NaN for fewer than two values.
  * @param {number[]} values
  */
-export function deviation(values) {
+function deviation(values) {
   const center = mean(values);
   return Math.sqrt(sum(values.map((value) => (value - center) ** 2)) / (values.length - 1));
 }
@@ -184,7 +184,7 @@ function stepped(ps) {
  * A missing p-value counts as 1.
  * @param {number[]} ps
  */
-export function holm(ps) {
+function holm(ps) {
   return stepped(ps.map((p) => (Number.isNaN(p) ? 1 : p))).map((p) => Math.min(p, 1));
 }
 
@@ -193,7 +193,7 @@ export function holm(ps) {
  * @param {number} pDifference
  * @param {number} pEquivalence
  */
-export function classify(pDifference, pEquivalence) {
+function classify(pDifference, pEquivalence) {
   if (pDifference < LEVEL) return pEquivalence < LEVEL ? SMALL : DIFFERENT;
   return pEquivalence < LEVEL ? EQUIVALENT : UNDECIDED;
 }

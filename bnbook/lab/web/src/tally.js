@@ -23,10 +23,7 @@ export function createTally(ids, name) {
   };
   clear.onclick = () => {
     if (clear.textContent === "Start over") clear.textContent = "Forget all answers?";
-    else {
-      reset(ids);
-      document.dispatchEvent(new CustomEvent(CHANGED));
-    }
+    else reset(ids);
   };
   clear.onblur = show;
   show();

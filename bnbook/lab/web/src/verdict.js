@@ -151,7 +151,7 @@ export function contrastsOf(plan, trial, isClaimed) {
  * The learning rates at which each net trains, in the order of the nets.
  * @param {Cell[]} cells
  */
-export function limitsOf(cells) {
+function limitsOf(cells) {
   const nets = [...new Set(cells.map((cell) => cell.net))];
   return nets.map((net) => {
     const mine = cells.filter((cell) => cell.net === net);
