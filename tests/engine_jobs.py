@@ -1,6 +1,7 @@
 """Hand jobs to the page's engine in Node (see engine_harness.mjs)."""
 
 import base64
+import gzip
 import json
 import subprocess
 from pathlib import Path
@@ -20,9 +21,22 @@ BATCH = ("batch",) * 4
 MIXED = ("batch", "none", "mean", "variance")
 
 
+def unpack(packed):
+    """Return the gray levels and the labels that `images.pack` was given."""
+    content = np.frombuffer(packed, np.uint8)
+    n = len(content) // (1 + 28 * 28 // 2)
+    pairs = content[n:].reshape(n, 14, 28)
+    return np.stack([pairs >> 4, pairs & 15], axis=2).reshape(n, 28, 28), content[:n]
+
+
+def read_images(name):
+    """Return gray levels `(n, 28, 28)` in 0..15 and labels `(n,)` as the page has them."""
+    return unpack(gzip.decompress(base64.b64decode(images.read_text(name))))
+
+
 def write_images(path, name="digits"):
     """Write the images and labels that the page has: 4,000 to train on, 1,000 to validate with."""
-    path.write_bytes(b"".join(array.tobytes() for array in images.read(name)))
+    path.write_bytes(b"".join(array.tobytes() for array in read_images(name)))
     return path
 
 
@@ -80,7 +94,7 @@ def with_parameters(run, values):
 
 def splits(name):
     """Return a data set of the page; of test images, which it lacks, as many as a run must have."""
-    levels, labels = images.read(name)
+    levels, labels = read_images(name)
     pixels, labels = torch.tensor(levels)[:, None] * 17, torch.tensor(labels).long()
     ends = (slice(TRAIN_SIZE), slice(TRAIN_SIZE, None), slice(2))
     return data.Splits(*(data.Images(pixels[part], labels[part]) for part in ends))

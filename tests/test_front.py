@@ -4,6 +4,7 @@ import gzip
 import re
 import subprocess
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -68,7 +69,7 @@ def test_what_all_pages_share_is_light():
     "element",
     [
         labs.sigmoid_sliders(),
-        labs.predict("a", "What does $x$ change?", ["All of it", "Nothing"], answer="Nothing"),
+        labs.predict("a", "What does $x$ change?", ["All of it", "Nothing"]),
         labs.revisit("a", "Nothing", "The *same* function."),
     ],
     ids=lambda element: element.kind,
@@ -91,4 +92,4 @@ def test_the_front_end_knows_the_choices_that_a_lab_offers():
     assert alternatives("affine", types) == set(presets.AFFINE)
     assert alternatives("activation", types) == set(presets.ACTIVATIONS)
     assert alternatives("trained", types) == set(presets.TRAINED)
-    assert alternatives("watch", types) == set(presets.WATCHED)
+    assert alternatives("watch", types) == set(get_args(presets.Watched))

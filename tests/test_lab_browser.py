@@ -252,14 +252,3 @@ def test_a_prediction_works_where_storage_is_forbidden(page, served):
     page.goto(served)
     page.get_by_role("radio", name="Accuracy falls").check()
     assert "You predicted: Accuracy falls." in page.locator(".bn-revisit").inner_text()
-
-
-def test_a_question_with_its_answer_replies_at_once(page, tmp_path):
-    path = tmp_path / "quick.html"
-    asked = labs.predict("quick", "Is it one?", ["One", "Two"], answer="One")
-    write_page(path, asked)
-    page.goto(path.as_uri())
-    page.get_by_role("radio", name="Two").check()
-    assert page.locator(".reply").inner_text() == "The evidence says otherwise: One"
-    page.get_by_role("radio", name="One").check()
-    assert page.locator(".reply").inner_text() == "The evidence agrees."

@@ -6,6 +6,7 @@ import re
 
 import numpy as np
 import pytest
+from engine_jobs import read_images, unpack
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -26,7 +27,7 @@ def name(request):
 
 def assert_equal_to_the_books(name):
     splits = data.splits(name)
-    levels, labels = images.read(name)
+    levels, labels = read_images(name)
     parts = splits.train, splits.validation
     assert (labels == np.concatenate([part.labels for part in parts])).all()
     assert (levels * 17 == np.concatenate([part.images for part in parts])[:, 0]).all()
@@ -53,7 +54,7 @@ def test_clothes_are_the_first_of_fashion_mnist_as_digits_are_of_mnist():
 
 def test_a_file_needs_no_other_copy_of_its_data(name, monkeypatch):
     monkeypatch.setattr(data, "splits", lambda _name: pytest.fail("the data set was read"))
-    levels, labels = images.read(name)
+    levels, labels = read_images(name)
     assert levels.shape == (5_000, 28, 28)
     assert levels.max() == data.GRAY_LEVELS - 1
     assert sorted(set(labels)) == list(range(10))
@@ -82,9 +83,7 @@ def test_the_images_are_light_enough_to_be_fetched_over_a_slow_line(name):
     arrays(np.uint8, 3, elements=st.integers(0, 9)),
 )
 def test_what_is_packed_is_unpacked(levels, labels):
-    for found, packed in zip(
-        images.unpack(images.pack(levels, labels)), (levels, labels), strict=True
-    ):
+    for found, packed in zip(unpack(images.pack(levels, labels)), (levels, labels), strict=True):
         assert (found == packed).all()
 
 

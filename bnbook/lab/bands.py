@@ -7,8 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import data, findings, training
-from bnbook.experiment import BATCH_NORM, Experiment, grid, subsets
+from bnbook import findings, training
+from bnbook.experiment import Experiment, grid, subsets
+from bnbook.lab.presets import NORMED, PLAIN
 from bnbook.lab.settings import net_code
 from bnbook.run import Run
 
@@ -28,16 +29,12 @@ PAGE_SUBSET_LRS = (0.1, 1.0)
 #: Nets of ReLUs: without a norm they train at small rates only.
 PAGE_RELU_LRS = (0.1, 0.2, 0.5)
 
-#: What the page trains: its own few digits, so that a run takes seconds.
-_PAGE = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
-_PAGE_FULL = replace(_PAGE, norms=BATCH_NORM)
-
 
 def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     arms = dict(experiment.arms)
     main = [arms.pop("1234"), arms.pop("none")]
     rectified = [arms.pop("ReLU, with BN"), arms.pop("ReLU, without BN")]
-    partial = [arms.pop(name) for name in subsets(_PAGE) if name in arms]
+    partial = [arms.pop(name) for name in subsets(PLAIN) if name in arms]
     return [
         # What trains only its norms wants larger steps than the other variants.
         *grid([*main, arms.pop("only norm")], PAGE_LRS, PAGE_SEEDS),
@@ -57,18 +54,18 @@ PAGE = Experiment(
     chapter=2,
     question="What do other seeds do at the settings that a reader trains on the page?",
     arms={
-        **subsets(_PAGE),
-        "no biases": replace(_PAGE_FULL, conv_bias=False, linear_bias=False),
-        "mean-only": replace(_PAGE, norms=("mean",) * 4),
-        "variance-only": replace(_PAGE, norms=("variance",) * 4),
-        "gamma fixed": replace(_PAGE_FULL, affine="beta"),
-        "beta fixed": replace(_PAGE_FULL, affine="gamma"),
-        "both fixed": replace(_PAGE_FULL, affine="none"),
-        "ReLU, with BN": replace(_PAGE_FULL, activation="relu"),
-        "ReLU, without BN": replace(_PAGE, activation="relu"),
-        "only norm": replace(_PAGE_FULL, trainable="norm"),
-        "norm and head": replace(_PAGE_FULL, trainable="norm+head"),
-        "only head": replace(_PAGE_FULL, trainable="head"),
+        **subsets(PLAIN),
+        "no biases": replace(NORMED, conv_bias=False, linear_bias=False),
+        "mean-only": replace(PLAIN, norms=("mean",) * 4),
+        "variance-only": replace(PLAIN, norms=("variance",) * 4),
+        "gamma fixed": replace(NORMED, affine="beta"),
+        "beta fixed": replace(NORMED, affine="gamma"),
+        "both fixed": replace(NORMED, affine="none"),
+        "ReLU, with BN": replace(NORMED, activation="relu"),
+        "ReLU, without BN": replace(PLAIN, activation="relu"),
+        "only norm": replace(NORMED, trainable="norm"),
+        "norm and head": replace(NORMED, trainable="norm+head"),
+        "only head": replace(NORMED, trainable="head"),
     },
     plan=_page,
 )

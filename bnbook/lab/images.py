@@ -7,7 +7,7 @@ load scripts but nothing else; each is read when a reader first trains on it, by
 import gzip
 import re
 import zlib
-from base64 import b64decode, b64encode
+from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ from bnbook import data
 
 Bytes = npt.NDArray[np.uint8]
 
-#: Pixels of an image, and how many of them stand one above the other.
-PIXELS, SIDE = 784, 28
+#: How far apart two gray levels are.
+GRAY_STEP = 255 // (data.GRAY_LEVELS - 1)
 
 
 @dataclass(frozen=True)
@@ -57,28 +57,15 @@ def pack(levels: Bytes, labels: Bytes) -> bytes:
     return labels.tobytes() + pairs.tobytes()
 
 
-def unpack(packed: bytes) -> tuple[Bytes, Bytes]:
-    """Return the gray levels and the labels that `pack` was given."""
-    content = np.frombuffer(packed, np.uint8)
-    n = len(content) // (1 + PIXELS // 2)
-    pairs = content[n:].reshape(n, SIDE // 2, SIDE)
-    return np.stack([pairs >> 4, pairs & 15], axis=2).reshape(n, SIDE, SIDE), content[:n]
-
-
 def script(name: str) -> str:
     """Write the training images of the data set `name`, then its validation images, as a script."""
     splits = data.splits(name)
     parts = (splits.train, splits.validation)
     gray = np.concatenate([part.images.numpy()[:, 0] for part in parts])
     labels = np.concatenate([part.labels.numpy() for part in parts])
-    packed = pack((gray // (255 // (data.GRAY_LEVELS - 1))).astype(np.uint8), labels.astype("u1"))
+    packed = pack((gray // GRAY_STEP).astype(np.uint8), labels.astype("u1"))
     text = b64encode(gzip.compress(packed, mtime=0)).decode()
     return f'globalThis.{FILES[name].variable} = "{text}";\n'
-
-
-def read(name: str) -> tuple[Bytes, Bytes]:
-    """Return gray levels `(n, 28, 28)` in 0..15 and labels `(n,)` from the file of `name`."""
-    return unpack(gzip.decompress(b64decode(read_text(name))))
 
 
 def read_text(name: str) -> str:

@@ -14,12 +14,14 @@ from torch import Tensor, nn
 
 from bnbook import data, models, probes, training
 from bnbook.errors import BookError
+from bnbook.lab.images import GRAY_STEP
+from bnbook.lab.settings import RANGE
 from bnbook.run import Run
 from bnbook.session import Session
 
 #: Values in a layer are counted in so many bins from -RANGE to RANGE; what is beyond falls into
 #: the bins at the edges. As in the engine.
-BINS, RANGE = 64, 8.0
+BINS = 64
 IMAGE_SHAPE = (1, 28, 28)
 MOST_MISTAKES = 20  # that are shown of each net
 REPORT_AFTER = 0.1  # seconds between two reports without an evaluation
@@ -244,7 +246,7 @@ class _Net:
         with torch.no_grad():
             parts = images.split(training.EVALUATION_BATCH)
             answers = torch.cat([net(part).argmax(1) for part in parts])
-        levels = (shown // (255 // (data.GRAY_LEVELS - 1))).flatten(1)
+        levels = (shown // GRAY_STEP).flatten(1)
         return [
             {"label": int(labels[i]), "answer": int(answers[i]), "pixels": levels[i].tolist()}
             for i in (answers != labels).nonzero().flatten()[:MOST_MISTAKES].tolist()

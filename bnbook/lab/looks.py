@@ -1,12 +1,11 @@
 """Looks and axes that the labs share with each other, and with the figures."""
 
-from collections.abc import Sequence
-
 from bnbook.theme import PALETTE
 
 #: What tells curves apart: the figures' colors, an SVG dash pattern, a marker.
 LOOKS = tuple(
-    zip(
+    {"color": color, "dash": dash, "marker": marker}
+    for color, dash, marker in zip(
         PALETTE,
         ("none", "7 4", "2 3", "9 3 2 3"),
         ("circle", "square", "triangle", "diamond"),
@@ -19,8 +18,3 @@ ACCURACY_TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 TOP_ACCURACY, PERFECT = 0.992, 0.9995
 #: The loss axis ends at 10: what diverges further is drawn at its edge.
 LOSS_TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0)
-
-
-def top_accuracy(accuracies: Sequence[float]) -> float:
-    """Choose where the accuracy axis ends."""
-    return max(TOP_ACCURACY, min(PERFECT, max(accuracies, default=0.0)))

@@ -7,27 +7,22 @@ from bnbook.errors import BookError
 from bnbook.lab.element import Html, Widget, element, markdown
 
 
-def predict(
-    question_id: str, question: str, choices: Sequence[str], answer: str | None = None
-) -> Html | Widget:
+def predict(question_id: str, question: str, choices: Sequence[str]) -> Html | Widget:
     """Ask `question` with radio buttons and remember the pick where the browser allows it.
 
-    `question` and `choices` are Markdown. With `answer`, one of the choices, the pick is answered
-    at once; without, `revisit` does so at the chapter's end. Raises BookError for fewer than two
-    choices, equal choices, an answer that is none of them, or an id that cannot be an anchor.
+    `question` and `choices` are Markdown; `revisit` answers at the chapter's end. Raises BookError
+    for fewer than two choices, equal choices, or an id that cannot be an anchor.
     """
     _check_id(question_id)
     if len(set(choices)) != len(choices) or len(choices) < 2:
         raise BookError(f"the question {question_id!r} needs two or more different choices")
-    if answer is not None and answer not in choices:
-        raise BookError(f"the answer {answer!r} to {question_id!r} is none of its choices")
     asked = markdown(question)
     options = [{"value": choice, "html": markdown(choice)} for choice in choices]
     listed = "".join(f"<li>{one['html']}</li>" for one in options)
     fallback = (
         f'<p id="predict-{question_id}"><strong>Predict</strong> {asked}</p><ul>{listed}</ul>'
     )
-    data = {"id": question_id, "question_html": asked, "choices": options, "answer": answer}
+    data = {"id": question_id, "question_html": asked, "choices": options}
     return element("predict", data, fallback)
 
 

@@ -5,6 +5,7 @@ One description for both fronts: the lab on the page and the one in Jupyter.
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from bnbook import data
 from bnbook.errors import BookError
@@ -70,9 +71,9 @@ ENGINE_FIELDS = {
 DATA = {"digits": "Digits (MNIST)", "clothes": "Clothes (Fashion-MNIST)"}
 
 #: Settings that a preset may put in the open; the others are folded away.
-CONTROLS = ("norms", "toggles", "biases", "affine", "activation", "trained")
+Control = Literal["norms", "toggles", "biases", "affine", "activation", "trained"]
 #: Panels beside the curves and the layers' distributions, which every lab has.
-WATCHED = ("", "bias gradients", "gamma and beta", "time", "contrast", "running statistics")
+Watched = Literal["", "bias gradients", "gamma and beta", "time", "contrast", "running statistics"]
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ class Trial:
     """
 
     claim: str
-    direction: str  # of DIRECTIONS
+    direction: Literal["above", "below", "same", "limits"]
     contrasts: tuple[tuple[str, str], ...]
     nets: tuple[tuple[Net, float | None], ...] = ()
     lrs: tuple[float, ...] = ()  # of LRS, if any
@@ -133,8 +134,6 @@ class Trial:
     evidence: str = "evidence"
 
 
-#: What the contrasts of a `Trial` may say.
-DIRECTIONS = ("above", "below", "same", "limits")
 #: "Higher" learning rates are so many times as high.
 FACTOR = 2.0
 
@@ -157,12 +156,10 @@ class Preset:
     name: str
     title: str  # one line over the lab
     nets: tuple[Net, Net]  # trained on the same batches; the second can be switched off
-    controls: tuple[str, ...]  # of CONTROLS
-    watch: str  # of WATCHED
+    controls: tuple[Control, ...]
+    watch: Watched
     lr: float  # of LRS
     ask: str  # what to try
-    batch_size: int = 128  # of BATCH_SIZES
-    epochs: int = 10  # of EPOCHS
     trial: Trial | None = None
 
     def __post_init__(self) -> None:
@@ -181,13 +178,15 @@ class Preset:
                 )
 
 
-_PLAIN = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
-_NORMED = replace(_PLAIN, norms=BATCH_NORM)
+#: What the page trains: its own few digits, so that a run takes seconds. Every lab begins with its
+#: batch size and its number of epochs.
+PLAIN = Run(dataset="digits", train_size=data.EXCERPT_SIZES[0], epochs=10)
+NORMED = replace(PLAIN, norms=BATCH_NORM)
 #: Chapter 2's, and what a lab begins with that nobody gives a preset.
 WITH_OR_WITHOUT = Preset(
     name="learning-rate",
     title="Train with and without batch norm",
-    nets=(Net("Batch norm", _NORMED), Net("No norm", _PLAIN)),
+    nets=(Net("Batch norm", NORMED), Net("No norm", PLAIN)),
     controls=("norms",),
     watch="",
     lr=1.0,
@@ -198,8 +197,8 @@ WITH_OR_WITHOUT = Preset(
         direction="limits",
         contrasts=(("Batch norm, ReLU", "No norm, ReLU"),),
         nets=(
-            (Net("Batch norm, ReLU", replace(_NORMED, activation="relu")), None),
-            (Net("No norm, ReLU", replace(_PLAIN, activation="relu")), None),
+            (Net("Batch norm, ReLU", replace(NORMED, activation="relu")), None),
+            (Net("No norm, ReLU", replace(PLAIN, activation="relu")), None),
         ),
         # Neighbors by the factor that the claim is about.
         lrs=(0.25, 0.5, 1.0, 2.0, 4.0),

@@ -14,7 +14,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.lab.element import Html, Widget, element
-from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, top_accuracy
+from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
 
 Cell: TypeAlias = dict[str, Any]
 
@@ -71,12 +71,9 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
     return {
         "lrs": lrs,
         "batch_sizes": batch_sizes,
-        "arms": [
-            {"label": label, "color": color, "dash": dash, "marker": marker}
-            for label, (color, dash, marker) in zip(chosen, LOOKS, strict=False)
-        ],
+        "arms": [{"label": label, **look} for label, look in zip(chosen, LOOKS, strict=False)],
         "at": at,
-        "best": top_accuracy(runs["val_accuracy"].tolist()),
+        "best": max(TOP_ACCURACY, min(PERFECT, float(runs["val_accuracy"].max()))),
         "accuracy_ticks": ACCURACY_TICKS,
         "loss_ticks": LOSS_TICKS,
         "losses": [_rounded(losses.min()), _rounded(losses.max())],
@@ -121,23 +118,27 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float, at: list[i
     # Some that train and some that do not have no mean that any of them is near.
     bands = [_band(row) for row in accuracy[trained].to_numpy()] if trained else _middle(accuracy)
     outcomes = ends["outcome"].tolist()
+    last = findings.percent(*bands[-1]) if trained else _range(accuracy.iloc[-1])
+    last = last.replace(", ", ",\N{NO-BREAK SPACE}")  # an interval stays on one line
     return {
         "mean": [_rounded(band.mean) for band in bands],
-        "low": [_rounded(max(band.low, 0.0)) for band in bands],
-        "high": [_rounded(min(band.high, 1.0)) for band in bands],
+        "low": [_rounded(band.low) for band in bands],
+        "high": [_rounded(band.high) for band in bands],
         "loss": [_rounded(row.mean()) for row in loss[trained or [*loss]].to_numpy()],
         "seeds": [_column(accuracy[seed]) for seed in accuracy],
         "losses": [_column(loss[seed]) for seed in loss],
         "trained": f"{len(trained)} of {len(outcomes)}",
-        "final": (last := _percent(*bands[-1]) if trained else _range(accuracy.iloc[-1])),
+        "final": last,
         "text": _ending(outcomes, len(trained), last),
     }
 
 
 def _band(values: npt.NDArray[np.float64]) -> findings.Interval:
     """Mean and interval; two seeds have a mean only, as their interval would cover the chart."""
-    band = findings.interval(values)
-    return band if len(values) >= FEWEST_SEEDS else band._replace(low=math.nan, high=math.nan)
+    mean, low, high = findings.interval(values)
+    if len(values) < FEWEST_SEEDS:
+        return findings.Interval(mean, math.nan, math.nan)
+    return findings.Interval(mean, max(low, 0.0), min(high, 1.0))
 
 
 def _middle(accuracy: pd.DataFrame) -> list[findings.Interval]:
@@ -157,14 +158,6 @@ def _ending(outcomes: list[str], trained: int, last: str) -> str:
         + (f" ({counts})" if counts else "")
         + f"; final validation accuracy{some} {last}"
     )
-
-
-def _percent(mean: float, low: float, high: float) -> str:
-    value = f"{100 * mean:.1f}\N{NO-BREAK SPACE}%"
-    if math.isnan(low):
-        return value
-    bounds = f"[{100 * max(low, 0):.1f},\N{NO-BREAK SPACE}{100 * min(high, 1):.1f}]"
-    return f"{value} {bounds}"
 
 
 def _range(values: pd.Series[float]) -> str:

@@ -14,8 +14,6 @@ from bnbook.theme import PALETTE
 
 #: Histograms of the layers span so much to both sides of 0, as both trainers make them.
 RANGE = 8
-#: What the page trains on, and the data set that it is part of.
-_DATA = {"digits": "digits", "clothes": "fashion_mnist"}
 #: How often the nets are evaluated: after so many steps, or after each epoch.
 EVERY = {"epoch": "after each epoch", "5": "every 5 steps"}
 
@@ -54,7 +52,7 @@ def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]
         "data": {name: asdict(file) for name, file in images.FILES.items()},
         "train_count": data.EXCERPT_SIZES[0],
         "range": RANGE,
-        "looks": [{"color": c, "dash": d, "marker": m} for c, d, m in LOOKS[:2]],
+        "looks": LOOKS[:2],
         "kept_colors": [*PALETTE[2:], PALETTE[0]],
         "accuracy_ticks": ACCURACY_TICKS,
         "loss_ticks": LOSS_TICKS,
@@ -78,7 +76,7 @@ def _trial(preset: Preset, trial: Trial, recorded: Recorded | None) -> dict[str,
         "seeds": trial.seeds,
         "margin": MARGIN,
         "factor": presets.FACTOR,
-        "enough": {name: training.enough(data) for name, data in _DATA.items()},
+        "enough": {name: training.enough(whole) for name, whole in data.EXCERPTS.items()},
         "note": trial.note,
         "book": recorded
         and {
@@ -96,8 +94,8 @@ def _start(preset: Preset) -> dict[str, Any]:
     run = preset.nets[0].run
     return {
         "lr": preset.lr,
-        "batch": preset.batch_size,
-        "epochs": preset.epochs,
+        "batch": presets.PLAIN.batch_size,
+        "epochs": presets.PLAIN.epochs,
         "momentum": run.momentum,
         "decay": run.weight_decay,
         "data": run.dataset,

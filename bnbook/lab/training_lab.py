@@ -39,8 +39,8 @@ class TrainingLab(Widget):
 
     `preset` says what they are and which controls stand in the open. In the kernel, the first
     `train_size` images of `digits` train, or of MNIST if `digits` has too few, for `epochs`
-    epochs (default: the preset's) on `device`, "cpu" or "cuda" (default: the latter if there is
-    one). Raises BookError for a start that no control can take.
+    epochs on `device`, "cpu" or "cuda" (default: the latter if there is one). Raises BookError for
+    a start that no control can take.
 
     These traits can be linked to other widgets: `lr`, `batch_size`, `norms` (four names for each
     net), `seed`, `epochs`, `train_size` and `trainer` ("browser" or a device of the kernel), which
@@ -65,13 +65,12 @@ class TrainingLab(Widget):
         preset: Preset = WITH_OR_WITHOUT,
         *,
         train_size: int = data.EXCERPT_SIZES[0],
-        epochs: int | None = None,
+        epochs: int = presets.PLAIN.epochs,
         seed: int = 0,
         device: str | None = None,
     ) -> None:
-        epochs = preset.epochs if epochs is None else epochs
         device = devices()[-1] if device is None else device
-        _check(preset, train_size, epochs, seed, device)
+        _check(train_size, epochs, seed, device)
         self.preset = preset
         self.error: Exception | None = None  # that ended the last training in the kernel
         self.log_of_run: TrainingLog | None = None
@@ -94,7 +93,7 @@ class TrainingLab(Widget):
             described,
             last_state(preset),
             lr=preset.lr,
-            batch_size=preset.batch_size,
+            batch_size=presets.PLAIN.batch_size,
             norms=[list(net.run.norms) for net in preset.nets],
             seed=seed,
             epochs=epochs,
@@ -329,9 +328,9 @@ class TrainingLab(Widget):
 _LABS: dict[str, tuple[str, list[TrainingLab]]] = {}
 
 
-def _check(preset: Preset, train_size: int, epochs: int, seed: int, device: str) -> None:
+def _check(train_size: int, epochs: int, seed: int, device: str) -> None:
     """Refuse a start that the controls would silently take for another one."""
-    Run(batch_size=preset.batch_size, train_size=train_size, epochs=epochs, seed=seed)
+    Run(train_size=train_size, epochs=epochs, seed=seed)
     if train_size > TRAIN_SIZES[-1]:
         raise BookError(f"train size is {train_size:,}; the lab has {TRAIN_SIZES[-1]:,} images")
     check_device(device)

@@ -1,9 +1,8 @@
 // The engine (engine.c, compiled to WebAssembly) as a JavaScript object. No imports and no DOM:
 // the same file serves a worker, which has it inlined, and Node.
 
-/** Bins of the histograms that probe() returns, over -RANGE..RANGE; the outer take the rest. */
-export const BINS = 64;
-export const RANGE = 8;
+/** Bins of the histograms that probe() returns, over -8..8; the outer take the rest. */
+const BINS = 64;
 
 const NORMS = ["none", "batch", "mean", "variance"];
 const FEATURES = [6, 16, 120, 84];
@@ -62,37 +61,20 @@ export async function createEngine(bytes) {
   return new Engine(/** @type {Exports} */ (/** @type {unknown} */ (instance.exports)));
 }
 
-/** The memory never grows, so that a view stays valid; what leaves the engine is a copy. */
-class Memory {
-  /** @param {Exports} wasm */
-  constructor(wasm) {
-    this.buffer = wasm.memory.buffer;
-  }
-
-  /**
-   * @template {Uint8Array | Int32Array | Uint32Array | Float32Array | Float64Array} View
-   * @param {new (buffer: ArrayBuffer, at: number, length: number) => View} type
-   * @param {number} at
-   * @param {number} length
-   */
-  view(type, at, length) {
-    return new type(this.buffer, at, length);
-  }
-
-  /**
-   * @template {Uint8Array | Int32Array | Uint32Array | Float32Array | Float64Array} View
-   * @param {new (buffer: ArrayBuffer, at: number, length: number) => View} type
-   * @param {number} at
-   * @param {number} length
-   */
-  copied(type, at, length) {
-    return /** @type {View} */ (this.view(type, at, length).slice());
-  }
+/**
+ * A view of the memory, which never grows, so that it stays valid; what leaves the engine is a copy.
+ * @template {Uint8Array | Int32Array | Uint32Array | Float32Array | Float64Array} View
+ * @param {Exports} wasm
+ * @param {new (buffer: ArrayBuffer, at: number, length: number) => View} type
+ * @param {number} at
+ * @param {number} length
+ */
+function view({ memory }, type, at, length) {
+  return new type(memory.buffer, at, length);
 }
 
 class Engine {
   #wasm;
-  #memory;
   /** @type {Set<number>} */
   #living = new Set();
   #images = 0;
@@ -101,7 +83,6 @@ class Engine {
   /** @param {Exports} wasm */
   constructor(wasm) {
     this.#wasm = wasm;
-    this.#memory = new Memory(wasm);
   }
 
   /**
@@ -120,8 +101,8 @@ class Engine {
     if (!(trainCount >= 2 && trainCount < count)) {
       throw new RangeError("images to train on and images to validate with are needed");
     }
-    this.#memory.view(Uint8Array, wasm.pixels(), pixels.length).set(pixels);
-    this.#memory.view(Uint8Array, wasm.labels(), count).set(labels);
+    view(wasm, Uint8Array, wasm.pixels(), pixels.length).set(pixels);
+    view(wasm, Uint8Array, wasm.labels(), count).set(labels);
     wasm.setData(count, trainCount);
     this.#images = count;
     this.#train = trainCount;
@@ -134,7 +115,7 @@ class Engine {
   image(index) {
     if (!(index >= 0 && index < this.#images - this.#train)) throw new RangeError(`no image ${index}`);
     const at = this.#wasm.pixels() + (this.#train + index) * PIXELS;
-    return this.#memory.copied(Uint8Array, at, PIXELS);
+    return view(this.#wasm, Uint8Array, at, PIXELS).slice();
   }
 
   /**
@@ -190,7 +171,6 @@ class Engine {
 
 class Net {
   #wasm;
-  #memory;
   #net;
   #images;
   #train;
@@ -206,7 +186,6 @@ class Net {
    */
   constructor(wasm, net, batchSize, images, train, forget) {
     this.#wasm = wasm;
-    this.#memory = new Memory(wasm);
     this.#net = net;
     this.#images = images;
     this.#train = train;
@@ -216,11 +195,6 @@ class Net {
 
   get steps() {
     return this.#wasm.steps(this.#net);
-  }
-
-  /** The place of the next step in its epoch, from 0. */
-  get epochStep() {
-    return this.steps % this.stepsPerEpoch;
   }
 
   /**
@@ -237,8 +211,8 @@ class Net {
    */
   evaluate() {
     const at = this.#wasm.evaluate(this.#net);
-    const [loss] = this.#memory.view(Float64Array, at, 1);
-    const [correct, correctRunning] = this.#memory.view(Int32Array, at + 8, 2);
+    const [loss] = view(this.#wasm, Float64Array, at, 1);
+    const [correct, correctRunning] = view(this.#wasm, Int32Array, at + 8, 2);
     return { correct, correctRunning, loss };
   }
 
@@ -250,8 +224,8 @@ class Net {
   mistakes(most) {
     this.#wasm.evaluate(this.#net);
     const [train, count] = [this.#train, this.#images - this.#train];
-    const labels = this.#memory.view(Uint8Array, this.#wasm.labels() + train, count);
-    const answers = this.#memory.view(Uint8Array, this.#wasm.answers() + train, count);
+    const labels = view(this.#wasm, Uint8Array, this.#wasm.labels() + train, count);
+    const answers = view(this.#wasm, Uint8Array, this.#wasm.answers() + train, count);
     const found = [];
     for (let index = 0; index < count && found.length < most; index++) {
       const [label, answer] = [labels[index], answers[index]];
@@ -269,11 +243,11 @@ class Net {
    */
   probe() {
     const at = this.#wasm.probe(this.#net);
-    const squares = this.#memory.view(Float64Array, at, 12);
-    const bins = this.#memory.view(Uint32Array, at + 216, 12 * (BINS + 1));
+    const squares = view(this.#wasm, Float64Array, at, 12);
+    const bins = view(this.#wasm, Uint32Array, at + 216, 12 * (BINS + 1));
     const count = Math.min(PROBE_SIZE, this.#train);
     /** @param {number} place */
-    const perLayer = (place) => [...this.#memory.view(Float64Array, at + 96 + 40 * place, 5)];
+    const perLayer = (place) => [...view(this.#wasm, Float64Array, at + 96 + 40 * place, 5)];
     /** @param {number} place */
     const square = (place) => FEATURES.map((_, slot) => squares[3 * slot + place]);
     /** @param {number} place */
@@ -311,7 +285,7 @@ class Net {
   }
 
   get #values() {
-    return this.#memory.view(Float32Array, this.#wasm.parameters(this.#net), this.#count);
+    return view(this.#wasm, Float32Array, this.#wasm.parameters(this.#net), this.#count);
   }
 
   /** All parameters, in the order of PyTorch's named_parameters(). */
@@ -329,12 +303,12 @@ class Net {
 
   /** The gradients of the last step, in the same order; 0 where a parameter is fixed. */
   gradients() {
-    return this.#memory.copied(Float32Array, this.#wasm.gradients(this.#net), this.#count);
+    return view(this.#wasm, Float32Array, this.#wasm.gradients(this.#net), this.#count).slice();
   }
 
   /** The order of the training images in the present epoch. */
   order() {
-    return this.#memory.copied(Uint32Array, this.#wasm.order(this.#net), this.#train);
+    return view(this.#wasm, Uint32Array, this.#wasm.order(this.#net), this.#train).slice();
   }
 
   /** Sixteen hexadecimal digits that stand for the bits of all parameters. */

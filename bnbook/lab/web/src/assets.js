@@ -43,7 +43,7 @@ function load(address, name) {
  * Adler-32 of a text in ASCII. Not by crypto.subtle, which pages served over plain http lack.
  * @param {string} text
  */
-export function adler32(text) {
+function adler32(text) {
   let [a, b] = [1, 0];
   for (let i = 0; i < text.length; i++) {
     a = (a + text.charCodeAt(i)) % 65521;

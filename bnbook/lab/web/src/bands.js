@@ -4,8 +4,8 @@ import { percent } from "./numbers.js";
 
 const SHARE = 10000; // accuracies are whole numbers of so many parts
 
-/** @param {number} a @param {number} b */
-const far = (a, b) => Math.abs(Math.log(a / b));
+/** How far apart two settings are. @param {number} a @param {number} b */
+export const far = (a, b) => Math.abs(Math.log(a / b));
 
 /** @typedef {{ lr: number, batch: number, words: string }} Place a setting that is recorded */
 

@@ -1,9 +1,8 @@
 // The lab's buttons, its link and its hints: all follow from settings and state.
-import { copyText } from "./clipboard.js";
-import { find, h } from "./dom.js";
+import { copiedLink } from "./clipboard.js";
+import { able, find, h } from "./dom.js";
 import { LETTERS } from "./run.js";
 
-const SHOWN_FOR = 2500; // ms, for a word that takes another's place
 const APPLIES = "The learning rate applies at once, all else at the next start.";
 
 /**
@@ -22,7 +21,6 @@ const ACTION = {
 };
 
 /**
- * A button that is disabled would drop the keyboard's focus: these only say that they are.
  * @param {string} name
  * @param {string} text
  * @param {() => void} act
@@ -35,14 +33,6 @@ function button(name, text, act) {
   return made;
 }
 
-/**
- * @param {HTMLElement} made
- * @param {boolean} yes
- */
-function able(made, yes) {
-  made.setAttribute("aria-disabled", String(!yes));
-}
-
 export class Bar {
   /** @param {import("./lab.js").Lab} lab whose controls and view are built */
   constructor(lab) {
@@ -51,12 +41,11 @@ export class Bar {
     this.reset = button("reset", "Reset", () => lab.reset());
     this.keep = button("keep", "Keep this run", () => lab.keep());
     this.restart = button("restart", "Restart now", () => lab.restart());
-    this.link = h("a", { class: "link", href: "#" }, "Link to this run");
+    this.link = copiedLink("Link to this run", { class: "link" });
     this.pending = h("span");
     const forget = button("forget", "Forget this", () => lab.forget());
     this.schedule = h("p", { class: "scheduled", hidden: true }, h("span"), " ", forget);
     this.train.classList.add("primary");
-    this.link.addEventListener("click", () => this.copyLink());
     lab.view.parts.nearest.addEventListener("click", () => lab.goNearest());
     this.link.hidden = lab.host.model !== null; // there its address is not the page's
     const settings = lab.controls.root;
@@ -127,14 +116,5 @@ export class Bar {
     if (focused && this.lab.root.contains(focused) && !focused.checkVisibility()) {
       this.train.focus({ preventScroll: true });
     }
-  }
-
-  /** The browser itself puts the link into the address bar; a copy is a courtesy. */
-  async copyLink() {
-    const copied = await copyText(this.link.href);
-    this.link.textContent = copied ? "Link copied" : "Link in the address bar";
-    setTimeout(() => {
-      this.link.textContent = "Link to this run";
-    }, SHOWN_FOR);
   }
 }

@@ -1,7 +1,7 @@
 // Find the bug: the reader points at the wrong line, then sees what it did and what catches it.
 import { fingerprint, unveil } from "./answers.js";
 import { draw, h, markerPath, rich } from "./dom.js";
-import { CHANGED, recall, record } from "./progress.js";
+import { recall, record } from "./progress.js";
 import { createTally, listen } from "./tally.js";
 
 const WIDTH = 300;
@@ -122,7 +122,6 @@ export function mountBug(root, { bugs }) {
     }
     record(bugs[at].id, { solved: true, answer: [String(line)] });
     reveal(`Found: line ${line + 1}.`, "right");
-    document.dispatchEvent(new CustomEvent(CHANGED));
   }
 
   /** @param {string} words @param {string} state */

@@ -1,6 +1,7 @@
 // The controls of the lab: their markup, what they are set to, and setting them.
 import { find, h, swatch } from "./dom.js";
 import { nameOf } from "./names.js";
+import { biasesOf } from "./permalink.js";
 import { slider, tell } from "./slider.js";
 
 const RATE_TICKS = ["0.001", "0.01", "0.1", "1", "10", "200"];
@@ -11,9 +12,6 @@ const MENU_FIELDS = /** @type {const} */ (["seed", "epochs", "every", "momentum"
 
 /** @typedef {HTMLInputElement | HTMLSelectElement} Input */
 /** @typedef {{ label: string, read: (net: Net) => string, write: (net: Net, value: string) => void }} Menu */
-
-/** @param {{ convBias: boolean, linearBias: boolean }} net */
-const biasesOf = (net) => (net.convBias ? "c" : "") + (net.linearBias ? "l" : "");
 
 /**
  * The menus of a net, by their name.

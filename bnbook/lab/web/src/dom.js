@@ -73,6 +73,44 @@ export function find(root, selector) {
   return /** @type {Found} */ (/** @type {unknown} */ (found));
 }
 
+/**
+ * An element whose words screen readers say when they change.
+ * @template {keyof HTMLElementTagNameMap} Tag
+ * @param {Tag} tag
+ * @param {string} name
+ */
+export function spoken(tag, name) {
+  return h(tag, { class: name, role: "status", "aria-live": "polite" });
+}
+
+/**
+ * A button that is disabled would drop the keyboard's focus: these only say that they are.
+ * @param {Element} button
+ * @param {boolean} yes
+ */
+export function able(button, yes) {
+  button.setAttribute("aria-disabled", String(!yes));
+}
+
+/**
+ * Width and height of a picture, in px; one that is not on show has those of a usual one.
+ * @param {Element} svg
+ * @returns {[number, number]}
+ */
+export const sizeOf = (svg) => [svg.clientWidth || 480, svg.clientHeight || 260];
+
+/**
+ * Hand the reader a text as a file.
+ * @param {string} name
+ * @param {string} text
+ * @param {string} type
+ */
+export function saveAs(name, text, type) {
+  const href = URL.createObjectURL(new Blob([text], { type }));
+  h("a", { href, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(href), 1000);
+}
+
 let ids = 0;
 
 /** An id that no other element of the page has. */

@@ -1,7 +1,7 @@
 // An exercise: a question that is answered where it stands, with hints, and an answer on request.
 import { judgeChoice, judgeNumbers, unveil } from "./answers.js";
 import { freshId, h, rich } from "./dom.js";
-import { CHANGED, recall, record } from "./progress.js";
+import { recall, record } from "./progress.js";
 import { createTally, listen } from "./tally.js";
 
 /**
@@ -164,7 +164,6 @@ export function mountExercise(root, data, host) {
     if (verdict.state === "right") answer.show(true);
     if (verdict.state === "open") return;
     record(data.id, { solved: verdict.state === "right", answer: asked.read() });
-    document.dispatchEvent(new CustomEvent(CHANGED));
   };
 
   /** What was answered before; after a fresh start, nothing. */

@@ -1,8 +1,6 @@
 // "Run the experiment here": the chapter's experiment on the reader's own machine, in small.
-import { copyText } from "./clipboard.js";
-import { h } from "./dom.js";
+import { able, saveAs } from "./dom.js";
 import {
-  able,
   build,
   costInWords,
   drawResults,
@@ -15,7 +13,6 @@ import { createPlans, FEWEST, jobsOf, MOST } from "./plan.js";
 import { createPool, workers } from "./pool.js";
 import { cellsOf, compare, contrastsOf, csv, verdict } from "./verdict.js";
 
-const SHOWN_FOR = 2500; // ms, for a word that takes another's place
 const PASSING = 1000; // ms of training before the time left is worth saying
 
 /** @typedef {import("./plan.js").Plan} Plan */
@@ -74,7 +71,7 @@ export class Experiment {
   }
 
   listen() {
-    const { primary, cancel, seeds, link, download, plans, root } = this.parts;
+    const { primary, cancel, seeds, download, plans, root } = this.parts;
     primary.addEventListener("click", () => this.press());
     cancel.addEventListener("click", () => this.cancel());
     seeds.addEventListener("change", () => this.refresh());
@@ -82,7 +79,6 @@ export class Experiment {
       this.chosen = /** @type {HTMLInputElement} */ (event.target).value;
       this.refresh();
     });
-    link.addEventListener("click", () => this.copyLink());
     download.addEventListener("click", () => this.save());
     root.addEventListener("toggle", () => this.drawSoon());
     this.resized = new ResizeObserver(() => this.drawSoon());
@@ -347,23 +343,10 @@ export class Experiment {
     if (hash !== this.parts.link.hash) this.open(hash);
   }
 
-  /** The browser itself puts the link into the address bar; a copy is a courtesy. */
-  async copyLink() {
-    const { link } = this.parts;
-    const text = link.textContent;
-    const copied = await copyText(link.href);
-    link.textContent = copied ? "Link copied" : "Link in the address bar";
-    setTimeout(() => {
-      link.textContent = text;
-    }, SHOWN_FOR);
-  }
-
   save() {
     const { course } = this;
     if (!course?.ended.some(Boolean)) return;
     const text = csv(course.plan, course.ended, this.enough(course.plan), this.plans.codeOf);
-    const address = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    h("a", { href: address, download: `${this.data.preset}.csv` }).click();
-    setTimeout(() => URL.revokeObjectURL(address), SHOWN_FOR);
+    saveAs(`${this.data.preset}.csv`, text, "text/csv");
   }
 }

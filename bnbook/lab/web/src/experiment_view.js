@@ -1,10 +1,11 @@
 // What is seen of an experiment: its markup, dots, counts, comparisons and verdict.
-import { draw, find, freshId, h, rich, swatch } from "./dom.js";
+import { copiedLink } from "./clipboard.js";
+import { draw, find, freshId, h, rich, sizeOf, spoken, swatch } from "./dom.js";
 import { drawDots } from "./dots.js";
 import { percent, thousands } from "./numbers.js";
 import { FEWEST, MOST } from "./plan.js";
 import { accuracyScale } from "./plots.js";
-import { fillTable } from "./tables.js";
+import { fillTable, scrolling } from "./tables.js";
 import { difference, present, tallyInWords } from "./verdict.js";
 
 const LETTERS = "ABCDEF";
@@ -34,11 +35,9 @@ export function build(trial) {
   const svg = draw(chart, "svg", { role: "img", "aria-label": label });
   const legend = h("ul", { class: "legend" });
   const verdict = h("div", { class: "verdict", hidden: true });
-  const [pairs, table] = ["The comparisons", "All runs"].map((name) =>
-    h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": name }),
-  );
+  const [pairs, table] = ["The comparisons", "All runs"].map(scrolling);
   const numbers = h("details", {}, h("summary", {}, "The numbers as tables"), pairs, table);
-  const link = h("a", { href: "#" }, "Link to this experiment");
+  const link = copiedLink("Link to this experiment");
   const download = h("button", { type: "button" }, "Download as CSV");
   const found = h(
     "div",
@@ -48,7 +47,7 @@ export function build(trial) {
     numbers,
     h("p", { class: "links" }, link, download),
   );
-  const announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
+  const announcer = spoken("p", "announcer");
   const root = h(
     "details",
     { class: "experiment" },
@@ -62,22 +61,27 @@ export function build(trial) {
     announcer,
   );
   return {
-    ...{
-      root,
-      summary,
-      group,
-      plans,
-      seeds,
-      cost,
-      primary,
-      cancel,
-      progress,
-      clock,
-      chart,
-      caption,
-      svg,
-    },
-    ...{ legend, verdict, pairs, table, link, download, found, announcer },
+    root,
+    summary,
+    group,
+    plans,
+    seeds,
+    cost,
+    primary,
+    cancel,
+    progress,
+    clock,
+    chart,
+    caption,
+    svg,
+    legend,
+    verdict,
+    pairs,
+    table,
+    link,
+    download,
+    found,
+    announcer,
   };
 }
 
@@ -87,14 +91,6 @@ export function build(trial) {
  */
 function radio(name, value) {
   return h("label", {}, h("input", { type: "radio", name, value }), h("span"));
-}
-
-/**
- * @param {HTMLButtonElement} button
- * @param {boolean} can
- */
-export function able(button, can) {
-  button.setAttribute("aria-disabled", String(!can));
 }
 
 /**
@@ -136,7 +132,7 @@ export function drawResults(parts, data, plan, cells, rows) {
     ...{ cells, looks, letters: LETTERS },
     scale: closer(accuracyScale(data.accuracy_ticks, top), data.accuracy_ticks, worst),
   };
-  drawDots(svg, picture, [svg.clientWidth || 480, svg.clientHeight || 260]);
+  drawDots(svg, picture, sizeOf(svg));
   caption.textContent = `Validation accuracy after ${plan.base.epochs} epochs, a dot for each seed`;
   legend.replaceChildren(...legendOf(plan, cells, looks));
   fillRuns(table, plan, cells);

@@ -1,4 +1,5 @@
 // The losses of a run, as a chart needs them.
+import { mean } from "./statistics.js";
 
 /**
  * Means of equal stretches of steps, at most about as many as a chart is wide: points do not
@@ -37,6 +38,6 @@ export function createLosses(total, most, perEpoch) {
       return few ? points.slice(0, -1) : points;
     },
     /** Mean over the last epoch. */
-    recent: () => tail.reduce((a, b) => a + b, 0) / tail.length,
+    recent: () => mean(tail),
   };
 }

@@ -1,5 +1,11 @@
 // How numbers are written.
 
+/**
+ * With the minus sign of a printed text.
+ * @param {number | string} value
+ */
+export const written = (value) => String(value).replace("-", "\u2212");
+
 /** @param {number} share */
 export function percent(share) {
   return `${(100 * share).toFixed(1)} %`;

@@ -1,5 +1,6 @@
 // What goes on inside the nets, per layer: distributions, bias gradients, gamma and beta.
 import { draw, h, markerPath } from "./dom.js";
+import { written } from "./numbers.js";
 
 const AFFINE_BINS = 49; // odd: the start is in the middle of a bin
 // Where the sigmoid's slope is at least a tenth of its greatest: s (1 - s) >= 1/40.
@@ -207,8 +208,7 @@ function drawPowers(svg, box, x) {
     draw(svg, "line", { class: "grid", x1: x(power), x2: x(power), y1: box.top, y2: box.bottom });
     const at = { ...middle, x: x(power), y: box.bottom + 16 };
     const label = draw(svg, "text", at, power ? "10" : "1");
-    const raised = String(power).replace("-", "\u2212");
-    if (power) draw(label, "tspan", { dy: -5, "font-size": 9 }, raised);
+    if (power) draw(label, "tspan", { dy: -5, "font-size": 9 }, written(power));
   }
   const title = { ...middle, x: (box.left + box.right) / 2, y: box.bottom + 33 };
   draw(svg, "text", title, "bias gradient / weight gradient");

@@ -9,6 +9,12 @@ const MAX_STEP = 1e7;
 /** What links of old do not say, and what goes without saying. */
 const UNSAID = { momentum: 0, decay: 0, data: /** @type {DataName} */ ("digits") };
 
+/**
+ * Which hidden layers have biases, in a link and in a menu.
+ * @param {{ convBias: boolean, linearBias: boolean }} net
+ */
+export const biasesOf = (net) => (net.convBias ? "c" : "") + (net.linearBias ? "l" : "");
+
 /** @typedef {{ error: string }} Damage what in a link cannot be read */
 
 /**
@@ -42,7 +48,7 @@ export function createLinks(data) {
     const words = [
       net.norms.map((norm) => letters[norm]).join(""),
       keyOf(AFFINES, net.affine),
-      (net.convBias ? "c" : "") + (net.linearBias ? "l" : ""),
+      biasesOf(net),
       net.activation[0],
     ];
     if (net.trained !== "all") words.push(keyOf(TRAINED, net.trained));

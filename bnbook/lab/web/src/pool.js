@@ -1,5 +1,6 @@
 // Many runs, each of one net and one seed, in a few workers at once. Results keep the order of the
 // jobs, whatever the order in which they end; each has the bits that the lab's own run has.
+import { mean } from "./statistics.js";
 
 /** @typedef {ReturnType<typeof begun>} Running */
 /** @typedef {{ job: number, run: Running, trainer: Trainer, done: number, total: number }} Slot */
@@ -9,9 +10,10 @@ export function workers() {
   return Math.max(1, (navigator.hardwareConcurrency || 2) - 1);
 }
 
-/** One run as far as it has come; sum and count are of losses since the last evaluation. */
+/** One run as far as it has come; `losses` are those since the last evaluation. */
 function begun() {
-  return { rows: /** @type {Row[]} */ ([]), images: 0, alive: true, sum: 0, count: 0 };
+  const losses = /** @type {number[]} */ ([]);
+  return { rows: /** @type {Row[]} */ ([]), images: 0, alive: true, losses };
 }
 
 /**
@@ -21,14 +23,11 @@ function begun() {
  */
 function take(run, report) {
   const [net] = report.nets;
-  for (const loss of net.losses) {
-    run.sum += loss;
-    run.count += 1;
-  }
+  run.losses.push(...net.losses);
   run.alive = net.alive;
   for (const { step, correct, loss } of report.evaluations) {
-    run.rows.push({ step, correct, loss, trainLoss: run.count ? run.sum / run.count : NaN });
-    Object.assign(run, { sum: 0, count: 0 });
+    run.rows.push({ step, correct, loss, trainLoss: mean(run.losses) });
+    run.losses = [];
   }
 }
 

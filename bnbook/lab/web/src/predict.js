@@ -1,5 +1,5 @@
 // Remembers the reader's pick under its question's id; later sets it beside the evidence.
-import { find, freshId, h, rich } from "./dom.js";
+import { find, freshId, h, rich, spoken } from "./dom.js";
 import { keep, kept } from "./memory.js";
 
 const CHANGED = "bnbook:predict";
@@ -9,13 +9,13 @@ const CHANGED = "bnbook:predict";
 /** @param {string} id */
 const key = (id) => `predict:${id}`;
 
-/** @type {Mount<{ id: string, question_html: string, choices: Choice[], answer: string | null }>} */
+/** @type {Mount<{ id: string, question_html: string, choices: Choice[] }>} */
 export function mountPredict(root, data) {
   const group = freshId();
   const options = data.choices.map(({ value, html }) =>
     h("label", {}, h("input", { type: "radio", name: group, value }), " ", rich("span", html)),
   );
-  const reply = h("p", { class: "reply", role: "status", "aria-live": "polite" });
+  const reply = spoken("p", "reply");
   const question = h("legend", {}, h("span", { class: "kicker" }, "Predict"), " ");
   question.append(rich("span", data.question_html));
   root.append(h("fieldset", { id: `predict-${data.id}` }, question, ...options), reply);
@@ -25,15 +25,7 @@ export function mountPredict(root, data) {
     const chosen = options.find((label) => find(label, "input").getAttribute("value") === pick);
     if (!chosen) return;
     /** @type {HTMLInputElement} */ (find(chosen, "input")).checked = true;
-    reply.replaceChildren(...answerTo(pick));
-  }
-
-  /** @param {string | null} pick */
-  function answerTo(pick) {
-    if (data.answer === null) return ["Noted. The end of the chapter comes back to it."];
-    if (pick === data.answer) return ["The evidence agrees."];
-    const right = data.choices.find((one) => one.value === data.answer);
-    return ["The evidence says otherwise: ", rich("span", right?.html ?? "")];
+    reply.textContent = "Noted. The end of the chapter comes back to it.";
   }
 
   root.addEventListener("change", (event) => {
@@ -45,10 +37,10 @@ export function mountPredict(root, data) {
   return () => {};
 }
 
-/** @type {Mount<{ id: string, choices: Choice[], answer: string, answer_html: string, why_html: string }>} */
+/** @type {Mount<{ id: string, answer: string, answer_html: string, why_html: string }>} */
 export function mountRevisit(root, data) {
   const first = h("a", { href: `#predict-${data.id}` }, "Predict first");
-  const text = h("span", { class: "text", role: "status", "aria-live": "polite" });
+  const text = spoken("span", "text");
   text.append("What did you expect? ", first, ", then open the evidence.");
   const evidence = h(
     "details",

@@ -24,6 +24,7 @@ export function recall(id) {
 /** Once solved, it stays solved. @param {string} id @param {Answered} answered */
 export function record(id, { solved, answer }) {
   keep(key(id), JSON.stringify({ solved: solved || recall(id)?.solved === true, answer }));
+  document.dispatchEvent(new CustomEvent(CHANGED));
 }
 
 /** @param {string[]} ids */
@@ -49,4 +50,5 @@ export function exported(ids, now) {
 /** @param {string[]} ids */
 export function reset(ids) {
   for (const id of ids) forget(key(id));
+  document.dispatchEvent(new CustomEvent(CHANGED));
 }

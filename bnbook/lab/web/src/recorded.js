@@ -1,9 +1,10 @@
 // Sliders over runs that were trained beforehand. What is drawn and said of them Python computed.
-import { draw, find, h, swatch } from "./dom.js";
+import { draw, find, h, sizeOf, spoken, swatch } from "./dom.js";
+import { capital } from "./names.js";
 import { drawChart } from "./plots.js";
 import { accuracyChart, Choice, curvesTable, lossChart, settingsTable } from "./recorded_runs.js";
 import { slider, tell } from "./slider.js";
-import { fillTable } from "./tables.js";
+import { fillTable, scrolling } from "./tables.js";
 
 const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
 const MOST_TICKS = 11; // more labels under a slider would run into each other on a phone
@@ -27,7 +28,7 @@ class View {
     this.boxes = data.arms.map((arm, i) => armBox(arm, i));
     this.summary = h("div", { class: "summary" });
     this.charts = h("div", { class: "charts" });
-    this.announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
+    this.announcer = spoken("p", "announcer");
     this.curves = scrolling("The recorded curves as a table");
     this.build();
     this.accuracy = figure(this.charts, "accuracy", "Validation accuracy");
@@ -120,14 +121,8 @@ export function mountRecorded(root, data) {
   return () => view.close();
 }
 
-/** @param {string} text */
-const capital = (text) => text[0].toUpperCase() + text.slice(1);
-
 /** @param {Element} control */
 const input = (control) => /** @type {HTMLInputElement} */ (find(control, "input"));
-
-/** @param {SVGSVGElement} svg @returns {[number, number]} */
-const sizeOf = (svg) => [svg.clientWidth || 480, svg.clientHeight || 270];
 
 /**
  * With one value there is nothing to slide, and the control is hidden.
@@ -163,11 +158,6 @@ function figure(parent, name, caption) {
   const holder = h("figure", { class: name }, h("figcaption", {}, caption));
   parent.append(holder);
   return draw(holder, "svg", { role: "img" });
-}
-
-/** @param {string} label */
-function scrolling(label) {
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label });
 }
 
 /**

@@ -1,9 +1,8 @@
 // What there is to show of recorded runs, without a document: what is chosen, charts, tables.
-import { bounds } from "./bands.js";
+import { bounds, far } from "./bands.js";
 import { percent } from "./numbers.js";
 import { accuracyScale, lossScale } from "./plots.js";
-
-const CHANCE = 0.1;
+import { CHANCE } from "./statistics.js";
 
 /**
  * The runs of one arm: where they are, and how far from what was asked for.
@@ -66,9 +65,6 @@ export class Choice {
     );
   }
 }
-
-/** @param {number} a @param {number} b */
-const far = (a, b) => Math.abs(Math.log(a / b));
 
 /**
  * @param {RecordedData} data

@@ -1,5 +1,6 @@
 // One run as far as it has come, from what its trainer reports.
 import { createLosses } from "./losses.js";
+import { mean } from "./statistics.js";
 import { happened } from "./story.js";
 
 export const LETTERS = "AB";
@@ -32,8 +33,8 @@ export class RunningNet {
     this.mistakes = [];
     /** The last milestone that was announced. */
     this.told = "";
-    this.sum = 0; // of the losses since the last evaluation
-    this.count = 0;
+    /** @type {number[]} */
+    this.recent = []; // losses since the last evaluation
   }
 
   /** @returns {Probe | null} */
@@ -45,17 +46,15 @@ export class RunningNet {
   takeLosses(losses) {
     for (const loss of losses) {
       this.losses?.push(loss);
-      this.sum += loss;
+      this.recent.push(loss);
       this.lastLoss = loss;
     }
-    this.count += losses.length;
   }
 
   /** @param {Evaluation} found */
   takeEvaluation(found) {
-    this.evaluations.push({ ...found, trainLoss: this.count ? this.sum / this.count : Number.NaN });
-    this.sum = 0;
-    this.count = 0;
+    this.evaluations.push({ ...found, trainLoss: mean(this.recent) });
+    this.recent = [];
   }
 }
 

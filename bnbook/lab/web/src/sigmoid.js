@@ -1,5 +1,6 @@
 // A sigmoid, the distribution of its inputs beneath it, and the straight line that fits best there.
-import { draw, find, h } from "./dom.js";
+import { draw, find, h, spoken } from "./dom.js";
+import { written } from "./numbers.js";
 import { slider, tell } from "./slider.js";
 
 const WIDTH = 460;
@@ -8,9 +9,6 @@ const BASE = 214; // where y = 0 is drawn
 const TOP = 16; // and y = 1
 const PEAK = 0.45; // height of the distribution
 const SAMPLES = 160;
-
-/** @param {number} value */
-const written = (value) => String(value).replace("-", "−");
 
 /**
  * @param {Element} control
@@ -31,7 +29,7 @@ export function mountSigmoid(root, data) {
     data.start[1],
     betas.filter((_, i) => i % 4 === 0),
   );
-  const said = h("p", { class: "said", role: "status", "aria-live": "polite" });
+  const said = spoken("p", "said");
   root.append(
     h("p", { class: "title" }, "What batch norm hands to a sigmoid"),
     h("div", { class: "controls" }, gamma, beta),

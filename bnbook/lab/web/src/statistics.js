@@ -15,9 +15,10 @@
  * @typedef {Paired & { finding: string }} Compared
  */
 
-export const CHANCE = 0.1; // accuracy of a net that outputs NaN
-const AT_CHANCE = 0.2;
-const EXCESS = 0.02; // of the loss over that of a blind guess
+export const CHANCE = 0.1; // accuracy of a blind guess, and of a net that outputs NaN
+export const GUESS = Math.log(10); // the loss of a blind guess
+export const AT_CHANCE = 0.2; // accuracy below which a net is at chance
+export const EXCESS = 0.02; // of a loss over that of a blind guess: the net was thrown off
 const LEVEL = 0.05;
 const ROUNDING = 1e-9; // accuracies are counts over images: less is no difference
 
@@ -47,7 +48,7 @@ export function median(values) {
  * Sample standard deviation; NaN for fewer than two values.
  * @param {number[]} values
  */
-export function deviation(values) {
+function deviation(values) {
   const center = mean(values);
   return Math.sqrt(sum(values.map((value) => (value - center) ** 2)) / (values.length - 1));
 }
@@ -183,7 +184,7 @@ function stepped(ps) {
  * A missing p-value counts as 1.
  * @param {number[]} ps
  */
-export function holm(ps) {
+function holm(ps) {
   return stepped(ps.map((p) => (Number.isNaN(p) ? 1 : p))).map((p) => Math.min(p, 1));
 }
 
@@ -192,7 +193,7 @@ export function holm(ps) {
  * @param {number} pDifference
  * @param {number} pEquivalence
  */
-export function classify(pDifference, pEquivalence) {
+function classify(pDifference, pEquivalence) {
   if (pDifference < LEVEL) return pEquivalence < LEVEL ? SMALL : DIFFERENT;
   return pEquivalence < LEVEL ? EQUIVALENT : UNDECIDED;
 }
@@ -299,6 +300,6 @@ export function judge(rows, images, alive, enough) {
   /** @param {{ correct: number }} row */
   const off = (row) => row.correct >= AT_CHANCE * images;
   if (off(last)) return "not yet trained";
-  const broken = rows.some(off) || last.trainLoss > Math.log(10) + EXCESS;
+  const broken = rows.some(off) || last.trainLoss > GUESS + EXCESS;
   return broken ? "collapsed" : "not yet trained";
 }

@@ -1,11 +1,9 @@
 // What happened to a run, in words, from counts and losses alone.
 import { capital } from "./names.js";
 import { percent, thousands } from "./numbers.js";
+import { AT_CHANCE, EXCESS, GUESS } from "./statistics.js";
 
 export const GOAL = 95; // percent of the validation images
-const AT_CHANCE = 20; // percent; as training.py judges
-const GUESS = Math.log(10); // the loss of a blind guess
-const EXCESS = 0.02;
 
 /** @typedef {{ step: number, correct: number, correctRunning: number }} Count */
 /** @typedef {"waiting" | "learning" | "reached" | "collapsed" | "thrown" | "plateau" | "non-finite"} Kind */
@@ -15,7 +13,7 @@ const EXCESS = 0.02;
  * @param {number} images
  */
 function atChance(one, images) {
-  return 100 * one.correct < AT_CHANCE * images;
+  return one.correct < AT_CHANCE * images;
 }
 
 /**

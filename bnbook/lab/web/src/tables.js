@@ -9,6 +9,14 @@ import { GOAL, reached } from "./story.js";
 /** @typedef {Band & { label: string }} LabelledBand */
 
 /**
+ * What is larger than its place scrolls, by the keyboard, too.
+ * @param {string} label
+ */
+export function scrolling(label) {
+  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label });
+}
+
+/**
  * @param {Element} holder
  * @param {string[]} heads
  * @param {string[][]} rows

@@ -1,5 +1,5 @@
 // How many exercises are solved: at the head of a chapter's, and on the book's map.
-import { h } from "./dom.js";
+import { h, saveAs } from "./dom.js";
 import { CHANGED, counted, exported, reset, solvedOf } from "./progress.js";
 
 /**
@@ -19,21 +19,15 @@ export function createTally(ids, name) {
   }
 
   save.onclick = () => {
-    const file = new Blob([exported(ids, new Date())], { type: "application/json" });
-    const href = URL.createObjectURL(file);
-    h("a", { href, download: `${name}.json` }).click();
-    setTimeout(() => URL.revokeObjectURL(href), 1000);
+    saveAs(`${name}.json`, exported(ids, new Date()), "application/json");
   };
   clear.onclick = () => {
     if (clear.textContent === "Start over") clear.textContent = "Forget all answers?";
-    else {
-      reset(ids);
-      document.dispatchEvent(new CustomEvent(CHANGED));
-    }
+    else reset(ids);
   };
   clear.onblur = show;
   show();
-  return { root, show, stop: listen(show) };
+  return { root, stop: listen(show) };
 }
 
 /** Hear of changes in this page and in others. @param {() => void} changed */

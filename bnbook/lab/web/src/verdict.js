@@ -1,5 +1,5 @@
 // What the runs of an experiment show: counts, paired differences, and the chapter's rule on them.
-import { percent } from "./numbers.js";
+import { percent, written } from "./numbers.js";
 import { jobsOf, list } from "./plan.js";
 import {
   CHANCE,
@@ -151,7 +151,7 @@ export function contrastsOf(plan, trial, isClaimed) {
  * The learning rates at which each net trains, in the order of the nets.
  * @param {Cell[]} cells
  */
-export function limitsOf(cells) {
+function limitsOf(cells) {
   const nets = [...new Set(cells.map((cell) => cell.net))];
   return nets.map((net) => {
     const mine = cells.filter((cell) => cell.net === net);
@@ -175,8 +175,6 @@ export function decision(trial, cells, rows) {
   return decideLimits(found[a], found[b], trial.factor);
 }
 
-const MINUS = "\u2212";
-
 /**
  * @param {number} share
  * @param {boolean} [signed]
@@ -184,7 +182,7 @@ const MINUS = "\u2212";
 function inPoints(share, signed = false) {
   if (!Number.isFinite(share)) return "–";
   const text = (100 * share).toFixed(2).replace(/^-(0\.00)$/, "$1");
-  return (signed && share > 0 && text !== "0.00" ? `+${text}` : text).replace("-", MINUS);
+  return written(signed && share > 0 && text !== "0.00" ? `+${text}` : text);
 }
 
 /**

@@ -1,17 +1,17 @@
 // Everything of a run that is seen: the words about it, the charts, the layers, the tables.
 import { copyText } from "./clipboard.js";
-import { find, h, swatch } from "./dom.js";
+import { find, h, sizeOf, swatch } from "./dom.js";
 import { fillMistakes } from "./mistakes.js";
-import { thousands } from "./numbers.js";
+import { thousands, written } from "./numbers.js";
 import { buildStrip, drawRatios, updateAffine, updateDistributions } from "./panels.js";
 import { accuracyScale, drawChart, lossScale } from "./plots.js";
 import { pytorchScript } from "./pytorch.js";
 import { LETTERS } from "./run.js";
+import { CHANCE, GUESS } from "./statistics.js";
 import { fillContrast, fillCurves, fillLayers, fillTimes } from "./tables.js";
 import { build } from "./view_markup.js";
 
 const REDRAW_AFTER = 100; // ms
-const GUESSING = { accuracy: 0.1, loss: Math.log(10) };
 const LOSS_SPAN = [0.3, 3]; // what the loss axis shows at least
 const AFFINE_REACH = 3;
 const HALVES = { sigmoid: "into sigmoid", relu: "into ReLU" };
@@ -192,13 +192,13 @@ export class View {
     });
     const accuracies = [...curves("accuracy"), ...this.runningCurves(own)];
     const scale = this.accuracyScale(accuracies, bands);
-    const first = { epochs, marks, guess: GUESSING.accuracy, scale, bands, curves: accuracies };
+    const first = { epochs, marks, guess: CHANCE, scale, bands, curves: accuracies };
     drawChart(accuracy, first, this.sizeOf(accuracy));
     const losses = curves("loss");
     drawChart(
       loss,
       {
-        ...{ epochs, marks, guess: GUESSING.loss, curves: losses },
+        ...{ epochs, marks, guess: GUESS, curves: losses },
         scale: this.lossScale(losses, bands),
         bands: bands.map(({ label, look, loss: mean }) => ({ label, look, mean })),
       },
@@ -245,10 +245,7 @@ export class View {
    * @returns {[number, number]}
    */
   sizeOf(svg) {
-    const known = this.sizes.get(svg);
-    if (known) return known;
-    /** @type {[number, number]} */
-    const size = [svg.clientWidth || 400, svg.clientHeight || 260];
+    const size = this.sizes.get(svg) ?? sizeOf(svg);
     this.sizes.set(svg, size);
     return size;
   }
@@ -347,7 +344,7 @@ export class View {
     /** @param {(net: Net) => string[]} halves */
     const rows = (halves) =>
       run.nets.map(({ look, label, net }) => ({ look, label, halves: halves(net) }));
-    const ends = [`\u2212${range}`, "0", String(range)];
+    const ends = [written(-range), "0", String(range)];
     const distributions = rows((net) => ["before norm", HALVES[net.activation]]);
     const affine = watch === "gamma and beta" ? rows(() => ["gamma", "beta"]) : null;
     return {

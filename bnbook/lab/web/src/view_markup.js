@@ -1,5 +1,6 @@
 // The markup of what is seen of a run.
-import { draw, find, h } from "./dom.js";
+import { draw, find, h, spoken } from "./dom.js";
+import { scrolling } from "./tables.js";
 
 const ABOUT =
   "LeNet on 5,000 images of the chosen data, 4,000 to train and 1,000 to validate; SGD. " +
@@ -23,14 +24,6 @@ const TABLES = {
       "two images look almost the same to the next layer.",
   ],
 };
-
-/**
- * @param {string} label
- * @returns {HTMLElement}
- */
-function scrolling(label) {
-  return h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": label });
-}
 
 /**
  * A picture with a caption, and words about it for those who cannot see it.
@@ -126,7 +119,7 @@ export function build(data, kept) {
   const layers = folded("layers", "The layers as a table");
   const mistakes = folded("mistakes", "Images that the nets get wrong");
   const script = folded("script", "This run as PyTorch code");
-  const announcer = h("p", { class: "announcer", role: "status", "aria-live": "polite" });
+  const announcer = spoken("p", "announcer");
   return {
     nodes: [
       h("div", { class: "course" }, progress, status),
