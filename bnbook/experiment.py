@@ -40,14 +40,13 @@ MARGIN = 0.002
 class Contrast:
     """A primary comparison: `outcome` of arm `a` minus that of arm `b`, paired by seed.
 
-    `lr` is the learning rate of both, one for each, or a name in `OWN_RATES` for each arm's own.
+    `lr` is the learning rate of both, one for each, or a name in `LR_RULES` for each arm's own.
     """
 
     a: str
     b: str
     lr: float | tuple[float, float] | str
     outcome: str = "test_accuracy"
-    margin: float = MARGIN
 
 
 @dataclass(frozen=True)
@@ -63,7 +62,6 @@ class Experiment:
     """
 
     name: str
-    chapter: int
     question: str
     arms: dict[str, Run]
     plan: Callable[[Experiment, pd.DataFrame], list[Run]]
@@ -118,7 +116,7 @@ def steady_lr(frame: pd.DataFrame, arm: str) -> float:
 
 
 #: How an arm's own learning rate is chosen, by the names that a `Contrast` knows.
-OWN_RATES: Final = {"best": best_lr, "steady": steady_lr}
+LR_RULES: Final = {"best": best_lr, "steady": steady_lr}
 
 
 def _tuning_ends(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -152,7 +150,7 @@ def tuned(
     """Tune every arm, then run fresh seeds at the `shared` rate and at each arm's own best.
 
     Over `TUNING_LRS` with `TUNING_SEEDS`, then with `SEEDS`, unless others are given; `shared`
-    None: at its own alone. `rule`, a name in `OWN_RATES`, chooses.
+    None: at its own alone. `rule`, a name in `LR_RULES`, chooses.
     """
     arms = experiment.arms
     lrs, seeds = list(lrs or TUNING_LRS), list(seeds or SEEDS)
@@ -162,7 +160,7 @@ def tuned(
     recorded = set(frame["key"]) if len(frame) else set()
     for name, arm in arms.items():
         if all(run.key in recorded for run in grid([arm], lrs, tuning_seeds)):
-            own_best += grid([arm], [OWN_RATES[rule](frame, name)], seeds)
+            own_best += grid([arm], [LR_RULES[rule](frame, name)], seeds)
     at_shared = [] if shared is None else grid(arms.values(), [shared], seeds)
     return tuning + at_shared + own_best
 

@@ -47,9 +47,7 @@ def all_seeds(experiment, frame):
     return grid(experiment.arms.values(), [0.5], (0, 1))
 
 
-STUDY = Experiment(
-    name="tiny-study", chapter=0, question="?", arms=ARMS, plan=all_seeds, measure=weight_norms
-)
+STUDY = Experiment(name="tiny-study", question="?", arms=ARMS, plan=all_seeds, measure=weight_norms)
 
 
 @pytest.fixture

@@ -28,7 +28,6 @@ def _as_posted(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noq
 
 AS_POSTED = Experiment(
     name="as-posted",
-    chapter=1,
     question="What comes out if the posts' own protocols are followed, with five seeds?",
     arms={
         "with BN": _POSTED,

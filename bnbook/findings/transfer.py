@@ -90,7 +90,6 @@ _EVERYTHING = (*BIASES, *LAYERS, *HALVES, *AFFINE)
 TRANSFER = (
     Experiment(
         name="transfer-clothes",
-        chapter=1,
         question="Do the answers of chapters 1, 3, 4 and 5 hold on clothes?",
         arms=_arms(_CLOTHES),
         plan=_shared,
@@ -98,7 +97,6 @@ TRANSFER = (
     ),
     Experiment(
         name="transfer-relu",
-        chapter=1,
         question="Do the answers of chapters 1, 3, 4 and 5 hold with ReLU?",
         arms=_arms(_RELU),
         plan=_shared,
@@ -106,7 +104,6 @@ TRANSFER = (
     ),
     Experiment(
         name="transfer-momentum",
-        chapter=1,
         question="Do the answers of chapters 1 and 3 hold with momentum and weight decay?",
         arms=_some(_MOMENTUM, (*BIASES, *LAYERS)),
         plan=_shared,
@@ -114,7 +111,6 @@ TRANSFER = (
     ),
     Experiment(
         name="transfer-clothes-own-rates",
-        chapter=4,
         question="Do the answers of chapters 4 and 5 hold on clothes, at each net's own best rate?",
         arms=_some(_CLOTHES, (*HALVES, *AFFINE)),
         plan=_own,
@@ -122,7 +118,6 @@ TRANSFER = (
     ),
     Experiment(
         name="transfer-rates",
-        chapter=2,
         question="How large may the learning rate be on clothes, and with ReLU?",
         arms={
             "clothes, with BN": replace(_CLOTHES, norms=BATCH_NORM),

@@ -50,7 +50,6 @@ def _map(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG
 
 BAD_STARTS = Experiment(
     name="bad-starts",
-    chapter=11,
     question="Does batch norm make up for a bad start?",
     arms={
         "with BN": _NORMED,
@@ -71,7 +70,6 @@ BAD_STARTS = Experiment(
 
 START_MAP = Experiment(
     name="start-map",
-    chapter=11,
     question="From which starts, and at which learning rates, does a net train?",
     arms={
         f"{_NAMES[optimizer]}, {name}": replace(_CELL, optimizer=optimizer, norms=(norm, norm))

@@ -30,7 +30,6 @@ def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: 
 
 BIAS_REMOVAL = Experiment(
     name="bias-removal",
-    chapter=1,
     question="Can the biases before batch norm go, and where must they stay?",
     arms={
         "all biases": _FULL,

@@ -68,7 +68,6 @@ def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 
 TIME_TO_ACCURACY = Experiment(
     name="time-to-accuracy",
-    chapter=12,
     question="How soon does a net reach an accuracy, with batch norm and without?",
     arms={
         arm_name(net, normed=normed): run

@@ -36,7 +36,6 @@ _FEW = Run(
 _PLAIN = {"neither": _FEW, "batch norm": replace(_FEW, norms=("batch", "batch"))}
 DROPOUT_AT_EQUAL_TIME = Experiment(
     name="dropout-equal-time",
-    chapter=6,
     question="Can batch norm replace dropout on few images, in equal time, each with its batch "
     "size?",
     arms=arms(

@@ -69,7 +69,6 @@ def _noise(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 EXPERIMENTS = (
     Experiment(
         name="dropout",
-        chapter=6,
         question="Dropout, batch norm, both or neither, by the post's recipe?",
         arms=_variants(_POSTED),
         plan=partial(tuned, lrs=_RATES, seeds=FEW_SEEDS, shared=None),
@@ -77,7 +76,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="dropout-few-images",
-        chapter=6,
         question="Which of them regularizes where there is something to regularize?",
         arms=_variants(_FEW),
         plan=partial(tuned, lrs=_FEW_RATES, seeds=FEW_SEEDS, shared=FEW_SHARED_LR),
@@ -85,7 +83,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="batch-noise",
-        chapter=6,
         question="Does batch norm regularize by the noise of its batches?",
         arms={name: _variants(_FEW)[name] for name in ("batch norm", "neither")},
         plan=_noise,

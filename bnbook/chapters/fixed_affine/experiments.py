@@ -16,7 +16,6 @@ _FULL = replace(_PLAIN, norms=BATCH_NORM)
 
 AFFINE = Experiment(
     name="affine",
-    chapter=5,
     question="What do gamma and beta do for the net, and what happens when they are fixed?",
     arms={
         "both learned": _FULL,

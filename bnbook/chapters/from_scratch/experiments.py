@@ -44,7 +44,6 @@ LOSS_MARGIN = math.log(1.05)
 #: losses nor the two gradients; the seeds, and what it had, are the same.
 STRAINS = Experiment(
     name="by-hand-strains",
-    chapter=8,
     question="Which mistakes in a batch norm show in training, at its end, or under strain?",
     arms={"every code": _RUN},
     plan=_twenty,

@@ -251,7 +251,6 @@ _PLACED = Run(norms=BATCH_NORM, eval_epochs=(5,))
 EXPERIMENTS = (
     Experiment(
         name="running-statistics",
-        chapter=9,
         question="Why does the accuracy with running statistics jump, and by how much?",
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=_settings,
@@ -259,7 +258,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="statistics-motion",
-        chapter=9,
         question="Do the means of batches drift, or do they jump about a center, and how far?",
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=_moving,
@@ -267,7 +265,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="running-statistics-long",
-        chapter=9,
         question="What is a small update rate worth when nothing of its start is left?",
         arms={name: replace(_LONG, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=_long,
@@ -275,7 +272,6 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="norm-place",
-        chapter=9,
         question="Does batch norm belong before the activation or after it?",
         arms={
             f"{name}, {place}": replace(_PLACED, activation=act, norm_place=place)

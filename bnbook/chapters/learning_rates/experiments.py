@@ -64,7 +64,6 @@ def _limits(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: 
 
 LEARNING_RATE = Experiment(
     name="learning-rate",
-    chapter=2,
     question="How large may the learning rate be, with and without batch norm?",
     arms={"with BN": _FULL, "without BN": _PLAIN},
     plan=_learning_rates,
@@ -72,14 +71,12 @@ LEARNING_RATE = Experiment(
 )
 LEARNING_RATE_GRID = Experiment(
     name="learning-rate-grid",
-    chapter=2,
     question="At which learning rates and batch sizes does training succeed?",
     arms={"with BN": replace(_CELL, norms=BATCH_NORM), "without BN": _CELL},
     plan=_learning_rate_grid,
 )
 LIMITS = Experiment(
     name="learning-rate-limits",
-    chapter=2,
     question="At which learning rate does batch norm fail, and where between 4 and 8 does "
     "the plain net?",
     arms={"with BN": replace(_PLAIN, norms=BATCH_NORM), "without BN": _PLAIN},
@@ -87,7 +84,6 @@ LIMITS = Experiment(
 )
 MAP = Experiment(
     name="learning-rate-map",
-    chapter=2,
     question="At which learning rates and batch sizes does training succeed in ten epochs?",
     arms={"with BN": replace(_LONG_CELL, norms=BATCH_NORM), "without BN": _LONG_CELL},
     plan=_map,

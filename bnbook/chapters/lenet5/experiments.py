@@ -42,7 +42,6 @@ def _both_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # no
 #: Faster: validation accuracy after the first epoch. Better: test accuracy after the last.
 LAB_SESSION = Experiment(
     name="lab-session",
-    chapter=14,
     question="Does batch norm make LeNet-5 converge faster and end better on MNIST?",
     arms={"with BN": replace(_PLAIN, norms=BATCH_NORM), "without BN": _PLAIN},
     plan=_both_rates,
@@ -62,7 +61,6 @@ def _sheet(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: A
 
 LAB_SESSION_LONG = Experiment(
     name="lab-session-long",
-    chapter=14,
     question="Does LeNet-5 end better with batch norm after the sheet's 50 epochs?",
     arms={
         name: replace(run, epochs=50, eval_epochs=(1, 2, 5, 10, 20, 35, 50))

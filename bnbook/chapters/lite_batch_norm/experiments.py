@@ -39,7 +39,6 @@ def _own(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 
 LITE = Experiment(
     name="lite",
-    chapter=4,
     question="What is left of batch norm if only the mean is removed, or only the scale?",
     arms={
         "full": _FULL,
@@ -55,7 +54,6 @@ LITE = Experiment(
 )
 OWN_RATES = Experiment(
     name="own-rates",
-    chapter=4,
     question="What is left of batch norm's two halves, and of gamma and beta, where each net "
     "has its own learning rate, away from where it fails?",
     arms={

@@ -46,7 +46,6 @@ def _three_seeds(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # n
 
 ONLY_NORM = Experiment(
     name="only-norm",
-    chapter=13,
     question="How far does a net get that trains nothing but its batch norm?",
     arms={
         "everything": _ALL,
@@ -78,7 +77,6 @@ ONLY_NORM = Experiment(
 #: What A8 asks, beyond `ONLY_NORM`: the same nets, pruned, with statistics of their own.
 PRUNING = Experiment(
     name="pruning",
-    chapter=13,
     question="What does it cost to switch features off, the weakest or any?",
     arms={name: ONLY_NORM.arms[name] for name in ("everything", "only norm")},
     plan=_three_seeds,
@@ -96,7 +94,6 @@ def _fresh(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: A
 #: Deeper than `ONLY_NORM`: each net as trained, and with a new head on its features.
 ONLY_NORM_DEEPER = Experiment(
     name="only-norm-deeper",
-    chapter=13,
     question=f"And at depth {_DEEPER}, with the head as trained and with a new one?",
     arms={
         "everything": replace(_ALL, depth=_DEEPER),
@@ -123,7 +120,6 @@ def _pixels(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 
 PIXELS = Experiment(
     name="softmax-on-pixels",
-    chapter=13,
     question="How far does softmax regression get on the pixels themselves?",
     arms={"pixels": replace(_PIXELS, augmentation="none"), "augmented pixels": _PIXELS},
     plan=_pixels,
@@ -145,7 +141,6 @@ def deep_arm(trained: str, depth: int) -> str:
 
 ONLY_NORM_DEEP = Experiment(
     name="only-norm-deep",
-    chapter=13,
     question="How far does batch norm alone get at the depths that the source reports?",
     arms={
         deep_arm(trained, depth): replace(_DEEP, depth=depth, trainable=subset)

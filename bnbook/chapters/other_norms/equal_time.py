@@ -33,7 +33,6 @@ _NORMED = Run(train_size=10_000, schedule="cosine")
 
 NORMS_AT_EQUAL_TIME = Experiment(
     name="norms-equal-time",
-    chapter=7,
     question="Are the leading norms ahead of batch norm in equal time, each with its batch size?",
     arms=arms(
         {name: replace(_NORMED, norms=(kind,) * 4) for name, kind in _KINDS.items()},

@@ -75,7 +75,6 @@ def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 
 OTHER_NORMS = Experiment(
     name="other-norms",
-    chapter=7,
     question="Which other normalizations are worth their time?",
     arms={arm: replace(_BASE, norms=_slots(kind)) for arm, kind in NORMS.items()},
     plan=_plan,

@@ -30,7 +30,6 @@ def _again(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: A
 
 PER_LAYER = Experiment(
     name="per-layer",
-    chapter=3,
     question="Does every layer need its batch norm?",
     arms=subsets(_LAYERS),
     plan=_per_layer,
@@ -38,7 +37,6 @@ PER_LAYER = Experiment(
 )
 PER_LAYER_AGAIN = Experiment(
     name="per-layer-again",
-    chapter=3,
     question="Which layer's batch norm is missed most? Ten fresh seeds",
     arms={name: run for name, run in subsets(_LAYERS).items() if name in ("1234", *WITHOUT_ONE)},
     plan=_again,

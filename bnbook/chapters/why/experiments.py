@@ -82,7 +82,6 @@ def _at_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa
 
 LANDSCAPE = Experiment(
     name="landscape",
-    chapter=10,
     question="What does batch norm change in a net, and around it, while it trains?",
     arms=_nets(_SHORT),
     plan=_first,
@@ -92,7 +91,6 @@ LANDSCAPE = Experiment(
 
 SHARPNESS = Experiment(
     name="sharpness",
-    chapter=10,
     question="Do larger learning rates end in flatter places, and do these generalize better?",
     arms={
         name: _nets(_SHORT)[name]
@@ -104,7 +102,6 @@ SHARPNESS = Experiment(
 
 EQUAL_LOSS = Experiment(
     name="equal-loss",
-    chapter=10,
     question="What is different around nets with and without batch norm at the same loss?",
     arms=_nets(_LONG),
     plan=_later,
@@ -114,7 +111,6 @@ EQUAL_LOSS = Experiment(
 
 NOISY_NORM = Experiment(
     name="noisy-norm",
-    chapter=10,
     question="Does batch norm still help when noise takes its steady distributions away?",
     arms=_noisy(_LONG),
     plan=_later,
@@ -127,7 +123,6 @@ NOISY_NORM = Experiment(
 
 NOISY_DRIFT = Experiment(
     name="noisy-drift",
-    chapter=10,
     question="How far do the inputs of activations drift where noise follows batch norm?",
     arms=_noisy(_SHORT),
     plan=_later,
