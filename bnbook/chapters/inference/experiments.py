@@ -16,6 +16,7 @@ from bnbook.experiment import (
     LATER_SEEDS,
     Contrast,
     Experiment,
+    fixed,
     grid,
     tuned,
 )
@@ -232,14 +233,6 @@ def _settings(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa
     ]
 
 
-def _long(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [_BATCH_LR], _LATER_FIVE)
-
-
-def _moving(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), _LRS, _LATER_FIVE)
-
-
 #: Activations, by the names that the chapter gives them.
 _ACTIVATIONS = {"sigmoid": "sigmoid", "ReLU": "relu"}
 _LOOKED_AT = Run(norms=BATCH_NORM, norm_momentum=1.0, epoch_steps=300, epochs=1)
@@ -260,14 +253,14 @@ EXPERIMENTS = (
         name="statistics-motion",
         question="Do the means of batches drift, or do they jump about a center, and how far?",
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
-        plan=_moving,
+        plan=partial(fixed, lrs=_LRS, seeds=_LATER_FIVE),
         measure=motion.measure,
     ),
     Experiment(
         name="running-statistics-long",
         question="What is a small update rate worth when nothing of its start is left?",
         arms={name: replace(_LONG, activation=act) for name, act in _ACTIVATIONS.items()},
-        plan=_long,
+        plan=partial(fixed, lrs=[_BATCH_LR], seeds=_LATER_FIVE),
         measure=measure_long,
     ),
     Experiment(
