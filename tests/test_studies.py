@@ -166,7 +166,7 @@ def test_numbers_that_are_none_come_back(folder):
 
 def test_a_recorded_study_is_verified_to_the_bit(folder):
     sweep.sweep(STUDY, workers=1)
-    checks = list(verify.verify(verify.choose(STUDY, 2, 0), workers=1))
+    checks = list(verify.verify(verify.choose(STUDY, 2, 0)))
     assert [check.verdict for check in checks] == [verify.SAME] * 2
     recorded = verify.choose(STUDY, 1, None)[0]
     again = store.records_frame([sweep.work_of(STUDY)(recorded.run)])
