@@ -167,8 +167,9 @@ def _address(_options: argparse.Namespace) -> None:
 
 def _sweep(options: argparse.Namespace) -> None:
     if options.list:
-        for experiment in chapters.EXPERIMENTS.values():
-            print(f"{experiment.name:26} chapter {experiment.chapter}: {experiment.question}")
+        of = {one.name: f"chapter {c.number}" for c in chapters.CHAPTERS for one in c.experiments}
+        for name, experiment in chapters.EXPERIMENTS.items():
+            print(f"{name:26} {of.get(name, 'several chapters')}: {experiment.question}")
         return
     everything = list(chapters.EXPERIMENTS.values())
     chosen = everything if options.all else [chapters.experiment(options.experiment)]

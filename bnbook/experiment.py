@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -13,6 +13,9 @@ from bnbook.errors import BookError
 from bnbook.run import Run
 
 BATCH_NORM = ("batch",) * 4
+#: LeNet as chapters 1, 2, 4 and 5 train it, without a norm and with batch norm.
+PLAIN = Run(train_size=50_000, epochs=10, eval_epochs=(1, 2, 3, 5, 7, 10))
+FULL = replace(PLAIN, norms=BATCH_NORM)
 #: Seeds of the recorded comparisons; no trial run has used them.
 SEEDS = tuple(range(10, 20))
 #: Curves and maps that no primary contrast of ten seeds rests on.
@@ -40,14 +43,13 @@ MARGIN = 0.002
 class Contrast:
     """A primary comparison: `outcome` of arm `a` minus that of arm `b`, paired by seed.
 
-    `lr` is the learning rate of both, one for each, or a name in `OWN_RATES` for each arm's own.
+    `lr` is the learning rate of both, one for each, or a name in `LR_RULES` for each arm's own.
     """
 
     a: str
     b: str
     lr: float | tuple[float, float] | str
     outcome: str = "test_accuracy"
-    margin: float = MARGIN
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,6 @@ class Experiment:
     """
 
     name: str
-    chapter: int
     question: str
     arms: dict[str, Run]
     plan: Callable[[Experiment, pd.DataFrame], list[Run]]
@@ -118,7 +119,7 @@ def steady_lr(frame: pd.DataFrame, arm: str) -> float:
 
 
 #: How an arm's own learning rate is chosen, by the names that a `Contrast` knows.
-OWN_RATES: Final = {"best": best_lr, "steady": steady_lr}
+LR_RULES: Final = {"best": best_lr, "steady": steady_lr}
 
 
 def _tuning_ends(frame: pd.DataFrame, arm: str) -> pd.DataFrame:
@@ -140,29 +141,40 @@ def grid(arms: Iterable[Run], lrs: Iterable[float], seeds: Iterable[int]) -> lis
     return [replace(arm, lr=lr, seed=seed) for seed, lr, arm in itertools.product(seeds, lrs, arms)]
 
 
+def recorded(runs: Iterable[Run], frame: pd.DataFrame) -> bool:
+    """Say whether `frame`, which may be empty, holds all of `runs`."""
+    return {run.key for run in runs} <= set(frame["key"] if len(frame) else ())
+
+
+def fixed(
+    experiment: Experiment,
+    frame: pd.DataFrame,  # noqa: ARG001
+    lrs: Iterable[float],
+    seeds: Iterable[int],
+) -> list[Run]:
+    """Run every arm at each of `lrs` with each of `seeds`, whatever is recorded."""
+    return grid(experiment.arms.values(), lrs, seeds)
+
+
 def tuned(
     experiment: Experiment,
     frame: pd.DataFrame,
-    lrs: Iterable[float] | None = None,
-    seeds: Iterable[int] | None = None,
+    lrs: Sequence[float] = TUNING_LRS,
+    seeds: Sequence[int] = SEEDS,
     shared: float | None = SHARED_LR,
-    tuning_seeds: Iterable[int] | None = None,
+    tuning_seeds: Sequence[int] = TUNING_SEEDS,
     rule: str = "best",
 ) -> list[Run]:
     """Tune every arm, then run fresh seeds at the `shared` rate and at each arm's own best.
 
-    Over `TUNING_LRS` with `TUNING_SEEDS`, then with `SEEDS`, unless others are given; `shared`
-    None: at its own alone. `rule`, a name in `OWN_RATES`, chooses.
+    `shared` None: at its own alone. `rule`, a name in `LR_RULES`, chooses.
     """
     arms = experiment.arms
-    lrs, seeds = list(lrs or TUNING_LRS), list(seeds or SEEDS)
-    tuning_seeds = list(tuning_seeds or TUNING_SEEDS)
     tuning = grid(arms.values(), lrs, tuning_seeds)
     own_best: list[Run] = []
-    recorded = set(frame["key"]) if len(frame) else set()
     for name, arm in arms.items():
-        if all(run.key in recorded for run in grid([arm], lrs, tuning_seeds)):
-            own_best += grid([arm], [OWN_RATES[rule](frame, name)], seeds)
+        if recorded(grid([arm], lrs, tuning_seeds), frame):
+            own_best += grid([arm], [LR_RULES[rule](frame, name)], seeds)
     at_shared = [] if shared is None else grid(arms.values(), [shared], seeds)
     return tuning + at_shared + own_best
 
@@ -181,6 +193,26 @@ def subsets(base: Run) -> dict[str, Run]:
             base, norms=tuple("batch" if s in held else "none" for s in slots)
         )
         for held in subsets
+    }
+
+
+def without_one(plain: Run) -> dict[str, Run]:
+    """Give `plain` batch norm in all slots but one, by the slot's number."""
+    every = subsets(plain)
+    return {f"without norm {s}": every["1234".replace(str(s), "")] for s in (1, 2, 3, 4)}
+
+
+def halves(plain: Run) -> dict[str, Run]:
+    """Give `plain` one half of batch norm."""
+    return {f"{half}-only": replace(plain, norms=(half,) * 4) for half in ("mean", "variance")}
+
+
+def held_fixed(full: Run) -> dict[str, Run]:
+    """Hold gamma, beta or both of `full`, which has batch norm, where they start."""
+    return {
+        "gamma fixed": replace(full, affine="beta"),
+        "beta fixed": replace(full, affine="gamma"),
+        "both fixed": replace(full, affine="none"),
     }
 
 

@@ -30,10 +30,11 @@ def transform(name: str, train: Callable[[], Tensor]) -> Callable[[Tensor], Tens
     if name == "standardized":
         var, mean = torch.var_mean(train(), (0, 2, 3), correction=0, keepdim=True)
         return lambda images: (images - mean) / var.sqrt()
-    return {"none": _unchanged, "signed": _signed, "svhn-like": _svhn_like}[name]
+    return {"none": unchanged, "signed": _signed, "svhn-like": _svhn_like}[name]
 
 
-def _unchanged(images: Tensor) -> Tensor:
+def unchanged(images: Tensor) -> Tensor:
+    """Return `images` as they are."""
     return images
 
 

@@ -99,6 +99,7 @@ def _doubles(run: Run, rounding: int | None = None) -> list[float]:
 def stale(experiment: Experiment) -> list[str]:
     """Name the arms whose training no longer does what was recorded, on whatever machine.
 
+    Only tests ask: that a change of the package which moves training shows in its fingerprints.
     On a machine of a kind that recorded them, on one thread and with the version of the package
     that recorded them, losses in single precision have to agree as well; elsewhere all but the
     first may be apart by amplified rounding.

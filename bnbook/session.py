@@ -14,10 +14,6 @@ from bnbook.run import Run
 Prepare = Callable[[Tensor], Tensor]
 
 
-def _as_they_are(images: Tensor) -> Tensor:
-    return images
-
-
 class Batches:
     """Batches of a training set `(images, labels)`, in pass after pass, each in a fresh order.
 
@@ -81,7 +77,7 @@ class Session:
         self,
         run: Run,
         train_set: tuple[Tensor, Tensor],
-        prepare: Prepare = _as_they_are,
+        prepare: Prepare = inputs.unchanged,
     ) -> None:
         self.images, self.labels = train_set
         self.record_fit = run.record_fit

@@ -16,9 +16,9 @@ import pyarrow as pa
 from bnbook import data, spool, tables
 from bnbook.atomic import replacing
 from bnbook.errors import BookError, NoRecordsError, reason
-from bnbook.history import History
+from bnbook.history import History, Row
 from bnbook.run import Run
-from bnbook.tables import Record, Row
+from bnbook.tables import Record
 
 
 def record(history: History, environment: dict[str, str]) -> Record:

@@ -19,7 +19,6 @@ from bnbook.run import Run
 SCHEMA_VERSION = 1
 
 Record = dict[str, Any]
-Row = dict[str, Any]
 
 _NUMBERS = pa.list_(pa.float32())
 #: One row per run and evaluated epoch. The first seven columns are the run's and repeat.

@@ -36,7 +36,11 @@ FIRST_LOSSES = 10  # steps whose losses identify a run's behavior
 
 @dataclass(frozen=True)
 class Tensors:
-    """The splits of one data set as float images on the device, transformed."""
+    """The splits of one data set on the device.
+
+    Each holds float images `(n, channels, height, width)`, transformed as the run says, and their
+    labels `(n,)`.
+    """
 
     train: tuple[Tensor, Tensor]
     validation: tuple[Tensor, Tensor]
@@ -44,19 +48,14 @@ class Tensors:
 
 
 @dataclass(frozen=True)
-class State:
+class State(Tensors):
     """A net after so many steps of its run, with the run's data: what a study measures.
 
-    `net` is a copy in training mode; nothing that is done to it touches the training. `train`,
-    `validation` and `test` hold float images `(n, channels, height, width)`, transformed as the
-    run says, and their labels `(n,)`.
+    `net` is a copy in training mode; nothing that is done to it touches the training.
     """
 
     step: int
     net: nn.Module
-    train: tuple[Tensor, Tensor]
-    validation: tuple[Tensor, Tensor]
-    test: tuple[Tensor, Tensor]
 
 
 class Checkpoint(Protocol):
@@ -149,7 +148,7 @@ def follow(
         for _ in itertools.islice(losses, step - done):
             done += 1
         net = copy.deepcopy(session.net)
-        yield State(step, net, tensors.train, tensors.validation, tensors.test)
+        yield State(**vars(tensors), step=step, net=net)
 
 
 def fit(
@@ -170,8 +169,7 @@ def fit(
             pass
         if checkpoint:
             checkpoint.save({"session": session.state_dict()})
-    net = session.net.train()
-    return State(last_step(run), net, tensors.train, tensors.validation, tensors.test)
+    return State(**vars(tensors), step=last_step(run), net=session.net.train())
 
 
 def last_step(run: Run) -> int:
@@ -254,6 +252,11 @@ def count_correct(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[int, 
             correct += int((logits.argmax(1) == target).sum())
             loss += float(functional.cross_entropy(logits, target, reduction="sum"))
     return correct, loss / len(labels)
+
+
+def accuracy(net: nn.Module, part: tuple[Tensor, Tensor]) -> float:
+    """Return the share of `part`, images and their labels, that `net` gets right in eval mode."""
+    return count_correct(net, *part)[0] / len(part[1])
 
 
 def to_tensors(run: Run, splits: data.Splits, device: str) -> Tensors:

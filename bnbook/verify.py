@@ -108,44 +108,33 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
             f"restore it and {store.table_path(name).name} with `git checkout`, or delete "
             f"both and run `bnbook sweep {name}`"
         )
-    if _is_study(frame):
-        return _choose_measured(experiment, frame, size, draw)
-    ends = frame.loc[frame.groupby("key")["epoch"].idxmax()].reset_index(drop=True)
-    ends = ends.assign(setting=ends["run"].map(_setting))
-    if draw is None:
+    study = _is_study(frame)
+    last = frame["seconds"].notna() if study else frame.groupby("key")["epoch"].idxmax()
+    ends = frame.loc[last].assign(setting=lambda rows: rows["run"].map(_setting))
+    whole = ends
+    if not study:  # what broke off was short, too
         whole = ends[(ends["epoch"] == ends["epochs"]) & (ends["outcome"] != "non-finite")]
-        chosen = whole.nsmallest(size, "seconds")
-    else:
-        chosen = ends.sample(min(size, len(ends)), random_state=draw)
-    if chosen.empty:
-        raise BookError(f"no run of {name} went to its end: leave --shortest out")
-    return [_recorded(experiment, frame, ends, end) for _, end in chosen.iterrows()]
-
-
-def _choose_measured(
-    experiment: Experiment, frame: pd.DataFrame, size: int, draw: int | None
-) -> list[Recorded]:
-    ends = frame[frame["seconds"].notna()]
     chosen = (
-        ends.nsmallest(size, "seconds")
+        whole.nsmallest(size, "seconds")
         if draw is None
         else ends.sample(min(size, len(ends)), random_state=draw)
     )
-    of = {key: frame[frame["key"] == key] for key in chosen["key"]}
-    return [Recorded(experiment, _run(rows), rows, ends) for rows in of.values()]
+    if chosen.empty:
+        raise BookError(f"no run of {name} went to its end: leave --shortest out")
+    return [
+        Recorded(
+            experiment,
+            Run.from_changes(json.loads(end["run"])),
+            frame[frame["key"] == end["key"]],
+            ends[ends["setting"] == end["setting"]],
+        )
+        for _, end in chosen.iterrows()
+    ]
 
 
 def _is_study(rows: pd.DataFrame) -> bool:
     """Say whether `rows` are what a study measured: training's own count images."""
     return not set(rows.columns) >= _COUNTS
-
-
-def _recorded(
-    experiment: Experiment, frame: pd.DataFrame, ends: pd.DataFrame, end: pd.Series[Any]
-) -> Recorded:
-    seeds = ends[ends["setting"] == end["setting"]]
-    rows = frame[frame["key"] == end["key"]]
-    return Recorded(experiment, _run(rows), rows, seeds)
 
 
 def _run(rows: pd.DataFrame) -> Run:
@@ -157,12 +146,12 @@ def _setting(text: str) -> str:
     return replace(Run.from_changes(json.loads(text)), seed=0).key
 
 
-def verify(chosen: Sequence[Recorded], workers: int | None = None) -> Iterator[Check]:
-    """Run `chosen` again in `workers` processes (by default one per core); yield each check.
+def verify(chosen: Sequence[Recorded]) -> Iterator[Check]:
+    """Run `chosen` again, in one process per core; yield each check.
 
     They come as the runs end. Raises BookError where a run cannot be made.
     """
-    workers = sweep.check_workers(workers)
+    workers = sweep.check_workers(None)
     by_study: dict[str, list[Recorded]] = {}
     for one in chosen:
         by_study.setdefault(one.experiment.name if _is_study(one.rows) else "", []).append(one)

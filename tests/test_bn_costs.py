@@ -8,7 +8,7 @@ from torch import nn
 from benchmarks import bn_costs, numpy_mlp
 from benchmarks.bn_costs import Cell
 from benchmarks.turns import in_turns
-from bnbook import chapters, training
+from bnbook import training
 from bnbook.chapters.cost.experiments import NETS
 
 
@@ -34,7 +34,6 @@ def test_the_nets_timed_are_those_whose_steps_the_experiment_counts(net):
         timed = bn_costs.build(Cell(net, norm, 128))
         assert str(timed) == str(training.build(run))
     assert set(bn_costs.BATCH_SIZES) == {*NETS, "ResNet"}
-    assert chapters.experiment("time-to-accuracy").chapter == 12
 
 
 def test_widths_and_depths_are_those_asked_for():

@@ -38,7 +38,7 @@ sys.exit(cli.main(["sweep", "tiny", "--scheduler", sys.argv[2]]))
 
 def tiny(*seeds):
     return Experiment(
-        "tiny", 0, "Does it work?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], seeds)
+        "tiny", "Does it work?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], seeds)
     )
 
 

@@ -53,8 +53,6 @@ def test_number_title_file_and_line_in_the_book_agree(chapter):
     assert chapter.file == f"{chapter.number:02d}-{chapter.id}.ipynb"
     assert chapter.id == chapter.package.rpartition(".")[2].replace("_", "-")
     assert f"chapters/{chapter.file}" in book_parts()[chapter.part]
-    for experiment in chapter.experiments:
-        assert experiment.chapter == chapter.number
 
 
 @each
@@ -64,11 +62,6 @@ def test_a_chapter_has_its_title_and_says_first_what_it_builds_on(chapter):
     assert f"book = chapters.find({chapter.number})\nbook.preface()" in second.source
     earlier = [other.number for other in CHAPTERS if other.number < chapter.number]
     assert set(chapter.needs) <= set(earlier)
-
-
-def test_every_experiment_belongs_to_a_chapter():
-    for experiment in chapters.EXPERIMENTS.values():
-        chapters.find(experiment.chapter)
 
 
 def test_no_name_is_given_twice():

@@ -7,19 +7,18 @@ import pytest
 import torch
 
 from bnbook import chapters, data, norms, training
-from bnbook.chapters.inference import experiments as inference
-from bnbook.studies import motion
+from bnbook.studies import motion, running
 
 STUDY = chapters.experiment("running-statistics")
 TINY = replace(
     STUDY.arms["ReLU"], lr=0.2, batch_size=64, train_size=512, epoch_steps=30, eval_epochs=()
 )
-IMAGES = inference.VALIDATION_IMAGES
+IMAGES = running.VALIDATION_IMAGES
 
 
 @pytest.fixture(scope="module")
 def rows():
-    return pd.DataFrame(inference.measure_statistics(TINY, data.splits("mnist")))
+    return pd.DataFrame(running.measure(TINY, data.splits("mnist")))
 
 
 def layers(net):
@@ -46,9 +45,9 @@ def test_statistics_gathered_while_weights_stand_still_are_near_the_true_ones(ro
     moved = rows[(rows["weights"] == "moving") & (rows["rate"] == 0.01)]
     far = max(moved["offset"].str[0])
     usual = still.loc["shuffled"].query("rate == 0.1")
-    assert len(usual) == inference.ORDERS
+    assert len(usual) == running.ORDERS
     assert usual["offset"].str[0].max() < far / 3
-    assert usual["offset"].str[0].nunique() == inference.ORDERS, "each order has its own"
+    assert usual["offset"].str[0].nunique() == running.ORDERS, "each order has its own"
     assert still.loc["sorted", "offset"][0] > usual["offset"].str[0].max()
 
 
@@ -74,7 +73,7 @@ def test_the_study_records_only_the_rates_of_runs_that_keep_the_last_batch_alone
 def test_debiased_statistics_are_the_weighted_average_of_the_batches_alone():
     draw = torch.Generator().manual_seed(0)
     batches = [[(torch.randn(3, generator=draw), torch.rand(3, generator=draw))] for _ in range(7)]
-    average = inference._Average(0.2, inference._start(batches[0]))
+    average = running._Average(0.2, running._start(batches[0]))
     for batch in batches:
         average.take(batch)
     weights = torch.tensor([0.2 * 0.8**age for age in reversed(range(7))])
@@ -86,9 +85,9 @@ def test_debiased_statistics_are_the_weighted_average_of_the_batches_alone():
 
 
 def test_a_long_run_is_counted_early_and_late_and_its_start_wears_off(monkeypatch):
-    monkeypatch.setattr(inference, "EARLY_LOOKS", (5,))
+    monkeypatch.setattr(running, "EARLY_LOOKS", (5,))
     run = replace(TINY, norm_momentum=1.0)
-    found = pd.DataFrame(inference.measure_long(run, data.splits("mnist")))
+    found = pd.DataFrame(running.measure_long(run, data.splits("mnist")))
     assert sorted(found["after"].unique()) == [5, 10, 15, 20, 25, 30]
     plain, debiased = (
         found[found["order"] == order].set_index(["after", "rate"])["offset"].str[0]

@@ -17,7 +17,7 @@ from bnbook.chapters.why.experiments import WHY_SEEDS
 from bnbook.errors import BookError
 from bnbook.experiment import (
     LATER_TUNING_SEEDS,
-    OWN_RATES,
+    LR_RULES,
     SEEDS,
     TUNING_FROM,
     TUNING_SEEDS,
@@ -79,9 +79,9 @@ def test_both_sides_of_a_contrast_are_run_with_the_same_seeds(experiment):
             sorted(
                 run.seed
                 for run in runs
-                # In equal time a contrast is of nets, and an arm is a net with a batch size.
+                # At equal time a contrast is of nets, each with its own batch size.
                 if experiment.arm_of(run).partition(", batches of")[0] == arm
-                and rate in (run.lr, *OWN_RATES)
+                and rate in (run.lr, *LR_RULES)
             )
             for arm, rate in zip((contrast.a, contrast.b), rates, strict=True)
         ]

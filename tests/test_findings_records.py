@@ -23,7 +23,6 @@ SMALL = Run(norms=("batch",) * 4, train_size=512, epochs=2, lr=1.0)
 def tiny():
     return Experiment(
         name="tiny",
-        chapter=0,
         question="Are biases needed?",
         arms={"no biases": replace(SMALL, conv_bias=False, linear_bias=False), "biases": SMALL},
         plan=lambda _, __: [],

@@ -167,7 +167,7 @@ def tiny(run=BASE, measure=None):
     def plan(one, _):
         return grid(one.arms.values(), [0.1], [0])
 
-    return Experiment("tiny", 0, "?", {"only": run}, plan, measure=measure)
+    return Experiment("tiny", "?", {"only": run}, plan, measure=measure)
 
 
 @pytest.mark.parametrize("measure", [None, features.measure], ids=["training", "study"])

@@ -30,7 +30,7 @@ def tiny(seeds):
     def plan(one, _):
         return grid(one.arms.values(), [0.5], range(seeds))
 
-    return Experiment("tiny", 0, "?", {"without BN": TINY}, plan)
+    return Experiment("tiny", "?", {"without BN": TINY}, plan)
 
 
 @pytest.fixture(scope="module")

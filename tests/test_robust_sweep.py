@@ -34,7 +34,7 @@ sys.exit(cli.main(["sweep", "tiny", *sys.argv[3:]]))
 
 def tiny(seeds):
     return Experiment(
-        "tiny", 0, "?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], range(seeds))
+        "tiny", "?", ARMS, lambda one, _: grid(one.arms.values(), [0.5], range(seeds))
     )
 
 

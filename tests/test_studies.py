@@ -47,9 +47,7 @@ def all_seeds(experiment, frame):
     return grid(experiment.arms.values(), [0.5], (0, 1))
 
 
-STUDY = Experiment(
-    name="tiny-study", chapter=0, question="?", arms=ARMS, plan=all_seeds, measure=weight_norms
-)
+STUDY = Experiment(name="tiny-study", question="?", arms=ARMS, plan=all_seeds, measure=weight_norms)
 
 
 @pytest.fixture
@@ -168,7 +166,7 @@ def test_numbers_that_are_none_come_back(folder):
 
 def test_a_recorded_study_is_verified_to_the_bit(folder):
     sweep.sweep(STUDY, workers=1)
-    checks = list(verify.verify(verify.choose(STUDY, 2, 0), workers=1))
+    checks = list(verify.verify(verify.choose(STUDY, 2, 0)))
     assert [check.verdict for check in checks] == [verify.SAME] * 2
     recorded = verify.choose(STUDY, 1, None)[0]
     again = store.records_frame([sweep.work_of(STUDY)(recorded.run)])

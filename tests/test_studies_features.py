@@ -62,7 +62,7 @@ def test_a_readout_finds_what_a_linear_head_can_find_whatever_the_head_was():
     net.add_module("body", nn.Identity())
     net.add_module("out", nn.Linear(16, 10))
     train, test = separable(500), separable(200)
-    assert features.accuracy(net, test) < 0.5
+    assert training.accuracy(net, test) < 0.5
     assert features.readout(net, train, test) > 0.99
     # A feature that never moves does no harm.
     still = [(torch.cat([x, torch.ones(len(x), 1)], 1), y) for x, y in (train, test)]
@@ -91,7 +91,7 @@ def test_a_run_becomes_one_row_with_what_it_learned(subset):
 
 def test_the_measured_net_has_reestimated_statistics(monkeypatch):
     seen = []
-    monkeypatch.setattr(features, "accuracy", lambda net, _: seen.append(net) or 0.0)
+    monkeypatch.setattr(training, "accuracy", lambda net, _: seen.append(net) or 0.0)
     features.measure(RUN, few((3, 32, 32)))
     first = models.norm_slots(seen[0])["norm1"]
     state = training.fit(RUN, few((3, 32, 32)))
@@ -113,7 +113,7 @@ def test_a_net_is_pruned_by_the_weakest_and_by_chance_with_statistics_of_its_own
 
     seen = []
     monkeypatch.setattr(features, "prune", noted)
-    monkeypatch.setattr(features, "accuracy", lambda net, _: seen.append(net) or 0.5)
+    monkeypatch.setattr(training, "accuracy", lambda net, _: seen.append(net) or 0.5)
     (row,) = features.measure_pruned(RUN, few((3, 32, 32)))
     assert row["test_accuracy"] == 0.5
     assert row["weakest"] == row["random"] == [0.5] * len(features.PRUNED)

@@ -14,7 +14,7 @@ from bnbook.experiment import Experiment
 from bnbook.run import Run
 
 BASE = Run(norms=("batch",) * 4, epochs=2, train_size=512)
-TINY = Experiment("tiny", 0, "Does it hold?", {"only": BASE}, lambda _, __: [BASE])
+TINY = Experiment("tiny", "Does it hold?", {"only": BASE}, lambda _, __: [BASE])
 #: What of the book can be run again here.
 VERIFIABLE = [one for one in chapters.EXPERIMENTS.values() if verify.verifiable(one)]
 LOSSES = [2.5, 2.25, 2.0, float("nan")]
@@ -73,7 +73,7 @@ def tiny(monkeypatch, tmp_path):
         for seed in seeds
     ]
     arms = {"with BN": runs[0], "without BN": runs[5]}
-    experiment = Experiment("tiny", 0, "Does it hold?", arms, lambda _, __: runs)
+    experiment = Experiment("tiny", "Does it hold?", arms, lambda _, __: runs)
     monkeypatch.setattr(store, "results_folder", lambda: tmp_path)
     monkeypatch.setitem(chapters.EXPERIMENTS, "tiny", experiment)
     records = [made(run, 9000 + i, seconds=10 - i) for i, run in enumerate(runs)]

@@ -13,4 +13,4 @@ def tiny(*seeds):
     def plan(experiment, _):
         return grid(experiment.arms.values(), [0.5], seeds)
 
-    return Experiment("tiny", 0, "Does it work?", ARMS, plan)
+    return Experiment("tiny", "Does it work?", ARMS, plan)

@@ -4,7 +4,15 @@ from dataclasses import replace
 
 import pandas as pd
 
-from bnbook.experiment import BATCH_NORM, FEW_SEEDS, SHARED_LR, Experiment, grid
+from bnbook.experiment import (
+    BATCH_NORM,
+    FEW_SEEDS,
+    SHARED_LR,
+    Experiment,
+    grid,
+    held_fixed,
+    without_one,
+)
 from bnbook.run import Run
 
 #: Learning rates that the post on the exercises tried for the plain net (claim C2).
@@ -28,23 +36,14 @@ def _as_posted(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noq
 
 AS_POSTED = Experiment(
     name="as-posted",
-    chapter=1,
     question="What comes out if the posts' own protocols are followed, with five seeds?",
     arms={
         "with BN": _POSTED,
         "no hidden biases": replace(_POSTED, conv_bias=False, linear_bias=False),
         "no conv biases": replace(_POSTED, conv_bias=False),
         "no linear biases": replace(_POSTED, linear_bias=False),
-        "gamma fixed": replace(_POSTED, affine="beta"),
-        "beta fixed": replace(_POSTED, affine="gamma"),
-        "both fixed": replace(_POSTED, affine="none"),
-        **{
-            f"without norm {layer}": replace(
-                _POSTED,
-                norms=tuple("none" if s == layer else "batch" for s in (1, 2, 3, 4)),
-            )
-            for layer in (1, 2, 3, 4)
-        },
+        **held_fixed(_POSTED),
+        **without_one(_POSTED_PLAIN),
         "without BN": _POSTED_PLAIN,
         "without BN, padded": replace(_POSTED_PLAIN, padding=2),
     },

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 #: How references.qmd and the chapters name the sources.
@@ -22,8 +21,12 @@ class Claim:
     """One claim: its id, which begins with its source's, and the numbers printed with it."""
 
     id: str
-    source: str  # in SOURCES
     text: str
     recipe: str = ""
-    figures: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    figures: Mapping[str, float] = field(default_factory=dict)
     unit: str = "accuracy"
+
+    @property
+    def source(self) -> str:
+        """The letter of its source, in `SOURCES`."""
+        return self.id[0]

@@ -10,7 +10,7 @@ import pandas as pd
 
 from bnbook import store
 from bnbook.errors import BookError
-from bnbook.experiment import OWN_RATES, VARIED, Contrast, Experiment, best_lr
+from bnbook.experiment import LR_RULES, VARIED, Contrast, Experiment, best_lr
 from bnbook.findings.adjusted import compared
 from bnbook.findings.statistics import arms, fresh, paired
 from bnbook.findings.writing import Markdown, folded, join
@@ -72,9 +72,7 @@ def contrasts(frame: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
     for contrast in planned:
         lr_a, lr_b = _rates(frame, contrast)
         sides = [at(fresh(frame), contrast.a, lr_a), at(fresh(frame), contrast.b, lr_b)]
-        pairs.append(
-            paired(pd.concat(sides), contrast.a, contrast.b, contrast.outcome, contrast.margin)
-        )
+        pairs.append(paired(pd.concat(sides), contrast.a, contrast.b, contrast.outcome))
         lr = f"{contrast.lr:g}" if isinstance(contrast.lr, float) else "own best"
         rates.append({"lr": lr, "lr_a": lr_a, "lr_b": lr_b})
     return compared(pairs).join(pd.DataFrame(rates))
@@ -83,7 +81,7 @@ def contrasts(frame: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
 def _rates(frame: pd.DataFrame, contrast: Contrast) -> tuple[float, float]:
     lr = contrast.lr
     if isinstance(lr, str):
-        rule = OWN_RATES[lr]
+        rule = LR_RULES[lr]
         return rule(frame, contrast.a), rule(frame, contrast.b)
     return lr if isinstance(lr, tuple) else (lr, lr)
 

@@ -6,6 +6,7 @@ trains on; MNIST with ReLU in place of the sigmoid; MNIST with momentum and weig
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -18,9 +19,12 @@ from bnbook.experiment import (
     SHARED_LR,
     Experiment,
     against,
+    fixed,
     grid,
-    subsets,
+    halves,
+    held_fixed,
     tuned,
+    without_one,
 )
 from bnbook.findings.records import contrasts
 from bnbook.findings.statistics import EQUIVALENT
@@ -29,7 +33,6 @@ from bnbook.run import Run
 from bnbook.training import enough
 
 _FIVE, _THREE = LATER_SEEDS[:5], LATER_SEEDS[:3]
-_TWO_TO_TUNE = LATER_TUNING_SEEDS[:2]
 #: Per net of chapter 2, from where it is slow to where it fails elsewhere.
 SIGMOID_LRS = (0.05, 0.2, 1.0, 4.0, 8.0, 30.0, 100.0)
 RELU_LRS = (0.01, 0.03, 0.1, 0.3, 1.0, 4.0, 16.0)
@@ -49,20 +52,14 @@ AFFINE = ("gamma fixed", "beta fixed", "both fixed")
 
 
 def _arms(plain: Run) -> dict[str, Run]:
-    full, some = replace(plain, norms=BATCH_NORM), subsets(plain)
+    full = replace(plain, norms=BATCH_NORM)
     return {
         "full": full,
         "no biases": replace(full, conv_bias=False, linear_bias=False),
-        "without norm 1": some["234"],
-        "without norm 2": some["134"],
-        "without norm 3": some["124"],
-        "without norm 4": some["123"],
+        **without_one(plain),
         "none": plain,
-        "mean-only": replace(plain, norms=("mean",) * 4),
-        "variance-only": replace(plain, norms=("variance",) * 4),
-        "gamma fixed": replace(full, affine="beta"),
-        "beta fixed": replace(full, affine="gamma"),
-        "both fixed": replace(full, affine="none"),
+        **halves(plain),
+        **held_fixed(full),
     }
 
 
@@ -70,12 +67,7 @@ def _some(plain: Run, names: tuple[str, ...]) -> dict[str, Run]:
     return {name: run for name, run in _arms(plain).items() if name in ("full", *names)}
 
 
-def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], _FIVE)
-
-
-def _own(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
-    return tuned(experiment, frame, OWN_LRS, _FIVE, None, _TWO_TO_TUNE)
+_SHARED = partial(fixed, lrs=[SHARED_LR], seeds=_FIVE)
 
 
 def _rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -90,39 +82,36 @@ _EVERYTHING = (*BIASES, *LAYERS, *HALVES, *AFFINE)
 TRANSFER = (
     Experiment(
         name="transfer-clothes",
-        chapter=1,
         question="Do the answers of chapters 1, 3, 4 and 5 hold on clothes?",
         arms=_arms(_CLOTHES),
-        plan=_shared,
+        plan=_SHARED,
         contrasts=against("full", _EVERYTHING, [SHARED_LR]),
     ),
     Experiment(
         name="transfer-relu",
-        chapter=1,
         question="Do the answers of chapters 1, 3, 4 and 5 hold with ReLU?",
         arms=_arms(_RELU),
-        plan=_shared,
+        plan=_SHARED,
         contrasts=against("full", _EVERYTHING, [SHARED_LR]),
     ),
     Experiment(
         name="transfer-momentum",
-        chapter=1,
         question="Do the answers of chapters 1 and 3 hold with momentum and weight decay?",
         arms=_some(_MOMENTUM, (*BIASES, *LAYERS)),
-        plan=_shared,
+        plan=_SHARED,
         contrasts=against("full", (*BIASES, *LAYERS), [SHARED_LR]),
     ),
     Experiment(
         name="transfer-clothes-own-rates",
-        chapter=4,
         question="Do the answers of chapters 4 and 5 hold on clothes, at each net's own best rate?",
         arms=_some(_CLOTHES, (*HALVES, *AFFINE)),
-        plan=_own,
+        plan=partial(
+            tuned, lrs=OWN_LRS, seeds=_FIVE, shared=None, tuning_seeds=LATER_TUNING_SEEDS[:2]
+        ),
         contrasts=against("full", (*HALVES, *AFFINE), ["best"]),
     ),
     Experiment(
         name="transfer-rates",
-        chapter=2,
         question="How large may the learning rate be on clothes, and with ReLU?",
         arms={
             "clothes, with BN": replace(_CLOTHES, norms=BATCH_NORM),

@@ -51,7 +51,6 @@ def _page(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: AR
 
 PAGE = Experiment(
     name="browser-lab",
-    chapter=2,
     question="What do other seeds do at the settings that a reader trains on the page?",
     arms={
         **subsets(PLAIN),

@@ -83,7 +83,7 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "mlp": MLP_LAYERS,
     "softmax": SOFTMAX_LAYERS,
 }
-_NO_FIELDS = ("slots", "input_shape", "classes")
+_NO_FIELDS = ("slots", "input_shape")
 #: What else each can be told: names of fields of `Run`.
 OPTIONS = {
     name: [p for p in inspect.signature(make).parameters if p not in _NO_FIELDS]

@@ -25,7 +25,6 @@ def lenet(
     activation: str = "sigmoid",
     padding: int = 0,
     input_shape: tuple[int, int, int] = (1, 28, 28),
-    classes: int = 10,
     pooling: str = "average",
     norm_place: str = "before",
     norm_momentum: float = 0.1,
@@ -35,11 +34,11 @@ def lenet(
 ) -> nn.Sequential:
     """Build d2l's LeNet (Zhang et al., sections 7.6 and 8.5.5), uninitialized.
 
-    conv 6@5x5, conv 16@5x5, linear 120, 84, `classes`; pooling by 2 (a name in `POOLING`) at the
+    conv 6@5x5, conv 16@5x5, linear 120, 84, 10; pooling by 2 (a name in `POOLING`) at the
     end of each convolution's block. `slots` names the norm (see `norms.KINDS`) after conv1, conv2,
     fc1 and fc2; for what follows a hidden layer see `parts.hidden`.
     `conv_bias` and `linear_bias` concern the hidden layers; the output layer keeps its bias.
-    `padding` is conv1's. Input `(batch, *input_shape)`, output `(batch, classes)` logits.
+    `padding` is conv1's. Input `(batch, *input_shape)`, output `(batch, 10)` logits.
     With ReLU, maximum pooling and inputs of 3x32x32 it is the LeNet-5 of many lab courses.
     """
     channels, height, width = input_shape
@@ -62,7 +61,7 @@ def lenet(
                 ("flatten", nn.Flatten()),
                 *block("fc1", nn.Linear(flat, 120, bias=linear_bias)),
                 *block("fc2", nn.Linear(120, 84, bias=linear_bias)),
-                ("out", nn.Linear(84, classes)),
+                ("out", nn.Linear(84, 10)),
             ]
         )
     )
@@ -79,7 +78,6 @@ def mlp(
     linear_bias: bool = True,
     activation: str = "sigmoid",
     input_shape: tuple[int, int, int] = (1, 28, 28),
-    classes: int = 10,
     norm_place: str = "before",
     norm_momentum: float = 0.1,
     norm_noise: bool = False,
@@ -90,7 +88,7 @@ def mlp(
 
     `slots` names the norm (see `norms.KINDS`) after fc1 and fc2; for what follows a hidden layer
     see `parts.hidden`. `linear_bias` concerns the hidden layers; the output layer keeps its bias.
-    Input `(batch, *input_shape)`, output `(batch, classes)` logits.
+    Input `(batch, *input_shape)`, output `(batch, 10)` logits.
     """
 
     def block(number: int, features: int) -> list[tuple[str, nn.Module]]:
@@ -106,7 +104,7 @@ def mlp(
                 ("flatten", nn.Flatten()),
                 *block(1, prod(input_shape)),
                 *block(2, MLP_WIDTH),
-                ("out", nn.Linear(MLP_WIDTH, classes)),
+                ("out", nn.Linear(MLP_WIDTH, 10)),
             ]
         )
     )
@@ -115,13 +113,12 @@ def mlp(
 def softmax(
     slots: tuple[str, ...] = (),  # noqa: ARG001
     input_shape: tuple[int, int, int] = (1, 28, 28),
-    classes: int = 10,
 ) -> nn.Sequential:
     """Build softmax regression, uninitialized: one linear layer on the pixels, and no norm slot.
 
-    What it reaches, a net has to beat. Input `(batch, *input_shape)`, output `(batch, classes)`
+    What it reaches, a net has to beat. Input `(batch, *input_shape)`, output `(batch, 10)`
     logits.
     """
     return nn.Sequential(
-        OrderedDict([("flatten", nn.Flatten()), ("out", nn.Linear(prod(input_shape), classes))])
+        OrderedDict([("flatten", nn.Flatten()), ("out", nn.Linear(prod(input_shape), 10))])
     )

@@ -63,7 +63,6 @@ def resnet(
     conv_bias: bool = True,
     activation: str = "sigmoid",
     input_shape: tuple[int, int, int] = (3, 32, 32),
-    classes: int = 10,
     norm_momentum: float = 0.1,
 ) -> nn.Sequential:
     """Build a residual net of `depth` 6n + 2, uninitialized.
@@ -72,7 +71,7 @@ def resnet(
     average over all positions, and one linear layer. `slots` holds one word: the norm (see
     `norms.KINDS`) after every convolution. `conv_bias` concerns all convolutions, those of the
     shortcuts too; without them, in d2l's count, depth 14 with batch norm has 175,258 parameters.
-    Input `(batch, *input_shape)`, output `(batch, classes)` logits.
+    Input `(batch, *input_shape)`, output `(batch, 10)` logits.
     """
     (kind,) = slots
 
@@ -96,6 +95,6 @@ def resnet(
                 )
             )
         parts.append((f"stage{number}", nn.Sequential(*blocks)))
-    parts += [("pool", GlobalAverage()), ("out", nn.Linear(channels, classes))]
+    parts += [("pool", GlobalAverage()), ("out", nn.Linear(channels, 10))]
     # Channels innermost: with so few of them a step takes a fifth less time on a CPU.
     return nn.Sequential(OrderedDict(parts)).to(memory_format=torch.channels_last)

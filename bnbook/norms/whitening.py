@@ -104,7 +104,7 @@ def zca(cov: Tensor, least: float) -> Tensor:
     return inverse
 
 
-def newton(cov: Tensor, least: float = 0.0, iterations: int = ITERATIONS) -> Tensor:  # noqa: ARG001
+def newton(cov: Tensor, least: float) -> Tensor:  # noqa: ARG001
     """ZCA by Newton's iteration, matrix products only (Huang et al. 2019, algorithm 1).
 
     In its coupled form, which rounding does not upset: both factors stay together. After few
@@ -113,7 +113,7 @@ def newton(cov: Tensor, least: float = 0.0, iterations: int = ITERATIONS) -> Ten
     trace = cov.diagonal(dim1=-2, dim2=-1).sum(-1)[..., None, None]
     eye = torch.eye(cov.shape[-1], dtype=cov.dtype, device=cov.device)
     root, inverse = cov / trace, eye
-    for _ in range(iterations):
+    for _ in range(ITERATIONS):
         step = 1.5 * eye - 0.5 * inverse @ root
         root, inverse = root @ step, step @ inverse
     return inverse / trace.sqrt()

@@ -11,7 +11,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnbook import data, models, norms, streams, training
+from bnbook import data, models, streams, training
 from bnbook.run import Run
 
 #: Training images that the loss is taken over.
@@ -31,7 +31,7 @@ def measure(
     """
     state = training.fit(run, splits, checkpoint=checkpoint)
     part = state.train[0][:IMAGES], state.train[1][:IMAGES]
-    precise = norms.reestimate(state.net, state.train[0][: training.REESTIMATE_SIZE])
+    precise = training.reestimated(state.net, state)
     row = {
         "sharpness": sharpness(state.net, *part),
         "relative_sharpness": relative_sharpness(state.net, *part),
@@ -69,11 +69,14 @@ def relative_sharpness(net: nn.Module, images: Tensor, labels: Tensor) -> float:
     """
     net = copy.deepcopy(net).train()
     weights = [layer.weight for layer in models.weighted(net).values()]
-    sizes = [w.detach().flatten(1).norm(dim=1) for w in weights]
-    scales = [
-        s.view(-1, *[1] * (w.dim() - 1)).expand_as(w) for s, w in zip(sizes, weights, strict=True)
-    ]
+    scales = [filter_sizes(w).expand_as(w) for w in weights]
     return _largest(net, weights, scales, images, labels)
+
+
+def filter_sizes(weight: Tensor) -> Tensor:
+    """Return the norm of the weights that lead to each output feature, to multiply `weight` by."""
+    sizes: Tensor = weight.detach().flatten(1).norm(dim=1)
+    return sizes.view(-1, *[1] * (weight.dim() - 1))
 
 
 def _vector(parts: Iterable[Tensor]) -> Tensor:

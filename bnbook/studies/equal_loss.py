@@ -53,10 +53,10 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
 def _around(
     net: nn.Module, later: nn.Module, gradient: dict[str, Tensor], lr: float, batch: Batch
 ) -> dict[str, Any]:
-    entering = landscape.inputs(net, later, batch[0])
+    found = landscape.entering(net, later, batch[0])
     return {
-        "drift": entering["drift"],
-        "drift_before": entering["drift_before"],
+        "drift": found["drift"],
+        "drift_before": found["drift_before"],
         "shift_distance": landscape.shift(net, later, batch)["shift_distance"],
         **landscape.along_gradient(net, gradient, lr, batch),
         "sharpness": curvature.sharpness(net, *batch),
@@ -75,7 +75,7 @@ def relative_roughness(net: nn.Module, gradient: dict[str, Tensor], batch: Batch
     """
     names = [f"{name}.weight" for name in models.weighted(net)]
     parameters = dict(net.named_parameters())
-    sizes = {name: _filter_sizes(parameters[name].detach()) for name in names}
+    sizes = {name: curvature.filter_sizes(parameters[name]) for name in names}
     here = {name: sizes[name] * gradient[name] for name in names}
     length = landscape.norm_of(here)
     steepest = 0.0
@@ -89,9 +89,3 @@ def relative_roughness(net: nn.Module, gradient: dict[str, Tensor], batch: Batch
         change = {name: sizes[name] * gradient_there[name] - here[name] for name in names}
         steepest = max(steepest, landscape.norm_of(change) / distance)
     return steepest
-
-
-def _filter_sizes(weight: Tensor) -> Tensor:
-    """Return the norm of the weights that lead to each output feature, to multiply `weight` by."""
-    sizes: Tensor = weight.flatten(1).norm(dim=1)
-    return sizes.view(-1, *[1] * (weight.dim() - 1))

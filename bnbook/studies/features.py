@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnbook import data, models, norms, streams, training
+from bnbook import data, models, streams, training
 from bnbook.run import Run
 
 #: Shares of all features that are taken out of a trained net, those with the smallest gammas first.
@@ -45,29 +45,30 @@ def measure_small(
     these features, with the statistics of the net as trained and then with its own.
     """
     state = training.fit(run, splits, checkpoint=checkpoint)
-    seen = state.train[0][: training.REESTIMATE_SIZE]
     strength = gammas(state.net).abs()
     share = float((strength < SMALL).double().mean())
-    nets = (norms.reestimate(state.net, seen), state.net)
+    nets = (training.reestimated(state.net, state), state.net)
     without, anew = (prune(net, share, strength) for net in nets)
-    small = [accuracy(net, state.test) for net in (without, norms.reestimate(anew, seen))]
+    small = [
+        training.accuracy(net, state.test) for net in (without, training.reestimated(anew, state))
+    ]
     return [_worth(run, state) | {"small_share": share, "small_accuracy": small}]
 
 
 def _worth(run: Run, state: training.State) -> dict[str, Any]:
-    seen = tuple(part[: training.REESTIMATE_SIZE] for part in state.train)
-    net = norms.reestimate(state.net, seen[0])
+    images, labels = (part[: training.REESTIMATE_SIZE] for part in state.train)
+    net = training.reestimated(state.net, state)
     learned = run.trainable in ("all", "norm", "norm+head")
     return {
         "epoch": run.epochs,
         "step": training.last_step(run),
         "outcome": "finished",
-        "val_accuracy": accuracy(net, state.validation),
-        "test_accuracy": accuracy(net, state.test),
-        "readout_accuracy": readout(net, (seen[0], seen[1]), state.test),
+        "val_accuracy": training.accuracy(net, state.validation),
+        "test_accuracy": training.accuracy(net, state.test),
+        "readout_accuracy": readout(net, (images, labels), state.test),
         "gamma": gammas(net).tolist(),
         "pruned_accuracy": [
-            accuracy(prune(net, share, gammas(net).abs()), state.test)
+            training.accuracy(prune(net, share, gammas(net).abs()), state.test)
             for share in PRUNED
             if learned
         ],
@@ -84,27 +85,22 @@ def measure_pruned(
     `measure` has the first of the two with the statistics of the whole net.
     """
     state = training.fit(run, splits, checkpoint=checkpoint)
-    seen = state.train[0][: training.REESTIMATE_SIZE]
     chance = torch.rand(len(gammas(state.net)), generator=streams.stream(run.seed, 0, "subset"))
 
     def without(share: float, strength: Tensor) -> float:
-        return accuracy(norms.reestimate(prune(state.net, share, strength), seen), state.test)
+        pruned = prune(state.net, share, strength)
+        return training.accuracy(training.reestimated(pruned, state), state.test)
 
     return [
         {
             "epoch": run.epochs,
             "step": training.last_step(run),
             "outcome": "finished",
-            "test_accuracy": accuracy(norms.reestimate(state.net, seen), state.test),
+            "test_accuracy": training.accuracy(training.reestimated(state.net, state), state.test),
             "weakest": [without(share, gammas(state.net).abs()) for share in PRUNED],
             "random": [without(share, chance) for share in PRUNED],
         }
     ]
-
-
-def accuracy(net: nn.Module, part: Labelled) -> float:
-    """Return the share of `part`, images and their labels, that `net` gets right."""
-    return training.count_correct(net, *part)[0] / len(part[1])
 
 
 def readout(net: nn.Module, train: Labelled, test: Labelled) -> float:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bnbook import data, models, norms, training
+from bnbook import data, models, training
 from bnbook.run import Run
 
 #: States at which a run is looked at; each is compared with that one step later.
@@ -29,8 +29,8 @@ Batch = tuple[Tensor, Tensor]
 def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     """Look at `run` after each of `STEPS` (a run of 390 steps): one row for each.
 
-    `after` (steps), `loss`; `inputs`, `gradients` and `along_gradient` of the net there, `shift` to
-    the net a step later; `val_accuracy` (re-estimated) of the net after the last step.
+    `after` (steps), `loss`; `entering`, `gradients` and `along_gradient` of the net there, `shift`
+    to the net a step later; `val_accuracy` (re-estimated) of the net after the last step.
     """
     wanted = sorted({*STEPS, *(step + 1 for step in STEPS)})
     rows: list[dict[str, Any]] = []
@@ -41,18 +41,17 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
         loss, gradient = loss_and_gradient(state.net, batch)
         rows.append(
             {"after": state.step, "loss": loss}
-            | inputs(state.net, later.net, batch[0])
+            | entering(state.net, later.net, batch[0])
             | gradients(state.net, gradient)
             | along_gradient(state.net, gradient, run.lr, batch)
             | shift(state.net, later.net, batch)
         )
-    precise = norms.reestimate(later.net, later.train[0][: training.REESTIMATE_SIZE])
-    correct, _ = training.count_correct(precise, *later.validation)
-    rows[-1]["val_accuracy"] = correct / len(later.validation[1])
+    precise = training.reestimated(later.net, later)
+    rows[-1]["val_accuracy"] = training.accuracy(precise, later.validation)
     return rows
 
 
-def inputs(net: nn.Module, later: nn.Module, images: Tensor) -> dict[str, Any]:
+def entering(net: nn.Module, later: nn.Module, images: Tensor) -> dict[str, Any]:
     """Describe what enters each activation of `net` in training mode, feature by feature.
 
     `entering_mean` and `entering_sd` over `images` `(n, channels, height, width)` and positions,
@@ -176,8 +175,8 @@ def _entering(net: nn.Module, images: Tensor) -> tuple[list[Tensor], list[Tensor
     slots, activations = (list(f(net).values()) for f in (models.norm_slots, models.activations))
     seen: dict[nn.Module, Tensor] = {}
 
-    def look(module: nn.Module, entering: tuple[Tensor, ...]) -> None:
-        seen[module] = entering[0].transpose(0, 1).flatten(1).double()
+    def look(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        seen[module] = given[0].transpose(0, 1).flatten(1).double()
 
     for module in (*slots, *activations):
         module.register_forward_pre_hook(look)

@@ -1,13 +1,13 @@
 """How the mean of a batch moves from step to step: whether it drifts or jumps about a center."""
 
-import copy
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from bnbook import data, norms, training
+from bnbook import data, training
 from bnbook.run import Run
+from bnbook.studies.running import Statistics, copied, of_batches, statistics
 
 #: Steps before the run's end that are followed.
 WINDOW = 100
@@ -26,17 +26,18 @@ def measure(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
     is said of them, a list over norms, see `motion`.
     """
     last = training.last_step(run)
-    own, fixed = [], []
+    own: list[Statistics] = []
+    fixed: list[Statistics] = []
     for state in training.follow(run, range(last - WINDOW, last + 1), splits):
-        own.append(_statistics(state.net))
-        fixed.append(_on(state.net, state.train[0][:IMAGES]))
+        own.append(copied(statistics(state.net)))
+        fixed += of_batches(state.net, state.train[0], [slice(IMAGES)])
     return [
         {"series": name, "window": WINDOW} | motion(series)
         for name, series in (("own batches", own), ("fixed images", fixed))
     ]
 
 
-def motion(series: list[list[tuple[Tensor, Tensor]]]) -> dict[str, Any]:
+def motion(series: list[Statistics]) -> dict[str, Any]:
     """Describe a series of statistics, step by step mean and variance `(features,)` per norm.
 
     Each a list over norms. With means in standard deviations of the feature (their average over
@@ -65,18 +66,3 @@ def motion(series: list[list[tuple[Tensor, Tensor]]]) -> dict[str, Any]:
             ]
         )
     return found
-
-
-def _statistics(net: nn.Module) -> list[tuple[Tensor, Tensor]]:
-    """Return the running mean and variance of each norm."""
-    found = [m for m in net.modules() if isinstance(m, norms.RunningNorm)]
-    return [
-        (m.get_buffer("running_mean").clone(), m.get_buffer("running_var").clone()) for m in found
-    ]
-
-
-@torch.no_grad()
-def _on(net: nn.Module, images: Tensor) -> list[tuple[Tensor, Tensor]]:
-    net = copy.deepcopy(net).train()
-    net(images)
-    return _statistics(net)

@@ -1,11 +1,12 @@
 """Chapter 11: nets that start from weights of the wrong size."""
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import pandas as pd
 
-from bnbook.experiment import FEW_SEEDS, Contrast, Experiment, grid
+from bnbook.experiment import FEW_SEEDS, Contrast, Experiment, fixed, grid
 from bnbook.run import Run
 
 SCALES = (0.001, 0.01, 0.1, 1.0, 10.0)
@@ -36,10 +37,6 @@ _CELL = replace(_POSTED, batch_size=64, train_size=16_000, epoch_steps=0, epochs
 _NAMES = {"adam": "Adam", "sgd": "SGD"}
 
 
-def _posted(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [_POSTED.lr], FEW_SEEDS)
-
-
 def _map(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
     return [
         replace(run, init_scale=scale)
@@ -50,7 +47,6 @@ def _map(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG
 
 BAD_STARTS = Experiment(
     name="bad-starts",
-    chapter=11,
     question="Does batch norm make up for a bad start?",
     arms={
         "with BN": _NORMED,
@@ -60,7 +56,7 @@ BAD_STARTS = Experiment(
         "good start, with BN": replace(_NORMED, init="he"),
         "good start, without BN": replace(_POSTED, init="he"),
     },
-    plan=_posted,
+    plan=partial(fixed, lrs=[_POSTED.lr], seeds=FEW_SEEDS),
     contrasts=(
         Contrast("with BN", "without BN", _POSTED.lr),
         Contrast("with BN, dropout", "without BN, dropout", _POSTED.lr),
@@ -71,7 +67,6 @@ BAD_STARTS = Experiment(
 
 START_MAP = Experiment(
     name="start-map",
-    chapter=11,
     question="From which starts, and at which learning rates, does a net train?",
     arms={
         f"{_NAMES[optimizer]}, {name}": replace(_CELL, optimizer=optimizer, norms=(norm, norm))

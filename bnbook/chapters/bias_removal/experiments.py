@@ -5,18 +5,19 @@ from dataclasses import replace
 import pandas as pd
 
 from bnbook.experiment import (
-    BATCH_NORM,
     FEW_SEEDS,
+    FULL,
+    PLAIN,
     SEEDS,
     SHARED_LR,
     Experiment,
     against,
     grid,
+    halves,
 )
 from bnbook.run import Run
 
-_PLAIN = Run(train_size=50_000, epochs=10, eval_epochs=(1, 2, 3, 5, 7, 10))
-_FULL = replace(_PLAIN, norms=BATCH_NORM)
+_VARIANCE = halves(PLAIN)["variance-only"]
 
 
 def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -30,17 +31,14 @@ def _shared(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: 
 
 BIAS_REMOVAL = Experiment(
     name="bias-removal",
-    chapter=1,
     question="Can the biases before batch norm go, and where must they stay?",
     arms={
-        "all biases": _FULL,
-        "no conv biases": replace(_FULL, conv_bias=False),
-        "no linear biases": replace(_FULL, linear_bias=False),
-        "no biases": replace(_FULL, conv_bias=False, linear_bias=False),
-        "variance-only, all biases": replace(_PLAIN, norms=("variance",) * 4),
-        "variance-only, no biases": replace(
-            _PLAIN, norms=("variance",) * 4, conv_bias=False, linear_bias=False
-        ),
+        "all biases": FULL,
+        "no conv biases": replace(FULL, conv_bias=False),
+        "no linear biases": replace(FULL, linear_bias=False),
+        "no biases": replace(FULL, conv_bias=False, linear_bias=False),
+        "variance-only, all biases": _VARIANCE,
+        "variance-only, no biases": replace(_VARIANCE, conv_bias=False, linear_bias=False),
     },
     plan=_shared,
     contrasts=against(

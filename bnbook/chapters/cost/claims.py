@@ -1,16 +1,13 @@
 """What the sources claim that this chapter tries."""
 
-from types import MappingProxyType
-
 from bnbook.findings.claims import Claim
 
 CLAIMS = (
     Claim(
         "B3",
-        "B",
         "Batch norm makes training take about 30 % longer.",
         "the whole script, timed once with and once without",
-        MappingProxyType({"with batch norm": 47.958, "without": 36.616}),
+        {"with batch norm": 47.958, "without": 36.616},
         "seconds",
     ),
 )

@@ -10,6 +10,7 @@ from bnbook.experiment import (
     TUNING_SEEDS,
     Experiment,
     grid,
+    recorded,
 )
 from bnbook.findings.reaching import STEPS, arm_name, quickest_lr
 from bnbook.run import Run
@@ -55,20 +56,19 @@ NETS: dict[str, tuple[Run, Run, tuple[float, ...]]] = {
 
 def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
     """Tune every arm; then fresh seeds at its quickest rate."""
-    recorded = set(frame["key"]) if len(frame) else set()
     runs = []
     for net, (*_, lrs) in NETS.items():
         for name in (arm_name(net, normed=normed) for normed in (False, True)):
-            tuning = grid([experiment.arms[name]], lrs, TUNING_SEEDS)
+            arm = experiment.arms[name]
+            tuning = grid([arm], lrs, TUNING_SEEDS)
             runs += tuning
-            if recorded.issuperset(run.key for run in tuning):
-                runs += grid([experiment.arms[name]], [quickest_lr(frame, name)], FEW_SEEDS)
+            if recorded(tuning, frame):
+                runs += grid([arm], [quickest_lr(frame, name)], FEW_SEEDS)
     return runs
 
 
 TIME_TO_ACCURACY = Experiment(
     name="time-to-accuracy",
-    chapter=12,
     question="How soon does a net reach an accuracy, with batch norm and without?",
     arms={
         arm_name(net, normed=normed): run

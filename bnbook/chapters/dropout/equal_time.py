@@ -3,14 +3,10 @@
 from dataclasses import replace
 from functools import partial
 
+from bnbook.chapters.dropout.experiments import FEW, variants
 from bnbook.experiment import Contrast, Experiment
 from bnbook.findings.equal_time import Costs, arms, plan
-from bnbook.run import Run
 
-#: Milliseconds of one step by batch size, one thread: the least that chapters 6, 7 and 12 recorded
-#: on one machine. Where they have none, a straight line between two sizes, or for Newton and
-#: Monarch at 32 the ratio that whitening has. They fix the number of steps, the same everywhere;
-#: the seconds that a run took are recorded with it.
 COSTS: Costs = {
     "neither": {16: 1.3, 64: 2.6, 256: 5.3},
     "batch norm": {16: 2.1, 64: 3.8, 256: 6.3},
@@ -21,33 +17,11 @@ COSTS: Costs = {
 BUDGET = 6_000.0
 LRS = (0.0003, 0.001, 0.003, 0.01)
 
-#: Chapter 6's net on few images.
-_FEW = Run(
-    model="mlp",
-    activation="relu",
-    init="he",
-    optimizer="rmsprop",
-    input_transform="centred",
-    train_size=2_000,
-    schedule="cosine",
-    record_fit=True,
-)
-
-_PLAIN = {"neither": _FEW, "batch norm": replace(_FEW, norms=("batch", "batch"))}
 DROPOUT_AT_EQUAL_TIME = Experiment(
     name="dropout-equal-time",
-    chapter=6,
     question="Can batch norm replace dropout on few images, in equal time, each with its batch "
     "size?",
-    arms=arms(
-        _PLAIN
-        | {
-            "dropout": replace(_PLAIN["neither"], dropout=0.5),
-            "norm then dropout": replace(_PLAIN["batch norm"], dropout=0.5),
-        },
-        COSTS,
-        BUDGET,
-    ),
+    arms=arms(variants(replace(FEW, schedule="cosine")), COSTS, BUDGET),
     plan=partial(plan, costs=COSTS, lrs=LRS),
     # Of nets, each at its best size and rate (`at_best_size`).
     contrasts=(

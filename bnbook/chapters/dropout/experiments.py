@@ -30,12 +30,13 @@ _POSTED = Run(
     record_fit=True,
 )
 #: Few images, seen many times: here a net can learn its training images by heart.
-_FEW = replace(
+FEW = replace(
     _POSTED, batch_size=64, train_size=2_000, epoch_steps=250, epochs=4, eval_epochs=(1, 2, 4)
 )
 
 
-def _variants(plain: Run) -> dict[str, Run]:
+def variants(plain: Run) -> dict[str, Run]:
+    """Give `plain` batch norm, dropout, both in either order, or neither."""
     normed = replace(plain, norms=("batch", "batch"))
     return {
         "batch norm": normed,
@@ -69,25 +70,22 @@ def _noise(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 EXPERIMENTS = (
     Experiment(
         name="dropout",
-        chapter=6,
         question="Dropout, batch norm, both or neither, by the post's recipe?",
-        arms=_variants(_POSTED),
+        arms=variants(_POSTED),
         plan=partial(tuned, lrs=_RATES, seeds=FEW_SEEDS, shared=None),
         contrasts=_CONTRASTS,
     ),
     Experiment(
         name="dropout-few-images",
-        chapter=6,
         question="Which of them regularizes where there is something to regularize?",
-        arms=_variants(_FEW),
+        arms=variants(FEW),
         plan=partial(tuned, lrs=_FEW_RATES, seeds=FEW_SEEDS, shared=FEW_SHARED_LR),
         contrasts=_CONTRASTS,
     ),
     Experiment(
         name="batch-noise",
-        chapter=6,
         question="Does batch norm regularize by the noise of its batches?",
-        arms={name: _variants(_FEW)[name] for name in ("batch norm", "neither")},
+        arms={name: variants(FEW)[name] for name in ("batch norm", "neither")},
         plan=_noise,
     ),
 )

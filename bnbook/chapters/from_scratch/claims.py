@@ -5,19 +5,16 @@ from bnbook.findings.claims import Claim
 CLAIMS = (
     Claim(
         "B5",
-        "B",
         "The printed NumPy code is batch norm with its gradient, in a net of two hidden layers.",
         "code, not a figure",
     ),
     Claim(
         "D2",
-        "D",
         "For each channel, batch norm has two trained numbers, the momenta, and two that are not, "
         "the mean and the standard deviation.",
     ),
     Claim(
         "E3",
-        "E",
         "A batch norm of one's own: the unbiased standard deviation, no epsilon, and a running "
         "standard deviation. An epoch's loss: the sum of the batches' mean losses over the number "
         "of images.",

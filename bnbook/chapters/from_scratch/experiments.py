@@ -1,10 +1,9 @@
 """Chapter 8: which mistakes in a batch norm show in training, at its end, or under strain."""
 
 import math
+from functools import partial
 
-import pandas as pd
-
-from bnbook.experiment import LATER_SEEDS, SHARED_LR, Experiment, grid
+from bnbook.experiment import LATER_SEEDS, SHARED_LR, Experiment, fixed
 from bnbook.run import Run
 from bnbook.studies import by_hand
 
@@ -18,10 +17,6 @@ _RUN = Run(
     train_size=3_000,
     epochs=5,
 )
-
-
-def _twenty(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], LATER_SEEDS)
 
 
 #: Names in `by_hand.CODES`, by what is wrong: the formula, the gradient, what is kept.
@@ -44,10 +39,9 @@ LOSS_MARGIN = math.log(1.05)
 #: losses nor the two gradients; the seeds, and what it had, are the same.
 STRAINS = Experiment(
     name="by-hand-strains",
-    chapter=8,
     question="Which mistakes in a batch norm show in training, at its end, or under strain?",
     arms={"every code": _RUN},
-    plan=_twenty,
+    plan=partial(fixed, lrs=[SHARED_LR], seeds=LATER_SEEDS),
     measure=by_hand.measure,
 )
 

@@ -1,223 +1,25 @@
 """Chapter 9: what running statistics are worth, and where the norm stands."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import pandas as pd
-import torch
-from torch import Tensor, nn
 
-from bnbook import data, norms, training
 from bnbook.experiment import (
     BATCH_NORM,
     FEW_SEEDS,
     LATER_SEEDS,
     Contrast,
     Experiment,
+    fixed,
     grid,
     tuned,
 )
 from bnbook.run import Run
-from bnbook.studies import motion
+from bnbook.studies import motion, running
 
-#: Weights of a new batch in the running statistics (PyTorch's momentum); PyTorch's own is 0.1.
-UPDATE_RATES = (1.0, 0.3, 0.1, 0.03, 0.01)
-USUAL_RATE = 0.1
-#: After so many steps a long run is looked at, besides near its end.
-EARLY_LOOKS = (50, 100, 200, 300, 450, 700, 1_000)
-#: The net is looked at so many steps before the run's end.
-LOOKS = (25, 20, 15, 10, 5, 0)
-VALIDATION_IMAGES = 2_000  # that answers are counted on; the same for all statistics of one net
-#: Batches that a net whose weights stand still is shown, and in how many random orders.
-STILL_BATCHES, ORDERS = 60, 5
 _LRS, _BATCH_LR, _BATCH_SIZES = (0.03, 0.1, 0.3, 1.0), 0.1, (16, 512)
 _PLACE_LRS = (0.03, 0.1, 0.3, 1.0, 3.0)
-
-Statistics = list[tuple[Tensor, Tensor]]  # mean and variance per feature, norm by norm
-
-
-@dataclass
-class _Average:
-    """Running statistics of a whole net, kept beside it."""
-
-    rate: float
-    values: Statistics
-
-    def take(self, batch: Statistics) -> None:
-        """Move toward the statistics of a batch, as batch norm does."""
-        for mine, new in zip(self.values, batch, strict=True):
-            for old, value in zip(mine, new, strict=True):
-                old.lerp_(value, self.rate)
-
-    def debiased(self, steps: int) -> Statistics:
-        """Return the average of the batches alone, `steps` of them, without the first values."""
-        left = (1 - self.rate) ** steps
-        return [
-            (mean / (1 - left), (var - left) / (1 - left))  # they began at 0 and 1
-            for mean, var in self.values
-        ]
-
-
-def measure_statistics(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
-    """Train `run` and count what its net answers rightly with running statistics of every rate.
-
-    `run` has a norm momentum of 1, so that its own running statistics are those of the last batch
-    alone; they do not take part in training. Each row counts the `correct` ones of
-    `VALIDATION_IMAGES` after `after` steps with running statistics at the update rate `rate`, and
-    `correct_precise` with re-estimated ones. `offset` says for each norm how far the two means are
-    apart, averaged over features, in (re-estimated) standard deviations. `weights` and `order`
-    say how the running statistics arose:
-
-    - "moving", "trained": in training, while the weights moved;
-    - "still", "shuffled": from the same number of batches in random orders (`draw` by `draw`), with
-      the weights as they are after the last step, from re-estimated statistics on;
-    - "still", "sorted": the images of these batches, sorted by their labels;
-    - "still", "own batch": no running statistics; each batch of validation images is normalized
-      by its own, as in training.
-    """
-    rows: list[dict[str, Any]] = []
-    for look, averages in _watched(run, splits):
-        rows += [look.row("moving", "trained", one.rate, 0, one.values) for one in averages]
-    return rows + list(_standing_still(look, run))
-
-
-def measure_long(run: Run, splits: data.Splits) -> list[dict[str, Any]]:
-    """Do as `measure_statistics` for moving weights, after few steps and after many.
-
-    Rows as there; `order` is "trained" or "debiased": then the share of the first values, mean 0
-    and variance 1, is taken out (as Kingma & Ba 2015, section 3, do for Adam), so that a small
-    update rate is not blamed for its start.
-    """
-    rows: list[dict[str, Any]] = []
-    for look, averages in _watched(run, splits, EARLY_LOOKS):
-        for one in averages:
-            debiased = one.debiased(look.state.step)
-            rows.append(look.row("moving", "trained", one.rate, 0, one.values))
-            rows.append(look.row("moving", "debiased", one.rate, 0, debiased))
-    return rows
-
-
-def _watched(
-    run: Run, splits: data.Splits, early: Sequence[int] = ()
-) -> Iterator[tuple["_Look", list[_Average]]]:
-    """Train `run` with running statistics of every rate beside it; yield both at each look."""
-    averages: list[_Average] = []
-    last = training.last_step(run)
-    for state in training.follow(run, range(1, last + 1), splits):
-        batch = _statistics(state.net)
-        averages = averages or [_Average(rate, _start(batch)) for rate in UPDATE_RATES]
-        for average in averages:
-            average.take(batch)
-        if state.step in early or last - state.step in LOOKS:
-            yield _Look(state), averages
-
-
-class _Look:
-    """A net after some step, with its re-estimated statistics."""
-
-    def __init__(self, state: training.State) -> None:
-        self.state = state
-        self.images, self.labels = (part[:VALIDATION_IMAGES] for part in state.validation)
-        images = state.train[0][: training.REESTIMATE_SIZE]
-        self.net = norms.reestimate(state.net, images)
-        self.precise = _copy(_statistics(self.net))
-        self.correct = self._count()
-
-    def row(
-        self, weights: str, order: str, rate: float, draw: int, statistics: Statistics
-    ) -> dict[str, Any]:
-        """Count right answers with `statistics` in place of the re-estimated ones."""
-        self._put(statistics)
-        return self._row(weights, order, rate, draw, self._count(), _offset(self))
-
-    def own_batch_row(self, size: int) -> dict[str, Any]:
-        """Count right answers where each batch of `size` is normalized by itself."""
-        net, correct = self.state.net.train(), 0
-        with torch.no_grad():
-            for images, labels in zip(
-                self.images.split(size), self.labels.split(size), strict=True
-            ):
-                correct += int((net(images).argmax(1) == labels).sum())
-        return self._row("still", "own batch", 1.0, 0, correct, [])
-
-    def _row(
-        self, weights: str, order: str, rate: float, draw: int, correct: int, offset: list[float]
-    ) -> dict[str, Any]:
-        return {
-            "after": self.state.step,
-            "weights": weights,
-            "order": order,
-            "rate": rate,
-            "draw": draw,
-            "correct": correct,
-            "correct_precise": self.correct,
-            "images": len(self.labels),
-            "offset": offset,
-        }
-
-    def _put(self, statistics: Statistics) -> None:
-        for mine, new in zip(_statistics(self.net), statistics, strict=True):
-            for old, value in zip(mine, new, strict=True):
-                old.copy_(value)
-
-    def _count(self) -> int:
-        return training.count_correct(self.net, self.images, self.labels)[0]
-
-
-def _standing_still(look: _Look, run: Run) -> Iterator[dict[str, Any]]:
-    """Show the net batches of training images while its weights stand still."""
-    images, labels = look.state.train
-    generator = torch.Generator().manual_seed(run.seed)
-    needed = STILL_BATCHES * run.batch_size
-    passes = -(-needed // len(labels))
-    drawn = torch.cat([torch.randperm(len(labels), generator=generator) for _ in range(passes)])
-    drawn = drawn[:needed]
-    batches = _of_batches(look.state.net, images, drawn.split(run.batch_size))
-    for draw in range(ORDERS):
-        order = torch.randperm(STILL_BATCHES, generator=generator).tolist()
-        for rate in (1.0, USUAL_RATE):
-            average = _Average(rate, _copy(look.precise))
-            for i in order:
-                average.take(batches[i])
-            yield look.row("still", "shuffled", rate, draw, average.values)
-    by_label = drawn[labels[drawn].argsort(stable=True)]
-    average = _Average(USUAL_RATE, _copy(look.precise))
-    for batch in _of_batches(look.state.net, images, by_label.split(run.batch_size)):
-        average.take(batch)
-    yield look.row("still", "sorted", USUAL_RATE, 0, average.values)
-    yield look.own_batch_row(run.batch_size)
-
-
-@torch.no_grad()
-def _of_batches(net: nn.Module, images: Tensor, batches: tuple[Tensor, ...]) -> list[Statistics]:
-    """Return the statistics of each batch; the norms' momentum is 1."""
-    net.train()
-    found = []
-    for batch in batches:
-        net(images[batch])
-        found.append(_copy(_statistics(net)))
-    return found
-
-
-def _statistics(net: nn.Module) -> Statistics:
-    """Return the running statistics of each norm, themselves."""
-    found = (m for m in net.modules() if isinstance(m, norms.RunningNorm))
-    return [(m.get_buffer("running_mean"), m.get_buffer("running_var")) for m in found]
-
-
-def _copy(statistics: Statistics) -> Statistics:
-    return [(mean.clone(), var.clone()) for mean, var in statistics]
-
-
-def _start(statistics: Statistics) -> Statistics:
-    return [(torch.zeros_like(mean), torch.ones_like(var)) for mean, var in statistics]
-
-
-def _offset(look: _Look) -> list[float]:
-    pairs = zip(_statistics(look.net), look.precise, strict=True)
-    return [float(((mean - true).abs() / var.sqrt()).mean()) for (mean, _), (true, var) in pairs]
 
 
 def _settings(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -232,14 +34,6 @@ def _settings(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa
     ]
 
 
-def _long(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [_BATCH_LR], _LATER_FIVE)
-
-
-def _moving(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), _LRS, _LATER_FIVE)
-
-
 #: Activations, by the names that the chapter gives them.
 _ACTIVATIONS = {"sigmoid": "sigmoid", "ReLU": "relu"}
 _LOOKED_AT = Run(norms=BATCH_NORM, norm_momentum=1.0, epoch_steps=300, epochs=1)
@@ -251,31 +45,27 @@ _PLACED = Run(norms=BATCH_NORM, eval_epochs=(5,))
 EXPERIMENTS = (
     Experiment(
         name="running-statistics",
-        chapter=9,
         question="Why does the accuracy with running statistics jump, and by how much?",
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=_settings,
-        measure=measure_statistics,
+        measure=running.measure,
     ),
     Experiment(
         name="statistics-motion",
-        chapter=9,
         question="Do the means of batches drift, or do they jump about a center, and how far?",
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
-        plan=_moving,
+        plan=partial(fixed, lrs=_LRS, seeds=_LATER_FIVE),
         measure=motion.measure,
     ),
     Experiment(
         name="running-statistics-long",
-        chapter=9,
         question="What is a small update rate worth when nothing of its start is left?",
         arms={name: replace(_LONG, activation=act) for name, act in _ACTIVATIONS.items()},
-        plan=_long,
-        measure=measure_long,
+        plan=partial(fixed, lrs=[_BATCH_LR], seeds=_LATER_FIVE),
+        measure=running.measure_long,
     ),
     Experiment(
         name="norm-place",
-        chapter=9,
         question="Does batch norm belong before the activation or after it?",
         arms={
             f"{name}, {place}": replace(_PLACED, activation=act, norm_place=place)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bnbook import findings, models
 from bnbook.chapters.inference import measured
-from bnbook.chapters.inference.experiments import EXPERIMENTS, UPDATE_RATES, USUAL_RATE
+from bnbook.chapters.inference.experiments import EXPERIMENTS
 from bnbook.chapters.inference.measured import (
     ACTIVATIONS,
     BATCH_SIZE,
@@ -24,6 +24,7 @@ from bnbook.chapters.inference.measured import (
 from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions
 from bnbook.run import Run
+from bnbook.studies.running import UPDATE_RATES, USUAL_RATE
 
 _PLANS = {one.name: one for one in EXPERIMENTS}
 

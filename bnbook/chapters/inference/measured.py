@@ -7,10 +7,10 @@ import pandas as pd
 import torch
 
 from bnbook import findings, folding, models, training
-from bnbook.chapters.inference.experiments import UPDATE_RATES, USUAL_RATE
 from bnbook.experiment import SHARED_LR
 from bnbook.findings import Interval
 from bnbook.run import Run
+from bnbook.studies.running import UPDATE_RATES, USUAL_RATE
 
 #: The learning rate and the batch size at which the causes are told apart.
 LR, BATCH_SIZE = SHARED_LR, 128

@@ -1,15 +1,19 @@
 """Chapter 2: learning rates and batch sizes, with batch norm and without."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
 from bnbook.experiment import (
     BATCH_NORM,
     FEW_SEEDS,
+    FULL,
     LATER_SEEDS,
+    PLAIN,
     Experiment,
     against,
+    fixed,
     grid,
 )
 from bnbook.run import Run
@@ -24,15 +28,9 @@ SMALL_BATCH = 16
 LIMIT_LRS = {"with BN": (60.0, 100.0, 200.0), "without BN": (5.0, 6.0, 7.0)}
 MAP_SEEDS = LATER_SEEDS[:3]
 
-_PLAIN = Run(train_size=50_000, epochs=10, eval_epochs=(1, 2, 3, 5, 7, 10))
-_FULL = replace(_PLAIN, norms=BATCH_NORM)
 #: One cell of the map of learning rates and batch sizes. An earlier map had three epochs, which
 #: are too few for the plain net, and other seeds.
 _CELL = Run(train_size=20_000, epochs=10, eval_epochs=(3, 10))
-
-
-def _learning_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), RATES, FEW_SEEDS)
 
 
 def _map(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
@@ -54,23 +52,20 @@ def _limits(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: 
 
 LEARNING_RATE = Experiment(
     name="learning-rate",
-    chapter=2,
     question="How large may the learning rate be, with and without batch norm?",
-    arms={"with BN": _FULL, "without BN": _PLAIN},
-    plan=_learning_rates,
+    arms={"with BN": FULL, "without BN": PLAIN},
+    plan=partial(fixed, lrs=RATES, seeds=FEW_SEEDS),
     contrasts=against("without BN", ["with BN"], [0.1, 0.5, 2.0]),
 )
 LIMITS = Experiment(
     name="learning-rate-limits",
-    chapter=2,
     question="At which learning rate does batch norm fail, and where between 4 and 8 does "
     "the plain net?",
-    arms={"with BN": replace(_PLAIN, norms=BATCH_NORM), "without BN": _PLAIN},
+    arms=LEARNING_RATE.arms,
     plan=_limits,
 )
 MAP = Experiment(
     name="learning-rate-map",
-    chapter=2,
     question="At which learning rates and batch sizes does training succeed in ten epochs?",
     arms={"with BN": replace(_CELL, norms=BATCH_NORM), "without BN": _CELL},
     plan=_map,

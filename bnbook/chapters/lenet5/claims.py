@@ -5,13 +5,11 @@ from bnbook.findings.claims import Claim
 CLAIMS = (
     Claim(
         "E1",
-        "E",
         "On MNIST, batch norm makes LeNet-5 converge faster and end better.",
         "LeNet-5, ReLU, max-pooling, SGD 0.01 with momentum 0.9, 50 epochs, one run each",
     ),
     Claim(
         "E2",
-        "E",
         "And so it does on SVHN. (The run that is called SVHN without batch norm has it.)",
         "the same recipe",
     ),

@@ -1,6 +1,7 @@
 """Chapter 14: the lab session's LeNet-5, by its own recipe but for the number of epochs."""
 
 from dataclasses import replace
+from functools import partial
 
 import pandas as pd
 
@@ -11,6 +12,7 @@ from bnbook.experiment import (
     Contrast,
     Experiment,
     against,
+    fixed,
     grid,
 )
 from bnbook.run import Run
@@ -42,7 +44,6 @@ def _both_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # no
 #: Faster: validation accuracy after the first epoch. Better: test accuracy after the last.
 LAB_SESSION = Experiment(
     name="lab-session",
-    chapter=14,
     question="Does batch norm make LeNet-5 converge faster and end better on MNIST?",
     arms={"with BN": replace(_PLAIN, norms=BATCH_NORM), "without BN": _PLAIN},
     plan=_both_rates,
@@ -56,19 +57,14 @@ LAB_SESSION_SVHN = replace(
 )
 
 
-def _sheet(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHEET_LR, LONG_STEPS_LR], LATER_SEEDS[:5])
-
-
 LAB_SESSION_LONG = Experiment(
     name="lab-session-long",
-    chapter=14,
     question="Does LeNet-5 end better with batch norm after the sheet's 50 epochs?",
     arms={
         name: replace(run, epochs=50, eval_epochs=(1, 2, 5, 10, 20, 35, 50))
         for name, run in LAB_SESSION.arms.items()
     },
-    plan=_sheet,
+    plan=partial(fixed, lrs=(SHEET_LR, LONG_STEPS_LR), seeds=LATER_SEEDS[:5]),
     contrasts=(
         *against("without BN", ["with BN"], [SHEET_LR, LONG_STEPS_LR]),
         # Each at the better of the two, as other seeds had it on validation images.

@@ -5,7 +5,6 @@ from bnbook.findings.claims import Claim
 CLAIMS = (
     Claim(
         "C10",
-        "C",
         "One shared learning rate is unfair; every variant needs its own best one.",
         "said, not done",
     ),

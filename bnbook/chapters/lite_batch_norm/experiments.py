@@ -8,9 +8,12 @@ from bnbook.experiment import (
     BATCH_NORM,
     LATER_SEEDS,
     LATER_TUNING_SEEDS,
+    PLAIN,
     SHARED_LR,
     Experiment,
     against,
+    halves,
+    held_fixed,
     tuned,
 )
 from bnbook.run import Run
@@ -21,11 +24,10 @@ OWN_LRS = (0.35, 0.6, 1.0, 1.7, 3.0, 5.0, 9.0)
 SMALL_LRS = (0.01, 0.017, 0.03, 0.05, 0.085)
 _SMALL_ARM = "variance-only"
 
-_PLAIN = Run(train_size=50_000, epochs=10, eval_epochs=(1, 2, 3, 5, 7, 10))
-_FULL = replace(_PLAIN, norms=BATCH_NORM)
-#: What was recorded later is evaluated less often.
-_LATER = replace(_PLAIN, eval_epochs=(1, 3, 10))
-_LATER_FULL = replace(_LATER, norms=BATCH_NORM)
+
+def _arms(plain: Run) -> dict[str, Run]:
+    full = replace(plain, norms=BATCH_NORM)
+    return {"full": full, **halves(plain), "none": plain, **held_fixed(full)}
 
 
 def _own(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
@@ -39,43 +41,19 @@ def _own(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 
 LITE = Experiment(
     name="lite",
-    chapter=4,
     question="What is left of batch norm if only the mean is removed, or only the scale?",
-    arms={
-        "full": _FULL,
-        "mean-only": replace(_PLAIN, norms=("mean",) * 4),
-        "variance-only": replace(_PLAIN, norms=("variance",) * 4),
-        "none": _PLAIN,
-        "gamma fixed": replace(_FULL, affine="beta"),
-        "beta fixed": replace(_FULL, affine="gamma"),
-        "both fixed": replace(_FULL, affine="none"),
-    },
+    arms=_arms(PLAIN),
     plan=tuned,
     contrasts=against("full", ("mean-only", "variance-only", "none"), [SHARED_LR, "best"]),
 )
 OWN_RATES = Experiment(
     name="own-rates",
-    chapter=4,
     question="What is left of batch norm's two halves, and of gamma and beta, where each net "
     "has its own learning rate, away from where it fails?",
-    arms={
-        "full": _LATER_FULL,
-        "mean-only": replace(_LATER, norms=("mean",) * 4),
-        "variance-only": replace(_LATER, norms=("variance",) * 4),
-        "none": _LATER,
-        "gamma fixed": replace(_LATER_FULL, affine="beta"),
-        "beta fixed": replace(_LATER_FULL, affine="gamma"),
-        "both fixed": replace(_LATER_FULL, affine="none"),
-    },
+    # What was recorded later is evaluated less often.
+    arms=_arms(replace(PLAIN, eval_epochs=(1, 3, 10))),
     plan=_own,
-    contrasts=against(
-        "full",
-        (
-            *("mean-only", "variance-only", "none"),
-            *("gamma fixed", "beta fixed", "both fixed"),
-        ),
-        ["steady"],
-    ),
+    contrasts=against("full", [name for name in _arms(PLAIN) if name != "full"], ["steady"]),
 )
 
 EXPERIMENTS = (LITE, OWN_RATES)

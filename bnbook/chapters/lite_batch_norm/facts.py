@@ -7,8 +7,7 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.chapters.lite_batch_norm.experiments import LITE, OWN_RATES
-from bnbook.experiment import OWN_RATES as RULES
-from bnbook.experiment import SHARED_LR, Experiment
+from bnbook.experiment import LR_RULES, SHARED_LR, Experiment
 from bnbook.findings import Interval, decisions, transfer
 from bnbook.findings.statistics import LEVEL
 from bnbook.training import AT_CHANCE, enough
@@ -178,7 +177,7 @@ def _gap(part: pd.DataFrame, a: str, b: str) -> Interval:
 def _own_rates(frame: pd.DataFrame, plan: Experiment) -> dict[str, float]:
     """Each arm's own rate, by the rule that the experiment's contrasts name."""
     rule = next(c.lr for c in plan.contrasts if isinstance(c.lr, str))
-    return {arm: RULES[rule](frame, arm) for arm in plan.arms}
+    return {arm: LR_RULES[rule](frame, arm) for arm in plan.arms}
 
 
 def _cliff(tuning: pd.DataFrame, rates: Mapping[str, float]) -> tuple[str, ...]:

@@ -1,8 +1,7 @@
 """Chapter 13: residual nets that train only their batch norm, and what to set beside them."""
 
 from dataclasses import replace
-
-import pandas as pd
+from functools import partial
 
 from bnbook.experiment import (
     LATER_SEEDS,
@@ -11,7 +10,7 @@ from bnbook.experiment import (
     SHARED_LR,
     Contrast,
     Experiment,
-    grid,
+    fixed,
     tuned,
 )
 from bnbook.run import Run
@@ -40,13 +39,11 @@ _ALL = Run(
 _NORM = replace(_ALL, trainable="norm")
 
 
-def _three_seeds(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], THREE_SEEDS)
+_AS_PLANNED = partial(fixed, lrs=[SHARED_LR], seeds=THREE_SEEDS)
 
 
 ONLY_NORM = Experiment(
     name="only-norm",
-    chapter=13,
     question="How far does a net get that trains nothing but its batch norm?",
     arms={
         "everything": _ALL,
@@ -60,7 +57,7 @@ ONLY_NORM = Experiment(
         "only norm, no shortcuts": replace(_NORM, shortcuts=False),
         "everything, no shortcuts": replace(_ALL, shortcuts=False),
     },
-    plan=_three_seeds,
+    plan=_AS_PLANNED,
     contrasts=tuple(
         Contrast(a, b, SHARED_LR, outcome)
         for a, b, outcome in (
@@ -78,32 +75,26 @@ ONLY_NORM = Experiment(
 #: What A8 asks, beyond `ONLY_NORM`: the same nets, pruned, with statistics of their own.
 PRUNING = Experiment(
     name="pruning",
-    chapter=13,
     question="What does it cost to switch features off, the weakest or any?",
     arms={name: ONLY_NORM.arms[name] for name in ("everything", "only norm")},
-    plan=_three_seeds,
+    plan=_AS_PLANNED,
     measure=features.measure_pruned,
 )
 
 _FRESH = LATER_SEEDS[:3]
 _DEEPER = 20
-
-
-def _fresh(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], _FRESH)
-
+_ON_FRESH = partial(fixed, lrs=[SHARED_LR], seeds=_FRESH)
 
 #: Deeper than `ONLY_NORM`: each net as trained, and with a new head on its features.
 ONLY_NORM_DEEPER = Experiment(
     name="only-norm-deeper",
-    chapter=13,
     question=f"And at depth {_DEEPER}, with the head as trained and with a new one?",
     arms={
         "everything": replace(_ALL, depth=_DEEPER),
         "only norm": replace(_NORM, depth=_DEEPER),
         "only head": replace(_ALL, depth=_DEEPER, trainable="head"),
     },
-    plan=_fresh,
+    plan=_ON_FRESH,
     contrasts=tuple(
         Contrast("only norm", other, SHARED_LR, outcome)
         for other in ("everything", "only head")
@@ -114,19 +105,18 @@ ONLY_NORM_DEEPER = Experiment(
 
 #: What needs no net: softmax regression on the same images, shown as they are, and augmented.
 _PIXELS = replace(_ALL, model="softmax", norms=(), activation="sigmoid", conv_bias=True)
-_PIXEL_LRS = (0.0001, 0.001, 0.01)
-
-
-def _pixels(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
-    return tuned(experiment, frame, _PIXEL_LRS, _FRESH, None, LATER_TUNING_SEEDS[:2])
-
 
 PIXELS = Experiment(
     name="softmax-on-pixels",
-    chapter=13,
     question="How far does softmax regression get on the pixels themselves?",
     arms={"pixels": replace(_PIXELS, augmentation="none"), "augmented pixels": _PIXELS},
-    plan=_pixels,
+    plan=partial(
+        tuned,
+        lrs=(0.0001, 0.001, 0.01),
+        seeds=_FRESH,
+        shared=None,
+        tuning_seeds=LATER_TUNING_SEEDS[:2],
+    ),
     contrasts=(Contrast("augmented pixels", "pixels", "best"),),
 )
 
@@ -145,14 +135,13 @@ def deep_arm(trained: str, depth: int) -> str:
 
 ONLY_NORM_DEEP = Experiment(
     name="only-norm-deep",
-    chapter=13,
     question="How far does batch norm alone get at the depths that the source reports?",
     arms={
         deep_arm(trained, depth): replace(_DEEP, depth=depth, trainable=subset)
         for depth in DEPTHS
         for trained, subset in (("everything", "all"), ("only norm", "norm"))
     },
-    plan=_fresh,
+    plan=_ON_FRESH,
     contrasts=(
         *(
             Contrast(deep_arm("only norm", depth), deep_arm("everything", depth), SHARED_LR)

@@ -12,6 +12,7 @@ from bnbook.experiment import (
     against,
     best_lr,
     grid,
+    recorded,
 )
 from bnbook.run import Run
 
@@ -61,10 +62,9 @@ def _slots(kind: str) -> tuple[str, ...]:
 
 def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
     """Tune every arm; then fresh seeds at its own best rate, some at other batch sizes as well."""
-    recorded = set(frame["key"]) if len(frame) else set()
     runs = grid(experiment.arms.values(), RATES, TUNING_SEEDS)
     for name, arm in experiment.arms.items():
-        if not recorded.issuperset(run.key for run in grid([arm], RATES, TUNING_SEEDS)):
+        if not recorded(grid([arm], RATES, TUNING_SEEDS), frame):
             continue
         at_best = grid([arm], [best_lr(frame, name)], _FRESH_SEEDS)
         runs += at_best
@@ -75,7 +75,6 @@ def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
 
 OTHER_NORMS = Experiment(
     name="other-norms",
-    chapter=7,
     question="Which other normalizations are worth their time?",
     arms={arm: replace(_BASE, norms=_slots(kind)) for arm, kind in NORMS.items()},
     plan=_plan,

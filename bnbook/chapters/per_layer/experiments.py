@@ -1,6 +1,6 @@
 """Chapter 3: batch norm in every subset of the four places."""
 
-import pandas as pd
+from functools import partial
 
 from bnbook.experiment import (
     FEW_SEEDS,
@@ -8,7 +8,7 @@ from bnbook.experiment import (
     Contrast,
     Experiment,
     against,
-    grid,
+    fixed,
     subsets,
 )
 from bnbook.run import Run
@@ -19,29 +19,18 @@ WITHOUT_ONE = ("234", "134", "124", "123")
 
 _LAYERS = Run(train_size=50_000, epochs=8, eval_epochs=(1, 2, 4, 8))
 
-
-def _per_layer(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), LAYER_LRS, FEW_SEEDS)
-
-
-def _again(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), LAYER_LRS, LATER_SEEDS[:10])
-
-
 PER_LAYER = Experiment(
     name="per-layer",
-    chapter=3,
     question="Does every layer need its batch norm?",
     arms=subsets(_LAYERS),
-    plan=_per_layer,
+    plan=partial(fixed, lrs=LAYER_LRS, seeds=FEW_SEEDS),
     contrasts=against("1234", WITHOUT_ONE, LAYER_LRS),
 )
 PER_LAYER_AGAIN = Experiment(
     name="per-layer-again",
-    chapter=3,
     question="Which layer's batch norm is missed most? Ten fresh seeds",
     arms={name: run for name, run in subsets(_LAYERS).items() if name in ("1234", *WITHOUT_ONE)},
-    plan=_again,
+    plan=partial(fixed, lrs=LAYER_LRS, seeds=LATER_SEEDS[:10]),
     contrasts=(
         *against("1234", WITHOUT_ONE, LAYER_LRS),
         # Is the first one missed more than each of the others?

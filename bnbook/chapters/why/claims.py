@@ -5,20 +5,17 @@ from bnbook.findings.claims import Claim
 CLAIMS = (
     Claim(
         "C11",
-        "C",
         "Normalizing what enters a sigmoid keeps it in its nearly linear part; gamma and beta give "
         "the bend back.",
         "a plot of the sigmoid between -1 and 1",
     ),
     Claim(
         "D7",
-        "D",
         'With batch norm, gradient magnitudes "span across a larger range quite evenly".',
         "histograms per layer",
     ),
     Claim(
         "D8",
-        "D",
         "Batch norm works because it counters internal covariate shift and smooths the loss.",
     ),
 )

@@ -4,10 +4,9 @@ What is compared, and by which outcome, was written down before any of it was ru
 """
 
 from dataclasses import replace
+from functools import partial
 
-import pandas as pd
-
-from bnbook.experiment import BATCH_NORM, LATER_SEEDS, SHARED_LR, Contrast, Experiment, grid
+from bnbook.experiment import BATCH_NORM, LATER_SEEDS, SHARED_LR, Contrast, Experiment, fixed
 from bnbook.findings.landscape import ON_THE_WAY
 from bnbook.run import Run
 from bnbook.studies import curvature, equal_loss, landscape
@@ -35,7 +34,7 @@ WITH, NOISY, WITHOUT = "with BN", "noisy BN", "without BN"
 _SHORT = Run(epochs=5)
 #: Ten passes over all training images, of which most nets need a fraction.
 _LONG = Run(train_size=50_000, epochs=10, eval_epochs=(1, 3, 10))
-_LATER_FIVE = LATER_SEEDS[:5]
+_LATER = partial(fixed, lrs=[SHARED_LR], seeds=LATER_SEEDS[:5])
 
 
 def _nets(plain: Run) -> dict[str, Run]:
@@ -68,56 +67,40 @@ def _pairs(a: str, b: str, *outcomes: str) -> tuple[Contrast, ...]:
     )
 
 
-def _first(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], WHY_SEEDS)
-
-
-def _later(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), [SHARED_LR], _LATER_FIVE)
-
-
-def _at_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return grid(experiment.arms.values(), SHARPNESS_RATES, WHY_SEEDS)
-
-
 LANDSCAPE = Experiment(
     name="landscape",
-    chapter=10,
     question="What does batch norm change in a net, and around it, while it trains?",
     arms=_nets(_SHORT),
-    plan=_first,
+    plan=partial(fixed, lrs=[SHARED_LR], seeds=WHY_SEEDS),
     contrasts=_pairs(WITH, WITHOUT, *ON_THE_WAY),
     measure=landscape.measure,
 )
 
 SHARPNESS = Experiment(
     name="sharpness",
-    chapter=10,
     question="Do larger learning rates end in flatter places, and do these generalize better?",
     arms={
         name: _nets(_SHORT)[name]
         for name in ("ReLU, with BN", "ReLU, without BN", "sigmoid, with BN")
     },
-    plan=_at_rates,
+    plan=partial(fixed, lrs=SHARPNESS_RATES, seeds=WHY_SEEDS),
     measure=curvature.measure,
 )
 
 EQUAL_LOSS = Experiment(
     name="equal-loss",
-    chapter=10,
     question="What is different around nets with and without batch norm at the same loss?",
     arms=_nets(_LONG),
-    plan=_later,
+    plan=_LATER,
     contrasts=_pairs(WITH, WITHOUT, *AT_EQUAL_LOSS),
     measure=equal_loss.measure,
 )
 
 NOISY_NORM = Experiment(
     name="noisy-norm",
-    chapter=10,
     question="Does batch norm still help when noise takes its steady distributions away?",
     arms=_noisy(_LONG),
-    plan=_later,
+    plan=_LATER,
     contrasts=tuple(
         Contrast(f"{kind}, {NOISY}", f"{kind}, {other}", SHARED_LR)
         for kind in KINDS
@@ -127,10 +110,9 @@ NOISY_NORM = Experiment(
 
 NOISY_DRIFT = Experiment(
     name="noisy-drift",
-    chapter=10,
     question="How far do the inputs of activations drift where noise follows batch norm?",
     arms=_noisy(_SHORT),
-    plan=_later,
+    plan=_LATER,
     contrasts=tuple(
         Contrast(f"{kind}, {NOISY}", f"{kind}, {other}", SHARED_LR, "drift")
         for kind in KINDS
