@@ -18,7 +18,7 @@ const PASSING = 1000; // ms of training before the time left is worth saying
 /** @typedef {import("./plan.js").Plan} Plan */
 /** @typedef {import("./plan.js").Choice} Choice */
 /** @typedef {import("./verdict.js").Cell} Cell */
-/** @typedef {"idle" | "running" | "paused" | "hidden" | "done" | "cancelled" | "failed"} State */
+/** @typedef {"idle" | "running" | "paused" | "hidden" | "done" | "canceled" | "failed"} State */
 /**
  * A plan that is or was run: `ended` in the order of its jobs; `spent` ms of running until `since`.
  * @typedef {{ plan: Plan, ended: (Ended | undefined)[], done: number, spent: number, since: number }} Course
@@ -39,7 +39,7 @@ const ACTION = {
   paused: "Resume",
   hidden: "Pause",
   done: "Run again",
-  cancelled: "Run again",
+  canceled: "Run again",
   failed: "Try again",
 };
 
@@ -192,7 +192,7 @@ export class Experiment {
   cancel() {
     if (!this.isRunning) return;
     this.pool.stop();
-    this.enter("cancelled");
+    this.enter("canceled");
     const { course } = this;
     const done = course?.ended.filter(Boolean).length ?? 0;
     this.say(`Cancelled after ${done} of ${course?.ended.length} runs.`);
