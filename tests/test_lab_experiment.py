@@ -140,7 +140,7 @@ def test_it_can_be_paused_and_cancelled_with_the_keyboard_alone(page, site):
     lab.keyboard.press("Tab")
     lab.keyboard.press("Enter")
     wait_for(lab, "canceled")
-    assert "Cancelled after" in panel(lab).locator(".clock").inner_text()
+    assert "Canceled after" in panel(lab).locator(".clock").inner_text()
     assert lab.evaluate("document.activeElement.textContent") == "Run again"
     wait_for_no_worker(lab)
 

@@ -195,8 +195,8 @@ export class Experiment {
     this.enter("canceled");
     const { course } = this;
     const done = course?.ended.filter(Boolean).length ?? 0;
-    this.say(`Cancelled after ${done} of ${course?.ended.length} runs.`);
-    this.announce(`Cancelled after ${done} runs.`);
+    this.say(`Canceled after ${done} of ${course?.ended.length} runs.`);
+    this.announce(`Canceled after ${done} runs.`);
     this.parts.primary.focus({ preventScroll: true });
   }
 
