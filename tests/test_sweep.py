@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -18,7 +19,7 @@ from conftest import ROOT
 from tiny_sweep import ARMS, TINY, tiny
 
 import bnbook
-from bnbook import atomic, chapters, experiment, origin, spool, store, sweep, tables, training
+from bnbook import atomic, chapters, origin, spool, store, sweep, tables, training
 from bnbook.errors import BookError
 from bnbook.experiment import best_lr, tuned
 from bnbook.run import Run
@@ -62,11 +63,9 @@ def test_a_spooled_run_is_not_repeated(folder, record):
     assert set(frame[frame["key"] == record["key"]]["outcome"]) == {"from the spool"}
 
 
-def test_tuning_names_the_final_runs_once_its_own_are_recorded(folder, monkeypatch):
-    monkeypatch.setattr(experiment, "TUNING_LRS", (0.5, 2.0))
-    monkeypatch.setattr(experiment, "TUNING_SEEDS", (100,))
-    monkeypatch.setattr(experiment, "SEEDS", (0,))
-    tuning = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=tuned)
+def test_tuning_names_the_final_runs_once_its_own_are_recorded(folder):
+    plan = partial(tuned, lrs=(0.5, 2.0), seeds=(0,), tuning_seeds=(100,))
+    tuning = replace(tiny(), arms={"with BN": ARMS["with BN"]}, plan=plan)
     assert sweep.sweep(tuning, workers=1) == 4  # two to tune, one shared, one at the best
     frame = store.read("tiny").assign(arm="with BN")
     assert best_lr(frame, "with BN") in (0.5, 2.0)
