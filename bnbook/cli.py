@@ -15,7 +15,7 @@ from types import ModuleType
 
 import bnbook
 from bnbook import chapters, data, store, sweep, verify
-from bnbook.errors import BookError
+from bnbook.errors import BookError, of_memory
 from bnbook.findings import sentences
 
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         _refuse_another_clone()
-        with _answering_sigterm():
+        with _answering_signals():
             code = options.run(options) or 0
         sys.stdout.flush()  # here, where it can be answered, and not at the very end
         return code
@@ -38,7 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except _Terminated:
         print("bnbook: terminated; what was finished is kept", file=sys.stderr)
         return 128 + signal.SIGTERM
-    except MemoryError:
+    except (MemoryError, RuntimeError) as error:
+        if not of_memory(error):
+            raise
         print("bnbook: out of memory; what was finished is kept", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
@@ -58,11 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _refuse_another_clone() -> None:
     """Refuse to work in a clone with the package of another, as a copied `.venv` would have us."""
-    here, running = Path("bnbook").resolve(), Path(bnbook.__file__).resolve().parent
-    if (here / "__init__.py").is_file() and here != running:
+    here, running = Path.cwd(), Path(bnbook.__file__).resolve().parent
+    clones = [one / "bnbook" for one in (here, *here.parents)]
+    found = next((one for one in clones if (one / "__init__.py").is_file()), running)
+    if found.resolve() != running:
         raise BookError(
-            f"the bnbook that runs is that of {running.parent}, not of this folder: "
-            "run `make install`, or `pip install -e .` here"
+            f"the bnbook that runs is that of {running.parent}, not of {found.parent}: "
+            "run `make install`, or `pip install -e .` there"
         )
 
 
@@ -71,21 +75,28 @@ class _Terminated(KeyboardInterrupt):
 
 
 @contextlib.contextmanager
-def _answering_sigterm() -> Iterator[None]:
-    """Turn the first SIGTERM into an exception."""
+def _answering_signals() -> Iterator[None]:
+    """Turn the first SIGTERM, or the end of the terminal, into an exception."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
+    # What `nohup` has a command ignore stays ignored.
+    asked = [signal.SIGTERM, signal.SIGHUP]
+    before = {one: old for one in asked if (old := signal.getsignal(one)) != signal.SIG_IGN}
+
     def terminate(*_: object) -> None:
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        for one in before:
+            signal.signal(one, signal.SIG_IGN)
         raise _Terminated
 
-    before = signal.signal(signal.SIGTERM, terminate)
+    for one in before:
+        signal.signal(one, terminate)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for one, old in before.items():
+            signal.signal(one, old)
 
 
 def _drop_output() -> None:

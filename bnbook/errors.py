@@ -13,6 +13,13 @@ class NoRecordsError(BookError):
         self.name = name
 
 
+def of_memory(error: BaseException) -> bool:
+    """Say whether `error` means that the memory does not suffice, as torch has its own for it."""
+    return isinstance(error, MemoryError) or any(
+        words in str(error) for words in ("can't allocate memory", "out of memory")
+    )
+
+
 def reason(error: BaseException) -> str:
     """Say in one line what was wrong, without a full stop."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -8,6 +8,7 @@ import contextlib
 import hashlib
 import io
 import json
+import math
 import pickle
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -76,7 +77,7 @@ def read(study: str = "") -> dict[str, Record]:
     found = {}
     for path in sorted(folder(study).glob("*.json")):
         try:
-            found[path.stem] = _read(path)
+            found[path.stem] = _read(path, study)
         except FileNotFoundError:
             pass  # gone since: another sweep has moved it into its table
         except (*tables.FAULTS, BookError) as error:
@@ -84,18 +85,39 @@ def read(study: str = "") -> dict[str, Record]:
     return found
 
 
-def _read(path: Path) -> Record:
+def _read(path: Path, study: str) -> Record:
     if path.exists() and not path.is_file():
         raise ValueError("it is no file")  # to open a pipe would take for ever
     text, _, digest = path.read_text().partition("\n")
-    # Older files have no second line.
-    if digest and digest.strip() != _digest(text.encode()).hex():
+    if digest.strip() != _digest(text.encode()).hex():
         raise ValueError("its checksum differs")
     one: Record = json.loads(text)
     if not one["key"] == Run.from_changes(one["run"]).key == path.stem:
         raise ValueError("it holds another run")
+    if one.get("study", "") != study:
+        raise ValueError("it is of another study, or of none")
+    _check(one)
     tables.to_table([one])
     return one
+
+
+def _check(one: Record) -> None:
+    """Raise ValueError or LookupError for what no run leaves."""
+    if not all(isinstance(one[name], str) and one[name] for name in ("machine", "torch", "date")):
+        raise ValueError("it does not say where it was made")
+    if not (one["rows"] and all(one["rows"])):
+        raise ValueError("it has no rows")
+    if not 0 <= float(one["rows"][-1]["seconds"]) < math.inf:
+        raise ValueError("it does not say how long it took")
+    if "study" in one:
+        return
+    if not one["rows"][-1]["first_losses"]:
+        raise ValueError("it has no losses")
+    for row in one["rows"]:
+        for name in [name for name in row if "_correct" in name]:
+            images = row[f"{name.partition('_')[0]}_images"]
+            if not (type(row[name]) is int and 0 <= row[name] <= images):
+                raise ValueError(f"{name} is {row[name]!r} of {images} images")
 
 
 def clear(keys: Iterable[str], study: str = "") -> None:

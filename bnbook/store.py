@@ -91,7 +91,7 @@ def settle(name: str) -> None:
     pending = _pending_path(name)
     try:
         try:
-            _account(pending, _content(table_path(name)))
+            _account(name, pending, _content(table_path(name)))
         except tables.FAULTS:
             pending.unlink(missing_ok=True)
         else:
@@ -176,7 +176,7 @@ def _pair(name: str) -> tuple[bytes, dict[str, Any]]:
             raise _damaged(name, reason(error)) from None
         for path in (_pending_path(name), provenance_path(name)):
             try:
-                return content, _account(path, content)
+                return content, _account(name, path, content)
             except FileNotFoundError:
                 fault = f"{path.name} is missing"
             except tables.FAULTS as error:
@@ -184,9 +184,11 @@ def _pair(name: str) -> tuple[bytes, dict[str, Any]]:
     raise _damaged(name, fault)
 
 
-def _account(path: Path, content: bytes) -> dict[str, Any]:
+def _account(name: str, path: Path, content: bytes) -> dict[str, Any]:
     """Read the provenance that describes a table of this `content`; raises one of `FAULTS`."""
     account: dict[str, Any] = json.loads(_content(path))
+    if account.get("experiment", name) != name:
+        raise ValueError(f"it is that of {account['experiment']}")
     if account["checksum"] != _checksum(account):
         raise ValueError("it has changed")
     if account["table"] != tables.digest(content):

@@ -17,7 +17,7 @@ import torch
 from tqdm import tqdm
 
 from bnbook import cluster, data, origin, spool, store
-from bnbook.errors import BookError, reason
+from bnbook.errors import BookError, of_memory, reason
 from bnbook.experiment import Experiment, Measure
 from bnbook.run import Run
 from bnbook.tables import Record
@@ -135,20 +135,23 @@ def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[Record, 
     # A forked process would inherit torch's thread pools in an undefined state.
     context = multiprocessing.get_context("spawn")
     try:
-        pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
+        with _undisturbed():  # it starts a process of its own
+            pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
     except (OSError, ImportError) as error:
         raise BookError(
             f"cannot start workers ({reason(error)}): they need shared memory, which Linux has in "
             "/dev/shm; mount it, or make it writable"
         ) from error
     try:
-        with _no_ctrl_c():
+        with _undisturbed():
             waiting = {pool.submit(work, run) for run in runs}
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
-    except (BrokenProcessPool, MemoryError):
+    except (BrokenProcessPool, MemoryError, RuntimeError) as error:
+        if not (isinstance(error, BrokenProcessPool) or of_memory(error)):
+            raise
         raise BookError(
             "a worker died, perhaps for lack of memory: finished runs are kept; "
             "repeat the command, with fewer --workers, to go on"
@@ -161,12 +164,15 @@ def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[Record, 
 
 
 @contextlib.contextmanager
-def _no_ctrl_c() -> Iterator[None]:
-    """Put Ctrl-C off; processes that start here never get it, not even while they import."""
+def _undisturbed() -> Iterator[None]:
+    """Put Ctrl-C and the end of the terminal off.
+
+    Processes that start here never hear of either, not even while they import.
+    """
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         yield
     finally:

@@ -243,6 +243,29 @@ def test_of_the_choices_only_one_may_be_true():
         both.choices(Measured())
 
 
+def test_a_sentence_with_two_conditions_is_refused(tmp_path):
+    file = tmp_path / "sentences.md"
+    file.write_text("## finding\n> same\n> gap < 0\n\nIt does.\n")
+    with pytest.raises(BookError, match="'finding' has two conditions"):
+        sentences.read(file)
+
+
+@pytest.mark.parametrize(
+    ("condition", "text"),
+    [
+        ("gap / 0 > 1", "It does."),
+        ("min(()) > 1", "It does."),
+        ("(lambda: nothing)()", "It does."),
+        ("same", r"\frac{1}{2}"),
+        ("same", "{gap"),
+        ("same", "{gap.mean:points}"),
+    ],
+)
+def test_what_cannot_be_evaluated_names_its_sentence(condition, text):
+    with pytest.raises(BookError, match=r"sentences\.md, the sentence 'finding': "):
+        sentence(condition, text).said(Measured())
+
+
 def test_a_sentence_without_a_condition_is_refused(tmp_path):
     file = tmp_path / "sentences.md"
     file.write_text("## finding\n\nIt does.\n")

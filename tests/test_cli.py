@@ -90,10 +90,14 @@ def test_the_package_without_a_clone_says_where_the_data_are_expected(
 def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
     (tmp_path / "bnbook").mkdir()
     (tmp_path / "bnbook/__init__.py").touch()
-    monkeypatch.chdir(tmp_path)
-    assert cli.main(["sweep", "--list"]) == 2
-    error = capsys.readouterr().err
-    assert error.startswith(f"bnbook: the bnbook that runs is that of {ROOT}, not of this folder: ")
-    assert error.count("\n") == 1
+    (tmp_path / "chapters").mkdir()
+    for folder in (tmp_path, tmp_path / "chapters"):
+        monkeypatch.chdir(folder)
+        assert cli.main(["sweep", "--list"]) == 2
+        error = capsys.readouterr().err
+        assert error.startswith(
+            f"bnbook: the bnbook that runs is that of {ROOT}, not of {tmp_path}"
+        )
+        assert error.count("\n") == 1
     monkeypatch.chdir(ROOT)
     assert cli.main(["sweep", "--list"]) == 0

@@ -255,3 +255,17 @@ def test_a_model_holds_the_norms_it_names():
     net = models.lenet(("zca", "instance", "integral", "monarch"))
     named = [type(getattr(net, f"norm{slot}")).__name__ for slot in (1, 2, 3, 4)]
     assert named == ["WhiteningNorm", "InstanceNorm2d", "IntegralNorm", "MonarchNorm"]
+
+
+@pytest.mark.parametrize("kind", sorted({*KINDS} - {"batch", "layer", "group", "instance"}))
+@pytest.mark.parametrize("dtype", [torch.int64, torch.complex64])
+def test_only_real_numbers_in_floating_point_are_normalized(kind, dtype):
+    with pytest.raises(TypeError, match="floating point"):
+        norms.build(kind, 6, 4)(torch.ones(4, 6, 3, 3).to(dtype))
+
+
+@pytest.mark.parametrize(("images", "size"), [(4, 0), (4, -1), (0, 10)])
+def test_statistics_of_nothing_are_refused(images, size):
+    net = nn.Sequential(norms.build("batch", 6, 2))
+    with pytest.raises(BookError, match=f"no statistics of {images} images in batches of {size}"):
+        norms.reestimate(net, torch.ones(images, 6), size)

@@ -215,6 +215,9 @@ LOADING = [
     "<iframe srcdoc='<img src=https://a.example/x.png>'></iframe>",
     "<body onload=\"fetch('https://a.example')\">",
     '<meta http-equiv="refresh" content="0; url=https://a.example">',
+    '<meta http-equiv="refresh" content="0;https://a.example">',
+    '<img alt="x" src="https://a.example/x.png" src="x.png">',
+    "<style>p { background: url(https://a.example/x.png) }",
     "<script>box.innerHTML = '<img src=\"https://a.example/x.png\">'</script>",
     '<script type="module" src="https://a.example/x.js"></script>',
 ]

@@ -18,7 +18,7 @@ from test_site import book, put
 
 from bnbook import site
 from bnbook.errors import BookError
-from bnbook.site import executing, kernel
+from bnbook.site import executing, kernel, offline
 
 __all__ = ["book"]  # the fixture: a small book in a folder
 
@@ -136,6 +136,25 @@ def test_a_spoiled_staged_notebook_is_made_anew_and_never_executed(book, tmp_pat
     assert site.stage(book)[0].read_bytes() == whole
     assert not site.is_executed(staged)
     assert not canary.exists()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"null", b"3", b"[]", b'{"cells": null, "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
+     b'{"cells": [null], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'],
+)  # fmt: skip
+def test_what_is_no_notebook_is_named(book, content):
+    put(book, "02", "# Two")
+    (book / "chapters/01.ipynb").write_bytes(content)
+    with pytest.raises(BookError, match=r"01\.ipynb is not a readable notebook"):
+        site.stage(book)
+
+
+def test_a_style_sheet_that_is_not_utf_8_is_named(tmp_path):
+    (tmp_path / "index.html").write_text("<!doctype html>")
+    (tmp_path / "styles.css").write_bytes("/* é */".encode("latin-1"))
+    with pytest.raises(BookError, match=r"styles\.css is not UTF-8"):
+        offline.mend(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["_quarto.yml", "chapters/01.ipynb"])

@@ -1,5 +1,6 @@
 """Recorded runs: a changed byte is noticed, a full disk spoils nothing, nothing is executed."""
 
+import hashlib
 import itertools
 import json
 import os
@@ -189,6 +190,49 @@ def test_any_changed_letter_of_a_spooled_run_is_noticed(folder, records, capsys)
         path.write_bytes(content)
     assert capsys.readouterr().out.count(f"{path} is damaged") == 200
     assert repr(spool.read()) == repr({records[0]["key"]: records[0]})
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": []},
+        {"rows": [{}]},
+        {"machine": None},
+        {"date": ""},
+        {"study": "another"},
+        *({"last": {name: value}} for name, value in (
+            ("test_correct", 10**9), ("test_correct", -5), ("test_correct", 0.5),
+            ("test_correct_running", None), ("seconds", -1), ("seconds", float("nan")),
+            ("first_losses", []),
+        )),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_what_no_run_leaves_is_not_believed(folder, records, capsys, change):
+    rows = [*records[0]["rows"][:-1], records[0]["rows"][-1] | change.get("last", {})]
+    spool.write(records[0])
+    path = next(spool.folder().glob("*.json"))
+    changed = json.dumps(
+        records[0] | {"rows": rows} | {k: v for k, v in change.items() if k != "last"}
+    )
+    path.write_text(f"{changed}\n{hashlib.sha256(changed.encode()).hexdigest()}\n")
+    assert spool.read() == {}
+    assert f"{path} is damaged" in capsys.readouterr().out
+
+
+def test_a_run_without_its_checksum_is_not_believed(folder, records, capsys):
+    spool.write(records[0])
+    path = next(spool.folder().glob("*.json"))
+    path.write_text(path.read_text().partition("\n")[0])
+    assert spool.read() == {}
+    assert "its checksum differs" in capsys.readouterr().out
+
+
+def test_records_that_go_by_anothers_name_are_not_believed(table):
+    for path in (table, store.provenance_path("tiny")):
+        path.rename(path.with_stem("other"))
+    with pytest.raises(BookError, match="it is that of tiny"):
+        store.read("other")
 
 
 # A full disk

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+import torch
 
 from bnbook import cli, origin, spool, store, sweep, training
 from bnbook.errors import BookError
@@ -152,12 +153,16 @@ def test_ctrl_c_ends_all_workers_at_once_and_keeps_what_is_finished(folder, star
         assert store.recorded("tiny")
 
 
-@pytest.mark.parametrize("whom", [os.kill, os.killpg], ids=["the command", "its whole group"])
-def test_a_sweep_that_is_terminated_says_so_in_one_line(folder, started, whom):
+@pytest.mark.parametrize(
+    ("whom", "how"),
+    [(os.kill, signal.SIGTERM), (os.killpg, signal.SIGTERM), (os.killpg, signal.SIGHUP)],
+    ids=["the command", "its whole group", "the terminal is closed"],
+)
+def test_a_sweep_that_is_terminated_says_so_in_one_line(folder, started, whom, how):
     process = started(command(20))
     wait_for(spooled, process)
     workers = workers_of(process)
-    whom(process.pid, signal.SIGTERM)
+    whom(process.pid, how)
     _, errors = process.communicate(timeout=300)
     last = errors.strip().splitlines()[-1]
     assert last.startswith("bnbook: ")
@@ -172,8 +177,13 @@ def out_of_memory(run, splits):
     raise MemoryError
 
 
-def test_a_worker_without_memory_is_one_line(folder):
-    one = replace(tiny(1), measure=out_of_memory)
+def too_large(run, splits):
+    torch.empty(2**60)
+
+
+@pytest.mark.parametrize("measure", [out_of_memory, too_large])
+def test_a_worker_without_memory_is_one_line(folder, measure):
+    one = replace(tiny(1), measure=measure)
     with pytest.raises(BookError, match="for lack of memory: finished runs are kept; repeat"):
         sweep.sweep(one, workers=1)
 

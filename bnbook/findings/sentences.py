@@ -27,11 +27,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from bnbook.errors import BookError
+from bnbook.errors import BookError, reason
 from bnbook.findings import decisions, writing
 
 #: Set by `bnbook render --draft`: sentences that do not hold are marked instead of failing.
 DRAFT: Final = "BNBOOK_DRAFT"
+
+#: Characters of a text that an error quotes.
+WIDTH: Final = 60
 
 #: What a condition may use besides facts.
 _WORDS: Final[Mapping[str, Any]] = {
@@ -120,15 +123,20 @@ class _Formatter(string.Formatter):
 
 def fill(text: str, facts: object) -> str:
     """Put facts into the fields of `text`. Raises BookError for an unknown fact or format."""
-    return _Formatter().vformat(text, (), _Facts(facts))
+    try:
+        return _Formatter().vformat(text, (), _Facts(facts))
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise BookError(f"a field of {text[:WIDTH]!r} cannot be written: {reason(error)}") from None
 
 
 def holds(condition: str, facts: object) -> bool:
     """Evaluate a condition. Raises BookError where it names no fact or is no expression."""
     try:
         return bool(eval(condition, {"__builtins__": {}}, _Facts(facts)))
-    except (SyntaxError, TypeError, AttributeError, KeyError) as error:
-        raise BookError(f"the condition {condition!r} cannot be decided: {error}") from None
+    except BookError:
+        raise
+    except Exception as error:  # whatever an expression can raise
+        raise BookError(f"the condition {condition!r} cannot be decided: {reason(error)}") from None
 
 
 @dataclass(frozen=True)
@@ -142,6 +150,17 @@ class Sentence:
 
     def said(self, facts: object) -> str:
         """Fill in `facts`. Raises BookError, which names all, where the condition is not true."""
+        try:
+            return self._said(facts)
+        except BookError as error:
+            where = f"{self.path.parent.name}/{self.path.name}"
+            raise (
+                error
+                if where in str(error)
+                else BookError(f"{where}, the sentence {self.name!r}: {error}")
+            ) from None
+
+    def _said(self, facts: object) -> str:
         if holds(self.condition, facts):
             return fill(self.text, facts)
         known = _Facts(facts)
@@ -169,12 +188,18 @@ class Sentence:
 
 def read(path: Path) -> dict[str, Sentence]:
     """Read a file of sentences by name. Raises BookError for one without a condition."""
-    parts = re.split(r"^## (.+)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[1:]
+    try:
+        written = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BookError(f"{path} is not UTF-8: save it as that") from None
+    parts = re.split(r"^## (.+)$", written, flags=re.MULTILINE)[1:]
     found = {}
     for name, body in zip(parts[::2], parts[1::2], strict=True):
         condition, _, text = body.strip().partition("\n")
         if not condition.startswith("> "):
             raise BookError(f"{path}: {name!r} states no condition: begin it with a line `> …`")
+        if text.lstrip().startswith(">"):
+            raise BookError(f"{path}: {name!r} has two conditions: join them with `and` in a line")
         if name in found:
             raise BookError(f"{path}: two sentences are called {name!r}")
         found[name] = Sentence(name, condition[2:].strip(), text.strip(), path)

@@ -40,6 +40,10 @@ class FeatureNorm(_NormBase):
     def forward(self, input: Tensor) -> Tensor:  # PyTorch's name for it
         """Normalize `input`, multiply by gamma and add beta."""
         self._check_input_dim(input)
+        if not input.is_floating_point():
+            raise TypeError(
+                f"expected a tensor of real numbers in floating point, got {input.dtype}"
+            )
         wide = input.to(torch.promote_types(input.dtype, torch.float32))
         return self._transform(wide).to(input.dtype)
 

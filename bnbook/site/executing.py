@@ -232,7 +232,8 @@ def _run(client: _Client, path: Path) -> str | None:
     try:
         client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
     except CellExecutionError as error:
-        return client.flood or f"{client.where}: {error.ename}: {first_line(error.evalue)}"
+        said = ": ".join(filter(None, (error.ename, first_line(error.evalue))))
+        return client.flood or f"{client.where}: {said}"
     except CellTimeoutError:
         return client.flood or f"{client.where}: took longer than {client.timeout} s"
     except DeadKernelError:

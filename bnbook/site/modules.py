@@ -25,7 +25,7 @@ def classic(path: Path) -> str | None:
     """
     try:
         source = path.read_text("utf-8")
-    except OSError:
+    except (OSError, UnicodeDecodeError):
         return None
     return source if source.startswith(_MARK) else _bundled(path, source)
 

@@ -33,6 +33,10 @@ _UNREADABLE = (
     OSError,
     ValueError,
     RecursionError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    AssertionError,
     nbformat.ValidationError,
     nbformat.reader.NotJSONError,
 )
@@ -155,4 +159,5 @@ def is_executed(staged: Path) -> bool:
 
 def first_line(error: object) -> str:
     """Take from an error, or its text, a line of bearable length."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:WIDTH]
+    named = "" if isinstance(error, str) else type(error).__name__
+    return (str(error).strip().splitlines() or [named])[0][:WIDTH]

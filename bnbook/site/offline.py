@@ -23,6 +23,8 @@ _SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _EXTRA = re.compile(
     r"(?:jquery|require\.?js|require|katex|mathjax|polyfill)(?:[@.].*)?", re.IGNORECASE
 )
+# What stands before the address in the content of a refresh.
+_DELAY = re.compile(r"^[\s\d.]*[;,]?\s*(?:url\s*=\s*)?['\"]?", re.IGNORECASE)
 #: A page that was mended says so, and is left alone when its neighbors are rendered again.
 _MENDED = '<meta name="bnbook-offline">'
 _LOADING_RELS = {
@@ -51,7 +53,7 @@ def mend(site: Path, whole: bool = True) -> list[str]:
 
     Returns warnings. `whole` says that all pages are there, so that their links are checked too.
     """
-    pages = {p: p.read_text(encoding="utf-8") for p in sorted(site.rglob("*.html"))}
+    pages = {path: _text(path) for path in sorted(site.rglob("*.html"))}
     fresh = {path: page for path, page in pages.items() if _MENDED not in page}
     formulas = mathml.to_mathml(set().union(*(mathml.formulas(t) for t in fresh.values())))
     for path, page in fresh.items():
@@ -60,7 +62,7 @@ def mend(site: Path, whole: bool = True) -> list[str]:
         pages[path] = dress.dress(typeset, to_root)
     warnings = _write(pages, set(fresh))
     for path in sorted(site.rglob("*.css")):
-        path.write_text(css.without_web_fonts(path.read_text("utf-8")), encoding="utf-8")
+        path.write_text(css.without_web_fonts(_text(path)), encoding="utf-8")
     if any('rel="icon"' in page for page in pages.values()):
         shutil.copyfile(Path(__file__).with_name(dress.ICON), site / dress.ICON)
     _add_front_end(site)
@@ -128,6 +130,13 @@ def _is_extra(tag: Tag) -> bool:
     return css.is_font_host(url) or any(_EXTRA.fullmatch(part) for part in parts)
 
 
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise BookError(f"{path} is not UTF-8: save it as that") from None
+
+
 def _download(name: str) -> str:
     return (
         '\n<p class="notebook-download"><a href="'
@@ -148,7 +157,7 @@ def _check(site: Path, pages: dict[Path, str], whole: bool) -> None:
                 raise BookError(f"{where}: {problem}")
     for pattern, find in (("*.css", css.requests), ("*.js", _in_script), ("*.mjs", _in_script)):
         for path in sorted(site.rglob(pattern)):
-            for url in find(path.read_text(encoding="utf-8")):
+            for url in find(_text(path)):
                 name = path.relative_to(site)
                 raise BookError(f"{name}: the site would load {url} from another host")
 
@@ -172,7 +181,7 @@ def requests(tag: Tag) -> Iterator[str]:
     if tag.name in _LOADING_HREF or (tag.name == "link" and rels & _LOADING_RELS):
         urls.append(tag.attrs.get("href", ""))
     if tag.name == "meta" and tag.attrs.get("http-equiv", "").lower() == "refresh":
-        urls.append(re.sub(r"^[^=]*=\s*['\"]?", "", tag.attrs.get("content", "")))
+        urls.append(_DELAY.sub("", tag.attrs.get("content", "")))
     yield from filter(is_elsewhere, dict.fromkeys(urls))
     for name in _STYLE & tag.attrs.keys():
         yield from css.requests_of_value(tag.attrs[name])

@@ -48,6 +48,8 @@ class _Reader(HTMLParser):
         self.raw: Tag | None = None
         self.feed(page)
         self.close()
+        if self.raw is not None and not self.raw.text:  # never closed: it goes on to the end
+            self.raw.text = page[self.raw.stop :]
 
     def position(self) -> int:
         line, column = self.getpos()
@@ -56,7 +58,7 @@ class _Reader(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         start = self.position()
         length = len(self.get_starttag_text() or "")
-        values = {name: value or "" for name, value in attrs}
+        values = {name: value or "" for name, value in reversed(attrs)}  # the first one counts
         self.tags.append(Tag(tag, values, start, start + length))
         self.raw = self.tags[-1] if tag in ("script", "style") else None
         if tag not in _VOID:
