@@ -99,9 +99,22 @@ class Facts:
         return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
 
     @property
-    def tuned_on_clothes(self) -> bool:
-        """Whether the nets have run on Fashion-MNIST at their own best rates, too."""
-        return len(self._in(transfer.CLOTHES_OWN_RATES)) > 0
+    def own_clothes(self) -> dict[str, Interval]:
+        """How each half compares with the full net on Fashion-MNIST, each at its own best rate."""
+        rows = self._in(transfer.CLOTHES_OWN_RATES).to_dict("records")
+        return {str(row["a"]): Interval.of(row) for row in rows}
+
+    @property
+    def own_clothes_train(self) -> bool:
+        """Whether all of these nets train in every seed."""
+        return not self._in(transfer.CLOTHES_OWN_RATES)["failed"].any()
+
+    @property
+    def own_clothes_at_ends(self) -> bool:
+        """Whether all of their rates are ends of the grid."""
+        ends = (min(transfer.OWN_LRS), max(transfer.OWN_LRS))
+        rates = self._in(transfer.CLOTHES_OWN_RATES)[["lr_a", "lr_b"]]
+        return bool(rates.isin(ends).all(axis=None))
 
     def _in(self, setting: str) -> pd.DataFrame:
         return self.elsewhere[self.elsewhere["setting"] == setting]
