@@ -155,6 +155,7 @@ def test_a_measured_name_that_the_run_has_is_refused():
 def test_numbers_that_are_none_come_back(folder):
     rows = [{"x": math.nan, "y": None}, {"x": math.inf, "y": 2}]
     record = store.study_record("tiny", TINY, rows, origin.environment())
+    record["rows"][-1]["seconds"] = 1.0
     spool.write(record)
     store.merge("tiny", spool.read("tiny").values(), {})
     x, y = (store.read("tiny")[name] for name in "xy")

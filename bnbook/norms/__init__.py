@@ -116,14 +116,14 @@ def reestimate(net: nn.Module, inputs: Tensor, batch_size: int = 1000) -> nn.Mod
     2021): on the copy, reset every norm, then average the batch statistics of train-mode passes
     over `inputs` `(n, channels, height, width)` in batches of `batch_size`; a last, smaller batch
     is left out. Dropout is off. `net` itself is not touched. A net whose norms keep no statistics
-    is only copied. Raises BookError without images or for a batch size below 1.
+    is only copied; for any other, raises BookError without images or with a batch size below 1.
     """
-    if batch_size < 1 or not len(inputs):
-        raise BookError(f"no statistics of {len(inputs)} images in batches of {batch_size}")
     net = copy.deepcopy(net).eval()
     norms = [m for m in net.modules() if isinstance(m, RunningNorm)]
     if not norms:
         return net
+    if batch_size < 1 or not len(inputs):
+        raise BookError(f"no statistics of {len(inputs)} images in batches of {batch_size}")
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None

@@ -184,7 +184,7 @@ function stepped(ps) {
  * A missing p-value counts as 1.
  * @param {number[]} ps
  */
-function holm(ps) {
+export function holm(ps) {
   return stepped(ps.map((p) => (Number.isNaN(p) ? 1 : p))).map((p) => Math.min(p, 1));
 }
 
