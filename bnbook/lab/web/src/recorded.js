@@ -7,7 +7,7 @@ import { slider, tell } from "./slider.js";
 import { fillTable, scrolling } from "./tables.js";
 
 const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
-const MOST_TICKS = 11; // more labels under a slider would run into each other on a phone
+const MOST_TICKS = 9; // more labels under a slider would run into each other on a phone
 
 /** @typedef {import("./recorded_runs.js").Shown} Shown */
 
