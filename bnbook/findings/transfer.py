@@ -28,7 +28,7 @@ from bnbook.experiment import (
 )
 from bnbook.findings.records import contrasts
 from bnbook.findings.statistics import EQUIVALENT
-from bnbook.findings.writing import Markdown, as_points, join, table
+from bnbook.findings.writing import Markdown, as_points, join, percent, table
 from bnbook.run import Run
 from bnbook.training import enough
 
@@ -178,7 +178,7 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
     if failed_on_clothes.any():
         yield (
             "(On Fashion-MNIST, which is harder, a run has trained if it ends above "
-            f"{enough('fashion_mnist'):.0%} validation accuracy.)"
+            f"{percent(enough('fashion_mnist'), digits=0)} validation accuracy.)"
         )
 
 
