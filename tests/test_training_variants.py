@@ -150,24 +150,21 @@ def test_steps_are_those_of_pytorchs_optimizer(splits, changes, make):
     assert all(torch.equal(value, after[name]) for name, value in net.state_dict().items())
 
 
+def rates_after_each_step(schedule, splits):
+    """List the 32 rates of two epochs from 0.4 on; that after a step is the next step's."""
+    session = session_of(dataclasses.replace(SHORT, lr=0.4, schedule=schedule), splits)
+    epochs = (session.epoch() for _ in range(2))
+    return [session.optimizer.param_groups[0]["lr"] for epoch in epochs for _ in epoch]
+
+
 def test_the_cosine_leads_the_rate_down_to_nothing_over_all_steps(splits):
-    session = session_of(dataclasses.replace(SHORT, lr=0.4, schedule="cosine"), splits)
-    rates = []
-    for _ in range(2):
-        for _ in session.epoch():
-            rates.append(session.optimizer.param_groups[0]["lr"])
-    # The rate after step t is the one of the next step; there are 32.
     expected = [0.2 * (1 + math.cos(math.pi * t / 32)) for t in range(1, 33)]
-    assert rates == pytest.approx(expected, abs=1e-9)
+    assert rates_after_each_step("cosine", splits) == pytest.approx(expected, abs=1e-9)
 
 
 def test_the_rate_drops_to_a_tenth_after_half_of_the_steps_and_again_after_three_quarters(splits):
-    session = session_of(dataclasses.replace(SHORT, lr=0.4, schedule="two drops"), splits)
-    rates = []
-    for _ in range(2):
-        for _ in session.epoch():
-            rates.append(session.optimizer.param_groups[0]["lr"])
-    assert rates == pytest.approx([0.4] * 15 + [0.04] * 8 + [0.004] * 9)
+    expected = [0.4] * 15 + [0.04] * 8 + [0.004] * 9
+    assert rates_after_each_step("two drops", splits) == pytest.approx(expected)
 
 
 FREEZING = dataclasses.replace(SHORT, lr=0.1, momentum=0.9, weight_decay=0.1, epochs=1)
