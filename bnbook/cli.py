@@ -82,7 +82,7 @@ def _answering_signals() -> Iterator[None]:
         return
 
     # What `nohup` has a command ignore stays ignored.
-    asked = [signal.SIGTERM, signal.SIGHUP]
+    asked = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}  # Windows has no SIGHUP
     before = {one: old for one in asked if (old := signal.getsignal(one)) != signal.SIG_IGN}
 
     def terminate(*_: object) -> None:

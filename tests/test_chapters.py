@@ -262,7 +262,7 @@ def test_a_sentence_with_two_conditions_is_refused(tmp_path):
     ],
 )
 def test_what_cannot_be_evaluated_names_its_sentence(condition, text):
-    with pytest.raises(BookError, match=r"sentences\.md, the sentence 'finding': "):
+    with pytest.raises(BookError, match=r"sentences\.md: the sentence 'finding': "):
         sentence(condition, text).said(Measured())
 
 

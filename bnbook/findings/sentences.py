@@ -150,26 +150,18 @@ class Sentence:
 
     def said(self, facts: object) -> str:
         """Fill in `facts`. Raises BookError, which names all, where the condition is not true."""
+        where = f"{self.path.parent.name}/{self.path.name}: the sentence {self.name!r}"
         try:
-            return self._said(facts)
+            if holds(self.condition, facts):
+                return fill(self.text, facts)
         except BookError as error:
-            where = f"{self.path.parent.name}/{self.path.name}"
-            raise (
-                error
-                if where in str(error)
-                else BookError(f"{where}, the sentence {self.name!r}: {error}")
-            ) from None
-
-    def _said(self, facts: object) -> str:
-        if holds(self.condition, facts):
-            return fill(self.text, facts)
+            raise BookError(f"{where}: {error}") from None
         known = _Facts(facts)
         names = {n.id for n in ast.walk(ast.parse(self.condition)) if isinstance(n, ast.Name)}
         values = ", ".join(f"{name} = {known[name]!r}" for name in sorted(names - {*_WORDS}))
-        where = f"{self.path.parent.name}/{self.path.name}"
         complaint = (
-            f"{where}: the sentence {self.name!r} is no longer true. It rests on "
-            f"`{self.condition}`, and {values}. Write what is true now, with its condition"
+            f"{where} is no longer true. It rests on `{self.condition}`, and {values}. "
+            "Write what is true now, with its condition"
         )
         if os.environ.get(DRAFT):
             return f"**Draft: {complaint}.**\n\n{fill(self.text, facts)}"
