@@ -3,11 +3,13 @@
 Both renderers assume a network: Quarto adds jquery and require.js to a page with an HTML output,
 smalldocs adds KaTeX, and Bootswatch themes import web fonts. These known extras are removed;
 any other request to another host is an error, as are broken links and pictures without alt text.
+What cannot be seen in advance, browsers are told to refuse.
 """
 
 import re
 import shutil
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
 
@@ -25,8 +27,13 @@ _EXTRA = re.compile(
 )
 # What stands before the address in the content of a refresh.
 _DELAY = re.compile(r"^[\s\d.]*[;,]?\s*(?:url\s*=\s*)?['\"]?", re.IGNORECASE)
-#: A page that was mended says so, and is left alone when its neighbors are rendered again.
-_MENDED = '<meta name="bnbook-offline">'
+#: What browsers are told of a page, so that nothing which is not seen here, as an address that a
+#: script puts together, reaches another host: Content Security Policy Level 3 (W3C). It also marks
+#: a page as mended, to be left alone when its neighbors are rendered again.
+_POLICY = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'self\' file: data: blob: '
+    "'unsafe-inline' 'unsafe-eval'\">"
+)
 _LOADING_RELS = {
     "stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch",
     "manifest", "apple-touch-icon", "mask-icon", "prerender",
@@ -54,7 +61,7 @@ def mend(site: Path, whole: bool = True) -> list[str]:
     Returns warnings. `whole` says that all pages are there, so that their links are checked too.
     """
     pages = {path: _text(path) for path in sorted(site.rglob("*.html"))}
-    fresh = {path: page for path, page in pages.items() if _MENDED not in page}
+    fresh = {path: page for path, page in pages.items() if _POLICY not in page}
     formulas = mathml.to_mathml(set().union(*(mathml.formulas(t) for t in fresh.values())))
     for path, page in fresh.items():
         to_root = "../" * (len(path.relative_to(site).parts) - 1)
@@ -73,9 +80,14 @@ def mend(site: Path, whole: bool = True) -> list[str]:
 def _add_front_end(site: Path) -> None:
     """Put there what all labs share: the front end, and the recorded runs beside the reader's."""
     (site / bands.ADDRESS).parent.mkdir(exist_ok=True)
-    texts = {name: element.built(name) for name in (element.SCRIPT, element.STYLE, element.ENGINE)}
-    for name, text in {**texts, bands.ADDRESS: bands.script(findings.load(bands.PAGE))}.items():
+    for name, text in _front_end().items():
         (site / name).write_text(text, encoding="utf-8")
+
+
+@cache
+def _front_end() -> dict[str, str]:
+    texts = {name: element.built(name) for name in (element.SCRIPT, element.STYLE, element.ENGINE)}
+    return {**texts, bands.ADDRESS: bands.script(findings.load(bands.PAGE))}
 
 
 def _write(pages: dict[Path, str], fresh: set[Path]) -> list[str]:
@@ -107,7 +119,7 @@ def _edits(page: str, path: Path, found: list[Tag]) -> Iterator[Edit]:
         yield end, end, _download(notebook.name)
     head = next((tag for tag in found if tag.name == "head"), None)
     if head is not None:
-        yield head.stop, head.stop, _MENDED
+        yield head.stop, head.stop, _POLICY
     yield from accessible.edits(page, found)
     for tag in found:
         url = tag.attrs.get("href") or ""

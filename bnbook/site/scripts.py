@@ -81,14 +81,12 @@ def _loaded(found: dict[str, list[Node]]) -> Iterator[Node]:
         at, arguments = _CALLS.get(_called(node)), _arguments(node)
         if at is None or len(arguments) <= at:
             continue
-        if _called(node) != "setAttribute" or text_of(arguments[0]) in _LOADING_NAMES:
+        if _called(node) != "setAttribute" or text_of(arguments[0]).lower() in _LOADING_NAMES:
             yield arguments[at]
     for node in found.get("assign", ()):
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left and right and left.type == "member_expression":
-            name = left.child_by_field_name("property")
-            if name and raw_text(name) in _LOADING_NAMES:
-                yield right
+        if left and right and _property(left) in _LOADING_NAMES:
+            yield right
     for node in found.get("pair", ()):
         key, value = node.child_by_field_name("key"), node.child_by_field_name("value")
         if key and value and raw_text(key).strip("\"'") in _LOADING_NAMES:
@@ -96,6 +94,14 @@ def _loaded(found: dict[str, list[Node]]) -> Iterator[Node]:
     for node in found.get("from", ()):
         if source := node.child_by_field_name("source"):
             yield source
+
+
+def _property(node: Node) -> str:
+    """Return the name of the property that is set: `src` of `img.src` and of `img["src"]`."""
+    if name := node.child_by_field_name("property"):
+        return raw_text(name)
+    index = node.child_by_field_name("index")
+    return text_of(index) if index else ""
 
 
 def _bound(*groups: list[Node] | tuple[()]) -> dict[str, list[Node]]:
