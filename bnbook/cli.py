@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _refuse_another_clone()
         with _answering_signals():
             code = options.run(options) or 0
-        sys.stdout.flush()  # here, where it can be answered, and not at the very end
+        print(end="", flush=True)  # here, where it can be answered, and not at the very end
         return code
     except BookError as error:
         print(f"bnbook: {error}", file=sys.stderr)

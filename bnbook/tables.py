@@ -128,7 +128,7 @@ def write(path: Path, table: pa.Table) -> str:
 
 
 def digest(content: bytes) -> str:
-    """Return the SHA-256 of a table's file."""
+    """Return the SHA-256 of a file's content."""
     return hashlib.sha256(content).hexdigest()
 
 

@@ -14,9 +14,9 @@ from typing import Any
 import pandas as pd
 import torch
 
-from bnbook import data, origin
+from bnbook import data, origin, tables
 from bnbook.atomic import replacing
-from bnbook.errors import BookError, NoRecordsError
+from bnbook.errors import BookError, NoRecordsError, reason
 
 
 def path(name: str) -> Path:
@@ -40,7 +40,7 @@ def write(name: str, rows: Iterable[Mapping[str, Any]], command: str) -> None:
         "rows": list(rows),
     }
     with replacing(path(name)) as temporary:
-        temporary.write_text(json.dumps(found, indent=None, separators=(",", ":")) + "\n")
+        temporary.write_text(_text({**found, "sha256": _digest(found)}) + "\n")
 
 
 def read(name: str) -> pd.DataFrame:
@@ -56,10 +56,20 @@ def provenance(name: str) -> dict[str, Any]:
 def _read(name: str) -> dict[str, Any]:
     try:
         found: dict[str, Any] = json.loads(path(name).read_text())
+        if found.pop("sha256") != _digest(found) or found["benchmark"] != name:
+            raise ValueError("it is not what was written")
     except FileNotFoundError:
         raise NoRecordsError(f"no timings of {name}: {path(name)} is missing", name) from None
-    except ValueError as error:
+    except (*tables.FAULTS, AttributeError) as error:
         raise BookError(
-            f"{path(name)} is damaged ({error}): restore it with `git checkout`"
+            f"{path(name)} is damaged ({reason(error)}): restore it with `git checkout`"
         ) from None
     return found
+
+
+def _text(found: dict[str, Any]) -> str:
+    return json.dumps(found, separators=(",", ":"))
+
+
+def _digest(found: dict[str, Any]) -> str:
+    return tables.digest(_text(found).encode())

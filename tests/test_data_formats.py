@@ -1,6 +1,7 @@
 """The data that users download or name: MATLAB files, pickled batches, JPEG images."""
 
 import io
+import os
 import pickle
 import tarfile
 
@@ -171,6 +172,21 @@ def test_jpeg_images_are_decoded_once(tiny_jpegs, monkeypatch):
     tiny_jpegs[0].unlink()
     monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
     assert data.load("cifar10-jpeg").train_images.equal(first.train_images)
+
+
+def test_images_decoded_from_another_file_are_decoded_anew(tiny_jpegs):
+    named, arrays, _ = tiny_jpegs
+    first = data.load("cifar10-jpeg").train_labels
+    np.savez(named, **{**arrays, "train_label": arrays["train_label"][::-1]})
+    assert data.load("cifar10-jpeg").train_labels.equal(first.flip(0))
+    assert not first.equal(first.flip(0))
+
+
+def test_a_pipe_is_no_file_of_jpeg_images(cache, tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe")
+    monkeypatch.setenv("BNBOOK_CIFAR10_JPEG", str(tmp_path / "pipe"))
+    with pytest.raises(BookError, match=r"pipe \(it is no file\): name the file"):
+        data.load("cifar10-jpeg")
 
 
 def test_an_unnamed_file_of_jpeg_images_says_how_to_name_it(cache):

@@ -45,6 +45,40 @@ def test_a_norm_that_would_see_single_numbers_is_refused():
         norms.build("instance", 12, 2)
 
 
+@pytest.mark.parametrize(("kind", "dims"), [("batch", 3), ("layer", 5), ("Batch", 4), ("", 2)])
+def test_what_there_is_not_is_refused(kind, dims):
+    with pytest.raises(BookError, match=r"no norm .* take one of none, batch, .* 2 or 4 dim"):
+        norms.build(kind, 12, dims)
+
+
+@each
+def test_compilers_and_exporters_trace_the_whole_of_it(kind):
+    layer, x = randomized(kind, SHAPES[1]), draw(SHAPES[1])
+    compiled, exported = copy.deepcopy(layer), copy.deepcopy(layer)
+    exported = torch.export.export(exported, (x,)).module()
+    wanted = layer(x)
+    torch.testing.assert_close(exported(x), wanted)
+    torch.compiler.reset()
+    run = torch.compile(compiled, fullgraph=True, backend="aot_eager")
+    torch.testing.assert_close(run(x), wanted)
+
+
+@pytest.mark.filterwarnings("ignore:There is a performance drop")
+@everywhere
+def test_function_transforms_work(kind, shape):
+    layer, x = randomized(kind, shape).eval(), draw(shape)
+    given = {name: value.detach() for name, value in layer.state_dict().items()}
+
+    def squares(x):
+        return torch.func.functional_call(layer, given, (x,)).square().sum()
+
+    inputs = x.clone().requires_grad_()
+    (wanted,) = torch.autograd.grad(squares(inputs), inputs)
+    torch.testing.assert_close(torch.func.grad(squares)(x), wanted)
+    both = torch.vmap(layer)(torch.stack([x, 2 * x]))
+    torch.testing.assert_close(both, torch.stack([layer(x), layer(2 * x)]))
+
+
 def test_kinds_of_the_batch_are_those_with_running_statistics():
     assert list(norms.BATCHED) == RUNNING
 

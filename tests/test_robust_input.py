@@ -279,6 +279,13 @@ def test_bad_surroundings_are_named_in_one_clear_line(named, tmp_path, monkeypat
     data.splits.cache_clear()
 
 
+def test_a_closed_output_is_no_error():
+    program = "import sys; from bnbook.cli import main; sys.exit(main(['sweep', '--list']))"
+    command = f'{sys.executable} -c "{program}" >&-'
+    done = subprocess.run(command, shell=True, stderr=subprocess.PIPE, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_full_disk_behind_the_output_is_one_clear_line():
     program = "import sys; from bnbook.cli import main; sys.exit(main(['sweep', '--list']))"
     with Path("/dev/full").open("w") as full:

@@ -31,9 +31,34 @@ def test_timings_survive_the_way_to_disk_and_back_with_their_provenance(folder):
 def test_missing_and_damaged_timings_are_named(folder):
     with pytest.raises(BookError, match=r"no timings of norm-steps: .*norm-steps.json is missing"):
         timings.read("norm-steps")
-    timings.write("norm-steps", [], "")
-    timings.path("norm-steps").write_text('{"rows": [')
-    with pytest.raises(BookError, match="is damaged"):
+
+
+def another(text):
+    timings.write("norm-widths", [], "")
+    return timings.path("norm-widths").read_text()
+
+
+@pytest.mark.parametrize(
+    "harm",
+    [
+        lambda text: text[:-9],
+        lambda text: text.replace("0.25", "0.26"),
+        lambda text: text.replace('"kind"', '"king"'),
+        lambda text: text.replace('"threads":', '"threads":1'),
+        lambda text: text.replace("sha256", "sha"),
+        lambda text: json.dumps(list(json.loads(text))),
+        lambda text: "null",
+        lambda text: "[" * 100_000,
+        lambda text: text.encode("utf-16"),
+        another,
+    ],
+)
+def test_timings_that_are_not_what_was_written_are_named(folder, harm):
+    timings.write("norm-steps", [{"kind": "batch", "turn": 0, "seconds": 0.25}], "")
+    harmed = harm(timings.path("norm-steps").read_text())
+    content = harmed if isinstance(harmed, bytes) else harmed.encode()
+    timings.path("norm-steps").write_bytes(content)
+    with pytest.raises(BookError, match=r"norm-steps.json is damaged \(.*git checkout"):
         timings.read("norm-steps")
 
 

@@ -1,6 +1,7 @@
 """The data sets the book knows: where each comes from and how it is read."""
 
 import gzip
+import hashlib
 import io
 import os
 import warnings
@@ -38,6 +39,8 @@ FASHION_MNIST_SYSTEM = Path("/usr/share/datasets/fashion-mnist")
 #: Names the user's file with CIFAR-10 as JPEG images; lossy, so figures that rest on it say so.
 JPEG_VARIABLE = "BNBOOK_CIFAR10_JPEG"
 PARTS = ("train", "test")
+#: Beside the decoded images: the MD5 of the file that they come from.
+_ORIGIN = "origin.txt"
 FILE_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, Image.DecompressionBombError),
     *(Image.DecompressionBombWarning, MemoryError),
@@ -179,12 +182,14 @@ def _cifar10() -> Source:
 
 
 def _cifar10_jpeg() -> Source:
-    return Source(
-        files={f"{part}_{what}.npy": None for part in PARTS for what in ("images", "labels")},
-        fetch=_decode_jpeg,
-        read=_read_npy,
-        bundled=bool(os.environ.get(JPEG_VARIABLE)),
-    )
+    decoded: dict[str, str | None] = {
+        f"{part}_{what}.npy": None for part in PARTS for what in ("images", "labels")
+    }
+    named = os.environ.get(JPEG_VARIABLE, "")
+    if Path(named).is_file():  # what lies decoded in the cache may come from another one
+        origin = files.md5_of(Path(named)).encode()
+        decoded[_ORIGIN] = hashlib.md5(origin, usedforsecurity=False).hexdigest()
+    return Source(files=decoded, fetch=_decode_jpeg, read=_read_npy, bundled=bool(named))
 
 
 def _decode_jpeg(root: Path) -> None:
@@ -199,6 +204,8 @@ def _decode_jpeg(root: Path) -> None:
         raise BookError(f"cifar10-jpeg comes neither with the book nor from the network: {remedy}")
     arrays = {}
     try:
+        if Path(named).exists() and not Path(named).is_file():
+            raise OSError("it is no file")  # to open a pipe would take for ever
         with np.load(named) as packed:
             for part in PARTS:
                 images = _decoded(packed[f"{part}_jpeg"], packed[f"{part}_length"])
@@ -209,6 +216,7 @@ def _decode_jpeg(root: Path) -> None:
         raise BookError(f"cannot read {named} ({reason(error)}): {remedy}") from error
     for name, array in arrays.items():
         np.save(root / f"{name}.npy", array)
+    (root / _ORIGIN).write_text(files.md5_of(Path(named)))
 
 
 def _decoded(content: Any, lengths: Any) -> Tensor:

@@ -105,12 +105,16 @@ def fault(path: Path, md5: str | None) -> str | None:
         return MISSING
     if md5 is None:
         return _npy_fault(path)
-    with path.open("rb") as file:
-        # MD5 is what the distributors publish; it guards against accidents, not attackers.
-        found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    found = md5_of(path)
     if found == md5:
         return None
     return f"is damaged ({path.stat().st_size:,} bytes, MD5 {found} instead of {md5})"
+
+
+def md5_of(path: Path) -> str:
+    """Return a file's MD5: distributors publish it; it guards against accidents, not attackers."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _npy_fault(path: Path) -> str | None:

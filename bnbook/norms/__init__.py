@@ -74,11 +74,16 @@ BATCHED = ("batch", *(kind for kind, layer in _LAYERS.items() if issubclass(laye
 
 
 def check_place(kind: str, dims: int) -> None:
-    """Raise BookError where the norm called `kind` has nothing to do, after a layer of `dims`.
+    """Raise BookError for a `kind` or `dims` that there is not, and where they do not go together.
 
     An instance norm sees one feature of one sample at a time: after a linear layer (`dims` 2)
     that is a single number, which would become 0.
     """
+    if kind not in KINDS or dims not in (2, 4):
+        raise BookError(
+            f"no norm {kind!r} after a layer with {dims} dimensions: take one of "
+            f"{', '.join(KINDS)}, and 2 or 4 dimensions"
+        )
     if kind == "instance" and dims == 2:
         raise BookError(
             "norm 'instance' would see a single number after a linear layer; "
@@ -93,7 +98,7 @@ def build(kind: str, num_features: int, dims: int) -> nn.Module:
     Kiros & Hinton 2016; Wu & He 2018; Ulyanov, Vedaldi & Lempitsky 2016), with gamma and beta per
     feature as all others. Layer norm goes over a sample's channels and positions together; groups
     are of `whitening.block_size` features. Raises BookError for an instance norm after a linear
-    layer (see `check_place`).
+    layer, and for what there is not (see `check_place`).
     """
     check_place(kind, dims)
     if kind == "none":

@@ -72,7 +72,8 @@ class BatchedNorm(FeatureNorm, _BatchNorm):
     plain average of all batches since the last reset), without `track_running_stats` the batch is
     measured in eval mode, too, and state dicts, `torch.optim.swa_utils.update_bn` and
     `torch.func.functional_call` find what they find in a batch norm. Other than there: no
-    `torch.jit.script`, and `nn.SyncBatchNorm.convert_sync_batchnorm` takes it for a batch norm.
+    `torch.jit.script`, and `nn.SyncBatchNorm.convert_sync_batchnorm` and
+    `torch.nn.utils.fuse_conv_bn_eval` take it for a batch norm (`bnbook.folding.fold` does not).
 
     A subclass names its statistics and their first values in `_initial`, and calls `_track` with
     what it measured.

@@ -35,17 +35,23 @@ class _Roots(torch.autograd.Function):
     dQ Q + Q dQ = dcov, which has a solution where eigenvalues coincide, too.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, cov: Tensor, least: float) -> tuple[Tensor, Tensor]:
+    def forward(cov: Tensor, least: float) -> tuple[Tensor, ...]:
         values, vectors = _eigh(cov)
         s = values.clamp(min=least).sqrt()
         root = (vectors * s.unsqueeze(-2)) @ vectors.mT
         inverse = (vectors / s.unsqueeze(-2)) @ vectors.mT
-        ctx.save_for_backward(root, inverse, s, vectors)
-        return root, inverse
+        return root, inverse, s, vectors
 
     @staticmethod
-    def backward(ctx: Any, droot: Tensor, dinverse: Tensor) -> tuple[Tensor, None]:
+    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, ...]) -> None:  # noqa: ARG004
+        ctx.mark_non_differentiable(*output[2:])
+        ctx.save_for_backward(*output)
+
+    @staticmethod
+    def backward(ctx: Any, droot: Tensor, dinverse: Tensor, *_: Tensor) -> tuple[Tensor, None]:
         root, inverse, *eigen = ctx.saved_tensors
         return _Lyapunov.apply(root, droot - inverse @ dinverse @ inverse, *eigen), None
 
@@ -53,12 +59,17 @@ class _Roots(torch.autograd.Function):
 class _Lyapunov(torch.autograd.Function):
     """The matrix X with X Q + Q X = `right`, given Q and its eigenvalues `s` and eigenvectors."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, q: Tensor, right: Tensor, s: Tensor, vectors: Tensor) -> Tensor:
+    def forward(q: Tensor, right: Tensor, s: Tensor, vectors: Tensor) -> Tensor:  # noqa: ARG004
         inner = vectors.mT @ right @ vectors / (s.unsqueeze(-1) + s.unsqueeze(-2))
-        x = vectors @ inner @ vectors.mT
-        ctx.save_for_backward(q, x, s, vectors)
-        return x
+        return vectors @ inner @ vectors.mT
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        q, _, *eigen = inputs
+        ctx.save_for_backward(q, output, *eigen)
 
     @staticmethod
     def backward(ctx: Any, dx: Tensor) -> tuple[Tensor | None, ...]:
@@ -74,12 +85,16 @@ class _Axes(torch.autograd.Function):
     stands for 1 / d: right where eigenvalues are apart, at most 1 / (2 least) where they meet.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, cov: Tensor, least: float) -> tuple[Tensor, Tensor]:
-        values, vectors = _eigh(cov)
-        ctx.save_for_backward(values, vectors)
-        ctx.least = least
-        return values, vectors
+    def forward(cov: Tensor, least: float) -> tuple[Tensor, Tensor]:  # noqa: ARG004
+        return _eigh(cov)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
+        ctx.save_for_backward(*output)
+        ctx.least = inputs[1]
 
     @staticmethod
     def backward(ctx: Any, dvalues: Tensor, dvectors: Tensor) -> tuple[Tensor, None]:
@@ -92,10 +107,9 @@ class _Axes(torch.autograd.Function):
 
 def _eigh(cov: Tensor) -> tuple[Tensor, Tensor]:
     """`torch.linalg.eigh`, but NaN for what is not finite: a failed run is a result, no error."""
-    if not torch.isfinite(cov).all():
-        return torch.full_like(cov[..., 0], torch.nan), torch.full_like(cov, torch.nan)
-    values, vectors = torch.linalg.eigh(cov)
-    return values, vectors
+    finite = torch.isfinite(cov).all()
+    values, vectors = torch.linalg.eigh(torch.where(finite, cov, 0.0))
+    return torch.where(finite, values, torch.nan), torch.where(finite, vectors, torch.nan)
 
 
 def zca(cov: Tensor, least: float) -> Tensor:
