@@ -217,6 +217,13 @@ def test_a_sentence_that_is_no_longer_true_names_itself_its_file_and_its_facts()
         assert part in str(error.value)
 
 
+def test_a_condition_may_go_through_facts_inside_an_expression():
+    within = sentence("all(gap < limit * seeds for limit in (0.1, 0.2))")
+    assert within.said(Measured())
+    with pytest.raises(BookError, match=r"gap = 0\.0123, seeds = 10\. Write"):
+        sentence("any(gap > limit * seeds for limit in (0.1, 0.2))").said(Measured())
+
+
 def test_a_draft_marks_what_is_not_true_instead(monkeypatch):
     monkeypatch.setenv(sentences.DRAFT, "1")
     marked = sentence("not same").said(Measured())

@@ -20,7 +20,7 @@ import ast
 import os
 import re
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -86,25 +86,21 @@ FORMATS: Final[Mapping[str, Callable[[Any, dict[str, int]], str]]] = {
 }
 
 
-class _Facts(Mapping[str, Any]):
-    """A chapter's facts by name."""
+class _Facts(dict[str, Any]):
+    """What an expression may name: the words above, and a chapter's facts when they are asked for.
+
+    A dictionary, since an expression inside another one, as in `all(…)`, sees only such a scope.
+    """
 
     def __init__(self, facts: object) -> None:
+        super().__init__(_WORDS, __builtins__={})
         self._facts = facts
 
-    def __getitem__(self, name: str) -> Any:
-        if name in _WORDS:
-            return _WORDS[name]
+    def __missing__(self, name: str) -> Any:
         try:
             return getattr(self._facts, name)
         except AttributeError:
             raise BookError(f"{type(self._facts).__module__} has no fact {name!r}") from None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(vars(self._facts))
-
-    def __len__(self) -> int:
-        return len(vars(self._facts))
 
 
 class _Formatter(string.Formatter):
@@ -132,7 +128,7 @@ def fill(text: str, facts: object) -> str:
 def holds(condition: str, facts: object) -> bool:
     """Evaluate a condition. Raises BookError where it names no fact or is no expression."""
     try:
-        return bool(eval(condition, {"__builtins__": {}}, _Facts(facts)))
+        return bool(eval(condition, _Facts(facts)))
     except BookError:
         raise
     except Exception as error:  # whatever an expression can raise
@@ -156,9 +152,12 @@ class Sentence:
                 return fill(self.text, facts)
         except BookError as error:
             raise BookError(f"{where}: {error}") from None
-        known = _Facts(facts)
-        names = {n.id for n in ast.walk(ast.parse(self.condition)) if isinstance(n, ast.Name)}
-        values = ", ".join(f"{name} = {known[name]!r}" for name in sorted(names - {*_WORDS}))
+        used = [n for n in ast.walk(ast.parse(self.condition)) if isinstance(n, ast.Name)]
+        own = {name.id for name in used if isinstance(name.ctx, ast.Store)} | {*_WORDS}
+        values = ", ".join(
+            f"{name} = {getattr(facts, name)!r}"
+            for name in sorted({name.id for name in used} - own)
+        )
         complaint = (
             f"{where} is no longer true. It rests on `{self.condition}`, and {values}. "
             "Write what is true now, with its condition"
