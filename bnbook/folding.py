@@ -29,7 +29,7 @@ def fold(net: nn.Module) -> nn.Module:
     the activation it is the next layer with weights. Outputs are those of `net` up to rounding;
     the copy is for inference, since a norm in training would follow its batches. A norm stays where
     it is if no such layer takes it up: behind maximum pooling, or before a convolution that pads.
-    So does one that is no fixed scale and shift, such as those of chapter 7.
+    So does one that is no fixed scale and shift, such as those of Exercise 7.
     Raises ValueError if `net` is in training mode: its statistics still move.
     """
     if net.training:

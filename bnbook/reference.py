@@ -40,8 +40,9 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
 )
 #: The words of the chapters: nobody calls them from elsewhere, and they would only fill the page.
 UNLISTED: Final = ("chapters",)
-#: Signatures longer than this get a line for each argument.
-WIDTH: Final = 88
+#: Characters of a line that fit beside the button that copies. Longer signatures get a line for
+#: each argument.
+WIDTH: Final = 82
 
 
 def floor(number: int) -> Markdown:
@@ -103,7 +104,10 @@ def _entry(thing: Any) -> Iterator[str]:
     lines = source.splitlines()
     fields = [one for one in node.body if isinstance(one, ast.AnnAssign)]
     bases = f"({', '.join(map(ast.unparse, node.bases))})" if node.bases else ""
-    body = [line for one in fields for line in lines[one.lineno - 1 : one.end_lineno]]
+    body = [
+        part for one in fields for line in lines[one.lineno - 1 : one.end_lineno]
+        for part in _narrow(line)
+    ]  # fmt: skip
     yield _code("\n".join([f"class {node.name}{bases}", *body]))
     yield _prose(ast.get_docstring(node))
     for one in node.body:
@@ -111,10 +115,19 @@ def _entry(thing: Any) -> Iterator[str]:
             yield from _function(one, prefix=f"{node.name}.")
 
 
+def _narrow(line: str) -> list[str]:
+    """Put a comment that leaves the box on a line of its own, above what it is about."""
+    code, mark, comment = line.partition("  # ")
+    if not mark or len(line) <= WIDTH:
+        return [line]
+    indent = code[: len(code) - len(code.lstrip())]
+    return [f"{indent}# {comment}", code]
+
+
 def _function(node: ast.FunctionDef, prefix: str = "") -> Iterator[str]:
     returns = f" -> {ast.unparse(node.returns)}" if node.returns else ""
     arguments = re.sub(r"(?<=\S)=(?=\S)", " = ", ast.unparse(node.args))
-    if len(prefix + node.name + arguments + returns) > WIDTH:
+    if len(f"{prefix}{node.name}({arguments}){returns}") > WIDTH:
         # Only a comma outside brackets parts two arguments.
         arguments = "\n    " + re.sub(r", (?![^\[(]*[\])])", ",\n    ", arguments) + ",\n"
     is_property = "property" in map(ast.unparse, node.decorator_list)

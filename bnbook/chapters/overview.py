@@ -86,8 +86,8 @@ def tally(judgments: Sequence[Judgment]) -> Markdown:
         for letter, name in SOURCES.items()
     ]
     return findings.join(
-        f"{len(chapters.CLAIMS)} claims. One that several chapters take up gets a verdict from "
-        "each, so rows may add up to more than their claims.",
+        f"{len(chapters.CLAIMS)} claims. A claim that several chapters take up gets a verdict "
+        "from each, so a row can add up to more than its number of claims.",
         findings.table(pd.DataFrame(rows)),
     )
 

@@ -235,7 +235,7 @@ def forest(contrasts: pd.DataFrame, name: Callable[[Any], str] | None = None) ->
     shade(ax, 100 * contrasts["margin"].max())
     draw_differences(ax, contrasts, range(len(contrasts)), style(0))
     name_rows(ax, [(name or contrast_name)(row) for _, row in contrasts.iterrows()])
-    ax.set_xlabel("difference in points; shaded: counts as none")
+    ax.set_xlabel("difference in points; shaded: counts as no difference")
     return figure
 
 
@@ -272,17 +272,17 @@ def two_rates(contrasts: pd.DataFrame) -> Figure:
     for rate, look, shift in zip(rates, styles.values(), shifts, strict=True):
         part = contrasts[contrasts["lr"] == rate]
         draw_differences(ax, part, part["a"].map(arms.index) + shift, look)
-    name_rows(ax, [f"{arm}\n− {contrasts['b'].iloc[0]}" for arm in arms])
+    name_rows(ax, [f"{arm}\nagainst {contrasts['b'].iloc[0]}" for arm in arms])
     ax.set_xscale("symlog", linthresh=1.0, linscale=0.8)
     ends = 100 * contrasts[["low", "high"]].to_numpy()
-    ax.set_xlim(min(np.nanmin(ends), -1.0) * 1.2, max(np.nanmax(ends), 1.0) * 1.2)
+    ax.set_xlim(min(np.nanmin(ends), -0.3) * 1.2, max(np.nanmax(ends), 0.3) * 1.2)
     ticks(ax.xaxis, (-100, -30, -10, -3, -1, -0.5, 0, 0.5, 1, 3, 10, 30, 100))
-    ax.set_xlabel("difference in points; shaded: counts as none")
+    ax.set_xlabel("difference in points; shaded: counts as no difference")
     legend(figure, styles)
     return figure
 
 
 def contrast_name(row: Any) -> str:
     """Label a contrast: what is compared, and at which learning rate."""
-    at = f", lr {row['lr']}" if "lr" in row else ""
-    return f"{row['a']}\n− {row['b']}{at}"
+    rate = {"own best": "own best rate"}.get(row["lr"], f"rate {row['lr']}") if "lr" in row else ""
+    return f"{row['a']}\nagainst {row['b']}" + (f", {rate}" if rate else "")

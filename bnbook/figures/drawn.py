@@ -11,8 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from bnbook.figures.comparisons import band
 from bnbook.findings import summary
 from bnbook.history import History
-from bnbook.theme import INK, PALETTE, accuracy_axis, canvas, label, legend, series
-from bnbook.theme import style as style_of
+from bnbook.theme import INK, PALETTE, accuracy_axis, canvas, label, legend, own_style, series
 
 
 def blocks(rows: Sequence[Sequence[str]], marked: Collection[str] = ()) -> Figure:
@@ -56,9 +55,11 @@ def beside(mine: History, recorded: pd.DataFrame) -> Figure:
     styles = series(table, "arm")
     for name, style in styles.items():
         band(ax, table[table["arm"] == name], "epoch", style)
-    own = style_of(len(styles))
+    own = own_style(len(styles))
     frame = mine.frame()
-    ax.plot(frame["epoch"], frame["val_accuracy"], color=own.color, marker="*", ms=10, lw=2.5)
+    ax.plot(
+        frame["epoch"], frame["val_accuracy"], color=own.color, marker=own.marker, ms=10, lw=2.5
+    )
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     label(ax, "epoch", "validation accuracy")
     accuracy_axis(ax, stretch=pd.concat([table["mean"], frame["val_accuracy"]]))

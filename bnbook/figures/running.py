@@ -70,7 +70,7 @@ def causes(table: pd.DataFrame) -> Figure:
             color=look.color, linestyle="none", marker=look.marker, elinewidth=1.6, capsize=3,
         )  # fmt: skip
     name_rows(ax, [name.replace(", ", ",\n", 1) for name in names])
-    label(ax, "typical difference to re-estimated statistics")
+    label(ax, "typical difference from re-estimated statistics")
     _point_axis(ax, "x")
     legend(figure, styles)
     return figure

@@ -128,11 +128,16 @@ def _provenance(experiment: Experiment) -> str:
     return (
         f"Experiment `{name}`: {_count(configurations, 'configuration')}, {found['runs']} runs; "
         f"{setting(frame)}; seeds {_seeds(found['seeds'])}. Recorded {' to '.join(dates)} on "
-        f"{' and '.join(found['machines'])}; {_duration(found['training_seconds'])} of training "
-        f"on one core. Python {found['python']}, {packages}. To run a sample of them again and "
-        f"compare: `bnbook verify {name}`. To record them again: delete "
-        f"`data/results/{name}.parquet`, then `{found['command']}`."
+        f"{' and '.join(_fullest(found['machines']))}; {_duration(found['training_seconds'])} of "
+        f"training on one core. Python {found['python']}, {packages}. To run a sample of them "
+        f"again and compare: `bnbook verify {name}`. To record them again: delete "
+        f"`data/results/{name}.parquet` and `.json`, then `{found['command']}`."
     )
+
+
+def _fullest(machines: Sequence[str]) -> list[str]:
+    """Leave out a machine's name that another one begins with, and says more."""
+    return [one for one in machines if not any(x.startswith(f"{one},") for x in machines)]
 
 
 def _seeds(seeds: Sequence[int]) -> str:

@@ -66,6 +66,11 @@ def _size(x: float, low: float = np.nan, high: float = np.nan, digits: int = 1) 
     return writing.points(x, low, high, digits).removeprefix("+")
 
 
+def _cost(x: float, low: float = np.nan, high: float = np.nan, digits: int = 1) -> str:
+    """Write a loss as what it costs: "0.8 points" for −0.008."""
+    return _size(-x, -high, -low, digits)
+
+
 def _plainly(write: Callable[[Any], str]) -> Callable[[Any, dict[str, int]], str]:
     return lambda value, _digits: write(value)
 
@@ -75,7 +80,7 @@ FORMATS: Final[Mapping[str, Callable[[Any, dict[str, int]], str]]] = {
     "percent": _over_interval(writing.percent),
     "points": _over_interval(writing.points),
     "size": _over_interval(_size),
-    "cost": lambda value, digits: _over_interval(_size)(-value, digits),
+    "cost": _over_interval(_cost),
     "plain": _over_interval(writing.plain),
     "two": _plainly(writing.two_digits),
     "p": _plainly(writing.p_value),

@@ -82,28 +82,28 @@ _EVERYTHING = (*BIASES, *LAYERS, *HALVES, *AFFINE)
 TRANSFER = (
     Experiment(
         name="transfer-clothes",
-        question="Do the answers of chapters 1, 3, 4 and 5 hold on clothes?",
+        question="Do the answers of Exercises 1, 3, 4 and 5 hold on Fashion-MNIST?",
         arms=_arms(_CLOTHES),
         plan=_SHARED,
         contrasts=against("full", _EVERYTHING, [SHARED_LR]),
     ),
     Experiment(
         name="transfer-relu",
-        question="Do the answers of chapters 1, 3, 4 and 5 hold with ReLU?",
+        question="Do the answers of Exercises 1, 3, 4 and 5 hold with ReLU?",
         arms=_arms(_RELU),
         plan=_SHARED,
         contrasts=against("full", _EVERYTHING, [SHARED_LR]),
     ),
     Experiment(
         name="transfer-momentum",
-        question="Do the answers of chapters 1 and 3 hold with momentum and weight decay?",
+        question="Do the answers of Exercises 1 and 3 hold with momentum and weight decay?",
         arms=_some(_MOMENTUM, (*BIASES, *LAYERS)),
         plan=_SHARED,
         contrasts=against("full", (*BIASES, *LAYERS), [SHARED_LR]),
     ),
     Experiment(
         name="transfer-clothes-own-rates",
-        question="Do the answers of chapters 4 and 5 hold on clothes, at each net's own best rate?",
+        question="Do Exercises 4 and 5 hold on Fashion-MNIST, each net at its own best rate?",
         arms=_some(_CLOTHES, (*HALVES, *AFFINE)),
         plan=partial(
             tuned, lrs=OWN_LRS, seeds=_FIVE, shared=None, tuning_seeds=LATER_TUNING_SEEDS[:2]
@@ -112,7 +112,7 @@ TRANSFER = (
     ),
     Experiment(
         name="transfer-rates",
-        question="How large may the learning rate be on clothes, and with ReLU?",
+        question="How large may the learning rate be on Fashion-MNIST, and with ReLU?",
         arms={
             "clothes, with BN": replace(_CLOTHES, norms=BATCH_NORM),
             "clothes, without BN": _CLOTHES,
@@ -171,8 +171,9 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
     """Explain words of the table that not every chapter has explained."""
     if (rows["finding"] == EQUIVALENT).any():
         yield (
-            f"(Equivalent: less than {100 * MARGIN:g} points apart, by a test of its own. Its "
-            "interval is narrower than the one shown, which asks whether there is any difference.)"
+            f"(“Equivalent”: an equivalence test puts the two less than {100 * MARGIN:g} points "
+            "apart. Its interval is narrower than the one shown, which is that of a test for any "
+            "difference.)"
         )
     failed_on_clothes = rows["setting"].str.startswith("Fashion") & (rows["failed"] > 0)
     if failed_on_clothes.any():

@@ -101,10 +101,10 @@ FORWARD = (
     "forward returns the pair (y, cache)",
     "y has the shape of x",
     "with gamma 1 and beta 0, each feature of y has mean 0",
-    "and variance 1",
+    "with gamma 1 and beta 0, each feature of y has variance 1",
     "gamma scales and beta shifts, feature by feature",
     "a constant feature becomes beta",
-    "eps is 1e-5 and stands under the root",
+    "eps is 1e-5 and is inside the root",
     "x, gamma and beta are left as they were",
 )
 BACKWARD = (

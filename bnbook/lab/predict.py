@@ -30,8 +30,8 @@ def revisit(question_id: str, answer: str, explanation: str = "") -> Html | Widg
     """Set the reader's prediction for `question_id` beside the evidence.
 
     `answer` is the choice that the evidence supports, `explanation` why; both are Markdown and
-    computed from findings. Who has not predicted is asked to first, and may open it anyway.
-    Raises BookError for an id that cannot be a page's anchor.
+    computed from findings. A reader who has not predicted is asked to do so
+    first, and may open it anyway. Raises BookError for an id that cannot be a page's anchor.
     """
     _check_id(question_id)
     data = {

@@ -121,9 +121,11 @@ def _cell(runs: pd.DataFrame, label: str, batch_size: int, lr: float, at: list[i
     last = findings.percent(*bands[-1]) if trained else _range(accuracy.iloc[-1])
     last = last.replace(", ", ",\N{NO-BREAK SPACE}")  # an interval stays on one line
     return {
-        "mean": [_rounded(band.mean) for band in bands],
-        "low": [_rounded(band.low) for band in bands],
-        "high": [_rounded(band.high) for band in bands],
+        # Precise enough to be rounded once more, as the numbers of the text are.
+        **{
+            limit: [_rounded(getattr(band, limit), 6) for band in bands]
+            for limit in findings.Interval._fields
+        },
         "loss": [_rounded(row.mean()) for row in loss[trained or [*loss]].to_numpy()],
         "seeds": [_column(accuracy[seed]) for seed in accuracy],
         "losses": [_column(loss[seed]) for seed in loss],
@@ -170,9 +172,9 @@ def _column(values: pd.Series[float]) -> list[float | None]:
     return [_rounded(value) for value in values]
 
 
-def _rounded(value: float) -> float | None:
-    """Four significant digits; nothing for what JSON has no number for."""
-    return float(f"{value:.4g}") if math.isfinite(value) else None
+def _rounded(value: float, digits: int = 4) -> float | None:
+    """Round to some significant digits; nothing for what JSON has no number for."""
+    return float(f"{value:.{digits}g}") if math.isfinite(value) else None
 
 
 def _about(runs: pd.DataFrame) -> str:
@@ -203,21 +205,15 @@ def _nearest(values: list[float], wanted: float) -> int:
 
 def _table(data: dict[str, Any]) -> str:
     """Write how the runs ended at every setting: what is left of the lab without scripts."""
-    heads = ["Learning rate", "Batch size"]
-    for arm in data["arms"]:
-        heads += [f"{arm['label']}: seeds trained", "validation accuracy"]
-    rows = []
-    for b, size in enumerate(data["batch_sizes"]):
-        for r, rate in enumerate(data["lrs"]):
-            cells = [arm[b][r] for arm in data["cells"]]
-            if any(cells):
-                ends = "".join(
-                    f"<td>{cell['trained']}</td><td>{cell['final']}</td>"
-                    if cell
-                    else "<td>–</td>" * 2
-                    for cell in cells
-                )
-                rows.append(f'<tr><th scope="row">{rate:g}</th><td>{size}</td>{ends}</tr>')
+    heads = ["Learning rate", "Batch size", "Net", "Seeds trained", "Validation accuracy"]
+    rows = [
+        f'<tr><th scope="row">{rate:g}</th><td>{size}</td><td>{escape(arm["label"])}</td>'
+        f"<td>{cell['trained']}</td><td>{cell['final']}</td></tr>"
+        for b, size in enumerate(data["batch_sizes"])
+        for r, rate in enumerate(data["lrs"])
+        for arm, cells in zip(data["arms"], data["cells"], strict=True)
+        if (cell := cells[b][r])
+    ]
     head = "".join(f'<th scope="col">{escape(text)}</th>' for text in heads)
     body = "\n".join(rows)
     return f"""<p>Recorded runs. The sliders need JavaScript; every setting is in this table.</p>

@@ -37,7 +37,7 @@ NET_FIELDS = {
 class TrainingLab(Widget):
     """Two nets trained side by side, in the browser or in a thread of the kernel.
 
-    `preset` says what they are and which controls stand in the open. In the kernel, the first
+    `preset` says what they are and which controls are visible. In the kernel, the first
     `train_size` images of `digits` train, or of MNIST if `digits` has too few, for `epochs`
     epochs on `device`, "cpu" or "cuda" (default: the latter if there is one). Raises BookError for
     a start that no control can take.

@@ -3,7 +3,7 @@
 All layers see features in dimension 1: `(batch, features)` after a linear layer,
 `(batch, channels, height, width)` after a convolution, where one channel is one feature. Each has
 a gamma and a beta per feature. Batch norm, layer norm and their like are PyTorch's own modules;
-chapter 4's are in `batch`, and the others are chapter 7's.
+Exercise 4's are in `batch`, and the others are Exercise 7's.
 """
 
 import copy

@@ -21,12 +21,12 @@ class IntegralNorm(StandardNorm):
     of x's distribution (Fisher's probability integral transform); the factor gives the result
     batch norm's mean 0 and variance 1. In images this is histogram equalization.
 
-    **F is an estimate.** x is standardized as in batch norm, and counted in `BINS` bins; between
+    F is an estimate. x is standardized as in batch norm, and counted in `BINS` bins; between
     the edges of a bin F is a straight line. Values beyond `REACH` count as at the end, and ties
     share the slope of their bin instead of jumping. In eval mode F is the stored one: mean,
     variance and the bins' shares, averaged over batches.
 
-    **The gradient** is that of this estimate: the slope of F, which is the density of the bin,
+    The gradient is that of this estimate: the slope of F, which is the density of the bin,
     then batch norm's, with the way mean and variance depend on the batch. It ignores what is no
     slope: that a value which crosses an edge changes the counts.
     """

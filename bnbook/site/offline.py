@@ -48,10 +48,11 @@ _STYLE = {
 }  # fmt: skip
 _NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|speculationrules|math/tex")
 
-# A space in prose, not in tags or code, at which a line must not end: before a percent sign, and
-# before the dot of "Chapter 9 · At inference".
+# A space in prose, not in tags or code, at which a line must not end: before a percent sign and the
+# dot of "Chapter 9 · At inference", and before the number of a chapter or exercise.
 _UNBREAKABLE = re.compile(
-    r"(<(pre|code|script|style)\b.*?</\2>|<[^>]*>)|(?<=\d) (?=[%·])", re.DOTALL
+    r"(<(pre|code|script|style)\b.*?</\2>|<[^>]*>)|(?<=\d) (?=[%·])|(?<=Chapter|xercise) (?=\d)",
+    re.DOTALL,
 )
 
 

@@ -25,7 +25,7 @@ EXERCISES = (
                 },
             ),
         ),
-        hints=("The time to the goal changes by $k r$.", "Set $k r = 1$."),
+        hints=("The time to the goal is multiplied by $k r$.", "Set $k r = 1$."),
         answer=r"""
             $r = 1 / 1.31 \approx 0.763$. It has to save about a quarter of the steps; anything
             beyond that is a gain.

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -84,6 +84,8 @@ class Facts:
     tuning: pd.DataFrame
     #: `findings.transfer.elsewhere`: the fixed nets in other settings.
     elsewhere: pd.DataFrame
+    #: `beyond_sum` on Fashion-MNIST, each net at its own rate.
+    clothes_beyond: Interval
 
     @property
     def decision(self) -> str:
@@ -197,6 +199,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     fresh, tuning = findings.fresh(frame), findings.tuning(frame)
     shared, own = fresh[fresh["lr"] == SHARED_LR], findings.at_best(frame)
     posted = posted[posted["lr"] == SHARED_LR]
+    clothes = records[transfer.SETTINGS[transfer.CLOTHES_OWN_RATES]]
     ends = findings.final(pd.concat([shared, own])).drop_duplicates("key")
     contrasts = findings.contrasts(frame, AFFINE.contrasts)
     net = training.build(AFFINE.arms[BOTH])
@@ -223,21 +226,21 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         own_runs=own,
         tuning=tuning,
         elsewhere=transfer.elsewhere(records, transfer.AFFINE),
+        clothes_beyond=_beyond(_costs(findings.at_best(clothes), "full")),
     )
 
 
 def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
     """`part` has one learning rate per arm, `contrasts` those at these rates."""
     rows = contrasts.set_index("a")
-    wide = _ends(part)
-    cost = {arm: wide[LEARNED] - wide[arm] for arm in FIXED}
+    cost = _costs(part, LEARNED)
     gap = _gap(part, LEARNED)
     layers, over = _further(part[part["arm"] == LEARNED])
     return Rate(
         cost={arm: -Interval.of(rows.loc[arm]) for arm in FIXED},
         finding=dict(rows["finding"]),
         gamma_over_beta=findings.interval(cost[GAMMA] - cost[BETA]),
-        beyond_sum=findings.interval(cost[BOTH] - cost[GAMMA] - cost[BETA]),
+        beyond_sum=_beyond(cost),
         behind=_behind(part, LEARNED),
         narrowed=findings.interval(gap.iloc[:, 0] - gap.iloc[:, -1]),
         gamma_further=layers,
@@ -248,6 +251,16 @@ def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
 def _ends(part: pd.DataFrame) -> pd.DataFrame:
     """Test accuracy, seeds by arms."""
     return findings.final(part).pivot(index="seed", columns="arm", values="test_accuracy")
+
+
+def _costs(part: pd.DataFrame, learned: str) -> dict[str, Any]:
+    """Test accuracy of `learned` minus that of each fixed net, by seed."""
+    wide: Any = _ends(part)
+    return {arm: wide[learned] - wide[arm] for arm in FIXED}
+
+
+def _beyond(cost: Mapping[str, Any]) -> Interval:
+    return findings.interval(cost[BOTH] - cost[GAMMA] - cost[BETA])
 
 
 def _gap(part: pd.DataFrame, learned: str) -> pd.DataFrame:

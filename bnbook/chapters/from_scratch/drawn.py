@@ -1,6 +1,7 @@
 """This chapter's pictures: the graph of batch norm, its gradient as a projection, comparisons."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,18 @@ from matplotlib.figure import Figure
 from bnbook.experiment import MARGIN
 from bnbook.figures.comparisons import across, name_rows, shade
 from bnbook.findings import DIFFERENT, EQUIVALENT, UNDECIDED
-from bnbook.theme import INK, PALETTE, canvas, label, legend, log_values, plain, style, ticks
+from bnbook.theme import (
+    INK,
+    PALETTE,
+    canvas,
+    label,
+    legend,
+    log_values,
+    own_style,
+    plain,
+    style,
+    ticks,
+)
 
 #: Where the quantities of the forward pass are drawn.
 _PLACES = {
@@ -122,7 +134,8 @@ def differences(panels: Mapping[str, pd.DataFrame], groups: Sequence[int]) -> Fi
     differences of logarithms, as ratios, and the others accuracies, in points.
     """
     first = next(iter(panels.values()))
-    looks = {EQUIVALENT: style(0), DIFFERENT: style(1), UNDECIDED: style(2)}
+    kinds = (EQUIVALENT, DIFFERENT, UNDECIDED)
+    looks = {kind: replace(style(index), dash="-") for index, kind in enumerate(kinds)}
     figure, axes = canvas(0.9 + 0.34 * len(first), 1, len(panels), sharey=True)
     for ax, (title, table) in zip(axes, panels.items(), strict=True):
         ratio = title.startswith("loss")
@@ -143,15 +156,14 @@ def differences(panels: Mapping[str, pd.DataFrame], groups: Sequence[int]) -> Fi
 def losses(mine: Sequence[float], recorded: Sequence[Sequence[float]]) -> Figure:
     """Draw the losses of a run, epoch by epoch, over those of recorded runs."""
     figure, (ax,) = canvas(3.4)
-    looks = {"correct, recorded": style(0), "your run": style(1)}
-    right, own = looks.values()
+    right, own = replace(style(0), marker=""), own_style(1)
     for one in recorded:
         ax.plot(range(1, len(one) + 1), one, color=right.color, lw=1, alpha=0.6)
-    ax.plot(range(1, len(mine) + 1), mine, color=own.color, marker="*", ms=10, lw=2.5)
+    ax.plot(range(1, len(mine) + 1), mine, color=own.color, marker=own.marker, ms=10, lw=2.5)
     ax.set_xticks(range(1, len(mine) + 1))
     log_values(ax)
     label(ax, "epoch", "training loss")
-    legend(figure, looks)
+    legend(figure, {"correct, recorded": right, "your run": own})
     return figure
 
 

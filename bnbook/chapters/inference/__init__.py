@@ -31,7 +31,8 @@ CHAPTER = Chapter(
         controls=("activation",),
         watch="running statistics",
         lr=0.5,
-        ask="The thin line is the accuracy of the same net with the running statistics that "
-        "PyTorch keeps. For which net are the two lines further apart, and at which rates?",
+        ask="While it trains, a thin line shows the accuracy of the same net with the running "
+        "statistics that PyTorch keeps. For which net are the two lines further apart, and at "
+        "which rates?",
     ),
 )

@@ -33,7 +33,7 @@ CHAPTER = Chapter(
         lr=0.1,
         ask="Which one norm does the net miss most? Does a larger learning rate make up for it?",
         trial=Trial(
-            claim="The net misses the norm after conv1 more than any other one.",
+            claim="Removing the norm after conv1 costs most.",
             direction="below",
             contrasts=tuple(
                 (_WITHOUT["conv1"].label, _WITHOUT[layer].label) for layer in LAYERS[1:]

@@ -128,7 +128,7 @@ total = ...  # from two entries of `accuracy`, such as accuracy["234"]
         id="is-it-the-sigmoid",
         title="Is it the sigmoid?",
         text=r"""
-            Replace the sigmoids by ReLUs, $\max(0, z)$, in an untrained net without norms. What
+            Replace the sigmoids with ReLUs, $\max(0, z)$, in an untrained net without norms. What
             happens to the share of variance at the output, the one that tells images apart?
             """,
         choices={

@@ -3,7 +3,7 @@ import { copiedLink } from "./clipboard.js";
 import { able, find, h } from "./dom.js";
 import { LETTERS } from "./run.js";
 
-const APPLIES = "The learning rate applies at once, all else at the next start.";
+const APPLIES = "The learning rate takes effect at once, all else at the next start.";
 
 /**
  * What the first button says.

@@ -12,7 +12,7 @@ const LEVELS = 15;
  */
 export function fillMistakes(holder, run) {
   if (!run?.over) {
-    holder.replaceChildren(h("p", {}, "Train to the end first: then the images stand here."));
+    holder.replaceChildren(h("p", {}, "Train to the end first; the images will appear here."));
     return;
   }
   holder.replaceChildren(...run.nets.map(galleryOf));

@@ -142,15 +142,14 @@ export function lossChart(data, shown) {
  * @returns {[string[], string[][]]} heads and rows
  */
 export function curvesTable(data, shown) {
-  const heads = shown.flatMap(({ arm }) => [`${arm.label}: accuracy`, "loss"]);
-  const rows = data.at.map((epoch, i) => [
-    String(epoch),
-    ...shown.flatMap(({ cell }) => {
+  const rows = data.at.flatMap((epoch, i) =>
+    shown.map(({ arm, cell }) => {
       const mean = cell.mean[i];
-      return [mean === null ? "–" : percent(mean) + bounds(cell, i), String(cell.loss[i] ?? "–")];
+      const accuracy = mean === null ? "–" : percent(mean) + bounds(cell, i);
+      return [String(epoch), arm.label, accuracy, cell.loss[i]?.toPrecision(3) ?? "–"];
     }),
-  ]);
-  return [["Epoch", ...heads], rows];
+  );
+  return [["Epoch", "Net", "Accuracy", "Loss"], rows];
 }
 
 /**
@@ -159,13 +158,13 @@ export function curvesTable(data, shown) {
  * @returns {[string[], string[][]]} heads and rows
  */
 export function settingsTable({ lrs, batch_sizes: sizes, arms, cells }) {
-  const heads = arms.flatMap(({ label }) => [`${label}: seeds trained`, "accuracy"]);
   const rows = sizes.flatMap((size, b) =>
-    lrs.flatMap((lr, r) => {
-      const here = cells.map((arm) => arm[b][r]);
-      const ends = here.flatMap((cell) => [cell?.trained ?? "–", cell?.final ?? "–"]);
-      return here.some(Boolean) ? [[String(lr), String(size), ...ends]] : [];
-    }),
+    lrs.flatMap((lr, r) =>
+      arms.flatMap(({ label }, i) => {
+        const cell = cells[i][b][r];
+        return cell ? [[String(lr), String(size), label, cell.trained, cell.final]] : [];
+      }),
+    ),
   );
-  return [["Learning rate", "Batch size", ...heads], rows];
+  return [["Learning rate", "Batch size", "Net", "Seeds trained", "Accuracy"], rows];
 }

@@ -197,5 +197,5 @@ export function fillLayers(holder, run, layers, range) {
     }),
   );
   const known = rows.filter((row) => row.length);
-  fillTable(holder, LAYER_HEADS, known, "Train first: then the layers' values stand here.");
+  fillTable(holder, LAYER_HEADS, known, "Train first; the layers’ values will appear here.");
 }

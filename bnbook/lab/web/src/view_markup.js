@@ -4,7 +4,7 @@ import { scrolling } from "./tables.js";
 
 const ABOUT =
   "LeNet on 5,000 images of the chosen data, 4,000 to train and 1,000 to validate; SGD. " +
-  "Accuracies with re-estimated statistics, in brackets with running ones. The accuracy axis is " +
+  "Accuracies with re-estimated statistics, in parentheses with running ones. The accuracy axis is " +
   "logarithmic in the error.";
 
 /**

@@ -66,7 +66,9 @@ test("a hidden arm is neither drawn nor in the table", () => {
     choice.shown.map(({ arm }) => arm.label),
     ["Without"],
   );
-  assert.deepEqual(curvesTable(data, choice.shown)[0], ["Epoch", "Without: accuracy", "loss"]);
+  const [heads, rows] = curvesTable(data, choice.shown);
+  assert.deepEqual(heads, ["Epoch", "Net", "Accuracy", "Loss"]);
+  assert.deepEqual([...new Set(rows.map(([, net]) => net))], ["Without"]);
 });
 
 test("epochs that were not evaluated leave no gap in a curve and no room in the table", () => {
@@ -80,13 +82,13 @@ test("epochs that were not evaluated leave no gap in a curve and no room in the 
   const rows = curvesTable(data, shown)[1];
   assert.deepEqual(
     rows.map(([epoch]) => epoch),
-    ["0", "3"],
+    ["0", "0", "3", "3"],
   );
-  assert.deepEqual(rows[1].slice(1, 3), ["90.0 % [80.0, 95.0]", "0.3"]);
+  assert.deepEqual(rows[2], ["3", "With", "90.0 % [80.0, 95.0]", "0.300"]);
 });
 
 test("the table of all settings leaves out those that nobody ran", () => {
   const rows = settingsTable(data)[1];
-  assert.deepEqual(rows[0], ["0.1", "32", "1 of 1", "a", "–", "–"]);
+  assert.deepEqual(rows[0], ["0.1", "32", "With", "1 of 1", "a"]);
   assert.equal(rows.length, 4);
 });
