@@ -64,13 +64,12 @@ def test_a_regularizer_narrows_the_gap_between_the_losses(facts, gap, decision):
 @pytest.mark.parametrize(
     ("timed", "decision"),
     [
-        ({}, decisions.NOT_RUN),
         ({"a": UP, "b": OPEN}, decisions.SUPPORTED),
         ({"a": DOWN, "b": OPEN}, decisions.UNDECIDED),
         ({"a": DOWN, "b": DOWN}, decisions.REFUTED),
     ],
 )
-def test_equal_time_is_not_run_until_it_is(facts, timed, decision):
+def test_in_equal_time_one_ahead_suffices_and_all_within_the_margin_refute(facts, timed, decision):
     assert replace(facts, timed=timed).in_equal_time == decision
 
 

@@ -250,7 +250,7 @@ def test_a_difference_is_filled_where_it_is_clear_and_hollow_where_not(draw):
 def test_rows_of_two_rates_name_what_is_compared():
     pair = findings.paired(table({"a": [0.95, 0.96, 0.97], "b": [0.90, 0.91, 0.92]}), "a", "b")
     (ax,) = figures.two_rates(findings.compared([pair]).assign(lr="0.1")).axes
-    assert [t.get_text() for t in ax.get_yticklabels()] == ["a\n− b"]
+    assert [t.get_text() for t in ax.get_yticklabels()] == ["a\nagainst b"]
 
 
 def test_stretched_axis_gives_the_last_percents_room(arms):

@@ -78,7 +78,7 @@ def test_provenance_says_what_was_run_where_and_how_to_repeat_it(tiny):
     said = findings.provenance(tiny)._repr_markdown_()
     assert "2 configurations, 4 runs; 2 seeds, 512 training images, 2 epochs; seeds 0, 1" in said
     assert "`bnbook verify tiny`" in said
-    assert "delete `data/results/tiny.parquet`, then `bnbook sweep tiny`" in said
+    assert "delete `data/results/tiny.parquet` and `.json`, then `bnbook sweep tiny`" in said
     assert re.search(r"torch \d+\.\d+", said)
     assert origin.machine() in said
     assert re.search(r"Recorded \d{4}-\d\d-\d\d on", said)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pandas as pd
 
@@ -31,6 +31,9 @@ class Facts:
 
     Every norm has as many steps, and its own best learning rate.
     """
+
+    budget: ClassVar[float] = equal_time.BUDGET / 1000  # seconds
+    margin: ClassVar[float] = MARGIN
 
     seeds: int
     images: int
@@ -66,8 +69,14 @@ class Facts:
     #: Time for as many images, batch norm with small batches over the best norm with full ones.
     small_time: float
     best: str  # the arm
-    #: Against batch norm in equal time, by net; empty where that is not recorded.
+    #: In equal time, each net at its own batch size and rate: against batch norm, by arm; those
+    #: that are equivalent to it; the batch size and the steps of each; the sizes that were tried.
     timed: Mapping[str, Interval]
+    level: tuple[str, ...]
+    timed_size: Mapping[str, int]
+    timed_steps: Mapping[str, int]
+    timed_sizes: tuple[int, ...]
+    timed_seeds: int
 
     @property
     def leaders(self) -> list[str]:
@@ -138,8 +147,6 @@ class Facts:
     @property
     def in_equal_time(self) -> str:
         """Whether a norm that leads in as many steps leads in as much time."""
-        if not self.timed:
-            return decisions.NOT_RUN
         if any(x.low > 0 for x in self.timed.values()):
             return decisions.SUPPORTED
         lost = all(x.high < MARGIN for x in self.timed.values())
@@ -166,7 +173,7 @@ class Facts:
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "other-norms", its timings, and "norms-equal-time" once recorded."""
+    """Work out the facts from "other-norms", its timings, and "norms-equal-time"."""
     frame = records[OTHER_NORMS.name]
     runs, rows = comparison.best(frame), comparison.against(frame)
     ends = findings.final(runs)
@@ -196,7 +203,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         ],
         best=best,
         usual=comparison.BATCH_SIZE,
-        timed=_timed(records),
+        **_timed(records[equal_time.NORMS_AT_EQUAL_TIME.name]),
         **layers,
         **_secondary(frame, ends, ahead, best),
     )
@@ -265,10 +272,17 @@ def _intervals(table: pd.DataFrame) -> list[Interval]:
     return [Interval.of(row) for row in table.to_dict("records")]
 
 
-def _timed(records: Mapping[str, pd.DataFrame]) -> dict[str, Interval]:
-    plan = equal_time.NORMS_AT_EQUAL_TIME
-    if plan.name not in records:
-        return {}
-    best = at_best_size(records[plan.name], equal_time.COSTS)
-    rows = findings.compared([findings.paired(best, one.a, one.b) for one in plan.contrasts])
-    return dict(zip(rows["a"], _intervals(rows), strict=True))
+def _timed(frame: pd.DataFrame) -> dict[str, Any]:
+    """Compare the nets in equal time; see the fields of `Facts`."""
+    best = at_best_size(frame, equal_time.COSTS)
+    planned = equal_time.NORMS_AT_EQUAL_TIME.contrasts
+    rows = findings.compared([findings.paired(best, one.a, one.b) for one in planned])
+    of_net: Any = best.groupby("arm", observed=True)[["batch_size", "step"]].max()
+    return {
+        "timed": dict(zip(rows["a"], _intervals(rows), strict=True)),
+        "level": tuple(rows.loc[rows["finding"] == findings.EQUIVALENT, "a"]),
+        "timed_size": {str(arm): int(size) for arm, size in of_net["batch_size"].items()},
+        "timed_steps": {str(arm): int(steps) for arm, steps in of_net["step"].items()},
+        "timed_sizes": tuple(equal_time.COSTS[REFERENCE]),
+        "timed_seeds": best["seed"].nunique(),
+    }
