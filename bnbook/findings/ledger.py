@@ -56,11 +56,16 @@ def by_experiment(experiments: Iterable[Experiment], runs: pd.DataFrame) -> Mark
             "Contrasts": len(experiment.contrasts) or "–",
         }
         if mine.empty:
-            row |= {"Runs": "not recorded yet", "Seeds": "–", "Hours": "–", "kB": "–"}
+            row |= {
+                "Runs": "not recorded yet",
+                "Seeds, with those of tuning": "–",
+                "Hours": "–",
+                "kB": "–",
+            }
         else:
             row |= {
                 "Runs": f"{len(mine):,}",
-                "Seeds": mine["seed"].nunique(),
+                "Seeds, with those of tuning": mine["seed"].nunique(),
                 "Hours": f"{mine['seconds'].sum() / 3600:.1f}",
                 "kB": f"{store.table_path(name).stat().st_size / 1000:,.0f}",
             }

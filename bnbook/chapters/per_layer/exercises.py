@@ -100,7 +100,7 @@ ends = findings.final(frame[frame["lr"] == 0.1])
 seed = ends["seed"].min()
 accuracy = ends[ends["seed"] == seed].set_index("arm")["val_accuracy"].to_dict()
 
-total = ...  # from two entries of `accuracy`, such as accuracy["234"]
+total = ...  # from two entries of `accuracy`; "234": norms in places 2, 3 and 4
 """.strip(),
         value="total",
         given=lambda: {"frame": chapters.RECORDS[_RECORDS], "findings": findings},
