@@ -63,7 +63,10 @@ STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "bnbook", "date")
 #: The version of this package that made the records which do not name one.
 FIRST_VERSION = "0.1.0"
 #: What reading something else than a record raises.
-FAULTS = (ValueError, LookupError, TypeError, RecursionError, OSError, pa.ArrowException)
+FAULTS = (
+    *(ValueError, LookupError, TypeError, AttributeError, RecursionError),
+    *(OSError, pa.ArrowException),
+)
 
 
 class SchemaError(Exception):

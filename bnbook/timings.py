@@ -60,7 +60,7 @@ def _read(name: str) -> dict[str, Any]:
             raise ValueError("it is not what was written")
     except FileNotFoundError:
         raise NoRecordsError(f"no timings of {name}: {path(name)} is missing", name) from None
-    except (*tables.FAULTS, AttributeError) as error:
+    except tables.FAULTS as error:
         raise BookError(
             f"{path(name)} is damaged ({reason(error)}): restore it with `git checkout`"
         ) from None

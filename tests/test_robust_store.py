@@ -348,7 +348,7 @@ def test_a_pickle_in_place_of_a_record_is_refused_unopened(folder, tmp_path, cap
         refused.append(capsys.readouterr().out.strip())
         assert "is damaged" in refused[-1]
     hostile_table(path, payload)
-    for content in (payload, deep):
+    for content in (payload, deep, b"[]", b"null", b"3", b'"table"', b"NaN"):
         store.provenance_path("tiny").write_bytes(content)
         with pytest.raises(BookError) as error:
             store.read_provenance("tiny")

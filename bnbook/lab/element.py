@@ -96,7 +96,7 @@ def element(kind: str, data: dict[str, Any], fallback: str) -> Html | Widget:
 
 def markdown(text: str) -> str:
     """Turn Markdown into HTML with MathML; a single paragraph loses its `<p>`."""
-    if not re.search(r"[$*_`<&\[\\\n]", text):
+    if not re.search(r"[$*_`<&\[\\\n'\"]", text):
         return escape(text)
     converted = pypandoc.convert_text(text, "html", format="markdown", extra_args=["--mathml"])
     html = mend(str(converted).strip())
