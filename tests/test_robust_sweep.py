@@ -56,14 +56,19 @@ def started():
                 stderr=subprocess.PIPE,
                 text=True,
                 process_group=0,
-                # What runs in the background of a shell ignores Ctrl-C, and so would this.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+                preexec_fn=_listen,
             )
             stack.callback(process.communicate)
             stack.callback(process.kill)
             return process
 
         yield start
+
+
+def _listen():
+    """What runs in the background of a shell, or by nohup, ignores these, and so would this."""
+    for one in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(one, signal.SIG_DFL)
 
 
 def wait_for(condition, process, seconds=300):

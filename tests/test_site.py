@@ -291,7 +291,7 @@ def test_a_number_keeps_the_sign_that_follows_it_but_in_code(tmp_path):
     (tmp_path / "index.html").write_text(page)
     offline.mend(tmp_path)
     prose, code = (tmp_path / "index.html").read_text().split("<code>")
-    assert prose == '<h1 title="5 % of">Chapter 9\u00a0· 5\u00a0% of <b>7</b> %</h1>'
+    assert prose == '<h1 title="5 % of">Chapter\u00a09\u00a0· 5\u00a0% of <b>7</b> %</h1>'
     assert "5 % 2" in code
     assert "6 % 4" in code
 
