@@ -100,7 +100,7 @@ def test_a_fact_has_one_rounding_in_a_chapters_sentences(chapter):
 
 
 NUMBER = r"[−+]?\d[\d,]*(?:\.\d+)?"
-ESTIMATE = re.compile(rf"({NUMBER})(?:\s*(?:%|points))? \[({NUMBER}), ({NUMBER})\]")
+ESTIMATE = re.compile(rf"({NUMBER})(?:\s*(?:%|points))? \[({NUMBER}),\s({NUMBER})\]")
 
 
 def estimates(page):

@@ -49,9 +49,10 @@ _STYLE = {
 _NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|speculationrules|math/tex")
 
 # A space in prose, not in tags or code, at which a line must not end: before a percent sign and the
-# dot of "Chapter 9 · At inference", and before the number of a chapter or exercise.
+# dot of "Chapter 9 · At inference", before the number of a chapter or exercise, and in an interval.
 _UNBREAKABLE = re.compile(
-    r"(<(pre|code|script|style)\b.*?</\2>|<[^>]*>)|(?<=\d) (?=[%·])|(?<=Chapter|xercise) (?=\d)",
+    r"(<(pre|code|script|style)\b.*?</\2>|<[^>]*>)"
+    r"|(?<=\d) (?=[%·])|(?<=Chapter|xercise) (?=\d)|(?<=\d,) (?=−?[\d.]+\])",
     re.DOTALL,
 )
 
