@@ -116,6 +116,13 @@ def test_a_notebook_without_the_package_says_in_its_first_cell_how_to_get_it(els
     assert f"Get {where}, run `pip install -e .` in its folder" in said
 
 
+def test_a_clone_beside_the_notebook_is_not_the_package(elsewhere, tmp_path):
+    (tmp_path / "bnbook/bnbook").mkdir(parents=True)
+    with pytest.raises(CellExecutionError) as failure:
+        run_elsewhere(elsewhere, opened("import bnbook"), packages=[tmp_path])
+    assert last_line(failure.value).startswith("ModuleNotFoundError: This notebook needs the")
+
+
 def test_on_colab_the_first_cell_installs_the_package(elsewhere, tmp_path, monkeypatch):
     """A repository with the book as it is here, under an address that git leads there."""
     if not shutil.which("git"):
