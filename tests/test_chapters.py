@@ -20,8 +20,6 @@ QUESTION = {
 }
 #: Main text of a chapter, Markdown cells and sentences together.
 MOST_WORDS = 3_500
-#: Of the code lines that a student finds in a notebook, those that the page hides.
-MOST_HIDDEN = 0.15
 #: Numbers that are names: of layers, data sets, people's papers, and of what stands in code.
 NAMES = re.compile(
     r"`[^`]*`|\$[^$]*\$|\]\([^)]*\)|\{[^}]*\}|conv\d|fc\d|CIFAR-10|ResNet-\d+|LeNet.5|Exercise \d+|"
@@ -162,19 +160,6 @@ def test_a_chapter_can_be_read_in_a_quarter_of_an_hour(chapter):
     text += "\n".join(one.text for one in said(chapter))
     text = re.sub(r"\$\$.*?\$\$|<details>.*?</details>", "", text, flags=re.DOTALL)
     assert len(re.findall(r"\w[\w'’-]*", text)) <= MOST_WORDS
-
-
-@every
-def test_a_student_finds_little_plumbing(chapter):
-    hidden = total = 0
-    for cell in cells(chapter):
-        if cell["cell_type"] == "code":
-            lines = [one.strip() for one in "".join(cell["source"]).splitlines()]
-            # A line that asks an exercise stands for what is on the page.
-            lines = [one for one in lines if one and not one.startswith(("#", "book.exercise("))]
-            total += len(lines)
-            hidden += len(lines) * bool(cell["metadata"].get("jupyter", {}).get("source_hidden"))
-    assert hidden < MOST_HIDDEN * total
 
 
 @every

@@ -23,6 +23,8 @@ from bnbook.site.repository import NAMELESS, Repository, name_in
 
 __all__ = ["book"]  # the fixture: a small book in a folder
 
+#: Of the code lines that a student finds in a notebook, those that the page hides.
+MOST_HIDDEN = 0.15
 ADDRESS = "https://github.com/someone/bn-book"
 SETUP = next(c for c in read_clean(CHAPTERS[1]).cells if c.cell_type == "code")
 
@@ -45,13 +47,29 @@ def test_jupyter_collapses_the_cells_that_the_page_hides_and_no_others(path):
         assert cell.metadata == expected, f"cell {number}: collapse what the page hides"
 
 
+@pytest.mark.parametrize("path", CHAPTERS, ids=lambda p: p.name)
+def test_a_student_finds_little_plumbing(path):
+    hidden = total = 0
+    for cell in read_clean(path).cells:
+        if cell.cell_type == "code":
+            lines = [one.strip() for one in cell.source.splitlines()]
+            # A line that asks an exercise stands for what is on the page.
+            lines = [one for one in lines if one and not one.startswith(("#", "book.exercise("))]
+            total += len(lines)
+            hidden += len(lines) * bool(cell.metadata)
+    assert hidden < MOST_HIDDEN * total
+
+
 # The package
 
 
 def test_all_notebooks_begin_with_the_same_few_lines():
-    assert {setup_cell(path).source for path in CHAPTERS} == {SETUP.source}
-    assert {setup_cell(path).id for path in CHAPTERS} == {"setup"}
-    assert len(SETUP.source.splitlines()) <= 15
+    lines = smalldocs.notebook.cell_options(SETUP.source)[1]
+    for path in CHAPTERS:
+        cell = setup_cell(path)
+        assert smalldocs.notebook.cell_options(cell.source)[1] == lines
+        assert cell.id == "setup"
+    assert len(lines.splitlines()) <= 14
 
 
 def test_the_committed_notebooks_name_the_repository_that_is_configured():
