@@ -176,6 +176,7 @@ class Run:
         self._check_use("norm_momentum", self.batched, "a norm with running statistics")
         self._check_use("dropout_place", self.dropout > 0, "dropout above 0")
         self._check_use("dropout_place", self.normed, "a norm")
+        self._check_use("affine", self.normed, "a norm")
         self._check_use("affine", learns, "trainable gamma and beta")
         if self.trainable not in ("all", "head"):
             self._check_use("trainable", self.normed, "a norm")

@@ -36,7 +36,7 @@ def progress() -> Html | Widget:
 def _entry(chapter: Chapter, folder: str) -> str:
     before = [LIBRARY.find(other).link(folder=folder) for other in chapter.needs]
     facts = [f"builds on {' and '.join(before)}"] if before else []
-    facts.append(f"about {reading.minutes(chapter.file)} minutes")
+    facts.append(f"about {reading.minutes(chapter.file)}\N{NO-BREAK SPACE}minutes")
     return (
         f"- {chapter.link(chapter.title, folder=folder)}\n\n"
         f"  {chapter.question}\n\n"
