@@ -133,28 +133,36 @@ def wait_for_step(page, least):
     )
 
 
+def rested(page):
+    """The step where a halted run stands, once the evaluation under way is reported."""
+    page.wait_for_function(
+        """() => {
+          const now = document.querySelector(".status").textContent;
+          if (now !== window.seen) [window.seen, window.since] = [now, performance.now()];
+          return performance.now() - window.since > 3000; }"""
+    )
+    return step(page)
+
+
 def wait_for_no_worker(page):
     """A worker in the midst of an evaluation takes a moment to end."""
-    for _ in range(200):
+    for _ in range(PATIENCE // 100):
         if not page.workers:
             return
         page.wait_for_timeout(100)
     pytest.fail(f"{len(page.workers)} workers are left")
 
 
-def curves(page, chart="accuracy"):
+def curves(page, chart="accuracy", kind="curve"):
     """Paths of the curves by label: A and B, and 1A, 1B … of kept runs."""
-    return page.locator(f".{chart} g[data-curve]").evaluate_all(
-        "nodes => Object.fromEntries(nodes.map((n) =>"
-        " [n.dataset.curve, n.querySelector('path').getAttribute('d')]))"
+    return page.locator(f".{chart} g[data-{kind}]").evaluate_all(
+        "(nodes, kind) => Object.fromEntries(nodes.map((n) =>"
+        " [n.dataset[kind], n.querySelector('path').getAttribute('d')]))",
+        kind,
     )
 
 
-def bands(page):
-    return page.locator(".accuracy g[data-band]").evaluate_all(
-        "nodes => Object.fromEntries(nodes.map((n) =>"
-        " [n.dataset.band, n.querySelector('path').getAttribute('d')]))"
-    )
+bands = functools.partial(curves, kind="band")
 
 
 def slide(page, name, *keys):

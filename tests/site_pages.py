@@ -21,6 +21,10 @@ PAGES = list(_pages(yaml.safe_load((ROOT / "_quarto.yml").read_text())["book"]["
 NUMBERED = [page for page in PAGES if re.match(r"chapters/\d", page)]
 #: The chapter with both labs, the one that trains here and the recorded one.
 LABS = "chapters/02-learning-rates.html"
+#: True once the font that formulas are set in is there; one that nobody declared counts as not.
+MATH_FONT = (
+    "[...document.fonts].some((one) => one.family.includes('Book Math') && one.status === 'loaded')"
+)
 
 
 class Visit:

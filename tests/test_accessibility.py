@@ -77,7 +77,10 @@ def test_axe_finds_no_fault_in_a_lab_that_trains(browser, built, scheme):
         visit.page.get_by_role("button", name="Train here").click()
         visit.page.get_by_role("button", name="Pause").click()
         visit.page.get_by_role("button", name="Keep this run").click()
+        visit.page.wait_for_selector(".strips:not([hidden])")
         visit.page.evaluate(OPEN_ALL)
+        for fold in ("current", "layers"):
+            visit.page.wait_for_selector(f".{fold} tbody tr")
         assert faults(visit.page) == []
 
 

@@ -99,8 +99,8 @@ def answer_nearly(root, exercise):
     first, *others = exercise.numbers
     near = next(iter(first.near), 10 * first.value or 7)
     fill(root, [f"{near:.12g}", *(f"{one.value:.12g}" for one in others)])
-    said = check(root)
-    assert said.removeprefix(f"{first.label}: ") not in ("Right.", "Not yet."), exercise.id
+    said = check(root).splitlines()[0].removeprefix(f"{first.label}: ")
+    assert said not in ("Right.", "Not yet."), exercise.id
     assert root.get_attribute("data-state") == "near" or not first.near, exercise.id
 
 
@@ -116,9 +116,7 @@ def test_each_exercise_is_answered_wrong_nearly_and_right_and_remembered(page, e
     opened(page, exercise_site)
     for name, exercise in EVERY.items():
         root = box(page, name)
-        assert check(root) in ("Type your answer first.", "Choose one first.") or isinstance(
-            exercise, Numbers
-        )
+        assert check(root).endswith("first."), name
         answer_wrong(root, exercise)
         assert root.get_attribute("data-solved") is None, name
         if isinstance(exercise, Numbers):
@@ -155,14 +153,37 @@ def test_what_is_solved_is_counted_saved_and_forgotten_on_demand(page, exercise_
     assert box(page, "redundant").get_attribute("data-solved") is None
 
 
+def test_answering_one_exercise_leaves_the_others_alone(page, exercise_site):
+    opened(page, exercise_site, "chapters/01-bias-removal")
+    other = box(page, "redundant")
+    fill(other, ["12"])
+    press(other, "Show the answer")
+    answer_wrong(box(page, "before-layer-norm"), EVERY["before-layer-norm"])
+    assert other.get_by_role("textbox").input_value() == "12"
+    assert other.locator(".answer").is_visible()
+
+
+def test_a_wrong_answer_after_the_right_one_is_not_kept(page, exercise_site):
+    opened(page, exercise_site, "chapters/01-bias-removal")
+    answer_right(box(page, "redundant"), EVERY["redundant"])
+    fill(box(page, "redundant"), ["12"])
+    assert "Right." not in check(box(page, "redundant"))
+    page.reload()
+    page.wait_for_selector("[data-bn]:last-of-type[data-ready]")
+    assert replied(box(page, "redundant")) == "Solved."
+    assert box(page, "redundant").get_by_role("textbox").input_value() == "226"
+
+
 def test_hints_come_one_by_one_and_the_answer_on_request(page, exercise_site):
     opened(page, exercise_site, "chapters/01-bias-removal")
     root = box(page, "redundant")
     hints = root.locator(".hints li")
-    press(root, "Hint")
+    root.get_by_role("button", name="Hint", exact=True).focus()
+    page.keyboard.press("Space")
     assert hints.count() == 1
-    press(root, "Another hint")
+    page.keyboard.press("Space")
     assert hints.count() == 2
+    assert page.evaluate("document.activeElement.textContent") == "Show the answer"
     assert root.get_by_role("button", name="hint").count() == 0
     assert "226" not in root.inner_text()
     press(root, "Show the answer")

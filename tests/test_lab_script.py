@@ -9,15 +9,14 @@ import sys
 
 import pytest
 from conftest import ROOT
-from lab_pages import PRESETS
 
 from bnbook import data, training
 from bnbook.lab import presets
 from bnbook.run import Run
 
 WEB = ROOT / "bnbook" / "lab" / "web"
-NODE = shutil.which("node")
-pytestmark = pytest.mark.skipif(NODE is None, reason="Node writes the script as the page does")
+# Node writes the script as the page does.
+pytestmark = pytest.mark.usefixtures("node")
 WRITE = """import { pytorchScript } from "./src/pytorch.js";
 const { setting, names } = JSON.parse(process.argv[1]);
 process.stdout.write(pytorchScript(setting, names, "https://example.org/#lab"));"""
@@ -54,7 +53,7 @@ def script(runs, **changes):
     names = ["First", "Second"][: len(nets)]
     asked = json.dumps({"setting": setting, "names": names})
     done = subprocess.run(
-        [NODE, "--input-type=module", "-e", WRITE, asked],
+        [shutil.which("node") or "nodejs", "--input-type=module", "-e", WRITE, asked],
         cwd=WEB, capture_output=True, text=True, check=True,
     )  # fmt: skip
     return done.stdout
@@ -117,4 +116,3 @@ def test_every_menu_of_the_lab_has_its_line_in_the_script():
             text = script((Run(norms=(norm,) * 4, activation=activation),))
             assert "undefined" not in text
             compile(text, "run.py", "exec")
-    assert PRESETS

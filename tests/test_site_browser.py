@@ -5,7 +5,7 @@ import sys
 from urllib.parse import unquote, urlsplit
 
 import pytest
-from site_pages import LABS, NUMBERED, PAGES, Visit
+from site_pages import LABS, MATH_FONT, NUMBERED, PAGES, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -125,8 +125,9 @@ def test_math_is_typeset_in_the_math_font(browser, built, name):
         formula = visit.page.locator("main math").first
         assert formula.count()
         assert formula.bounding_box()["width"] > 0
-        assert visit.page.evaluate("document.fonts.check('16px \"Book Math\"')")
-        assert "\\(" not in visit.page.locator("main p").all_inner_texts()
+        visit.page.wait_for_function(MATH_FONT)
+        texts = visit.page.locator("main p").all_inner_texts()
+        assert not any("\\(" in text for text in texts)
 
 
 def test_search_finds_a_chapter_when_the_site_is_served(browser, built):

@@ -2,7 +2,7 @@
 
 import pytest
 from lab_pages import SHORT, prints, serving, train
-from site_pages import LABS, Visit
+from site_pages import LABS, MATH_FONT, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -55,7 +55,7 @@ def test_pictures_math_and_the_dark_mode_work(request, name, built):
     one = request.getfixturevalue(name)
     one.open(f"{built.as_uri()}/chapters/08-from-scratch.html")
     one.wait("[...document.images].every((image) => image.complete && image.naturalWidth > 0)")
-    one.wait("document.fonts.check('16px \"Book Math\"')")
+    one.wait(MATH_FONT)
     paper = "getComputedStyle(document.body).backgroundColor"
     before = one.ask(paper)
     one.ask("document.querySelector('.quarto-color-scheme-toggle').click()")

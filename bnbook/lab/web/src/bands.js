@@ -1,6 +1,7 @@
 // The recorded runs beside the reader's own: looked up by setting, never interpolated.
 import { plainest } from "./names.js";
 import { percent } from "./numbers.js";
+import { LETTERS } from "./run.js";
 
 const SHARE = 10000; // accuracies are whole numbers of so many parts
 
@@ -81,12 +82,11 @@ export class RecordedBands {
   /**
    * What is recorded at a setting, in words, and where to go if something is not.
    * @param {Setting} setting
-   * @param {string} letters
    * @returns {{ text: string, nearest: Place | null }}
    */
-  about(setting, letters) {
+  about(setting) {
     const found = this.of(setting);
-    const known = [...letters].filter((_, i) => found[i]);
+    const known = [...LETTERS].filter((_, i) => found[i]);
     const here = `learning rate ${setting.lr} and batch size ${setting.batch}`;
     const recorded = `recorded in PyTorch with ${this.seeds} seeds at ${here}`;
     if (known.length === found.length) {

@@ -1,7 +1,6 @@
 // The lab's buttons, its link and its hints: all follow from settings and state.
 import { copiedLink } from "./clipboard.js";
 import { able, find, h } from "./dom.js";
-import { LETTERS } from "./run.js";
 
 const APPLIES = "The learning rate takes effect at once, all else at the next start.";
 
@@ -101,7 +100,7 @@ export class Bar {
   refreshNote() {
     const { bands, view, isRunning } = this.lab;
     const setting = this.lab.shownSetting();
-    const { text, nearest } = bands.about(setting, LETTERS.slice(0, setting.nets.length));
+    const { text, nearest } = bands.about(setting);
     view.parts.noteText.textContent = text;
     view.parts.nearest.hidden = !nearest || isRunning;
     view.parts.nearest.textContent = nearest ? `Go to ${nearest.words}` : "";

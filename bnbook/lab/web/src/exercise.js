@@ -108,6 +108,9 @@ function createHints(hints) {
   button.onclick = () => {
     list.append(rich("li", hints[list.childElementCount]));
     show();
+    // A button that goes would drop the keyboard's focus to the page.
+    const next = /** @type {HTMLElement | null} */ (button.nextElementSibling);
+    if (button.hidden) next?.focus({ preventScroll: true });
   };
   show();
   return { list, button };
@@ -166,23 +169,26 @@ export function mountExercise(root, data, host) {
     record(data.id, { solved: verdict.state === "right", answer: asked.read() });
   };
 
-  /** What was answered before; after a fresh start, nothing. */
-  function restore() {
+  let before = recall(data.id);
+
+  /** Hear of what was recorded, here or elsewhere; a fresh start forgets what stands here. */
+  function follow() {
     const answered = recall(data.id);
     root.toggleAttribute("data-solved", answered?.solved === true);
-    if (answered || !asked) return;
+    const forgotten = before && !answered;
+    before = answered;
+    if (!forgotten || !asked) return;
     asked.write([]);
     answer.show(false);
     say({ state: "open", html: "" });
   }
 
-  const before = recall(data.id);
-  if (before && asked) {
-    asked.write(before.answer);
-    if (before.solved) say({ state: "right", html: "Solved." });
+  if (asked) {
+    asked.write(before?.answer ?? []);
+    say(before?.solved ? { state: "right", html: "Solved." } : { state: "open", html: "" });
   }
-  restore();
-  const stop = listen(restore);
+  follow();
+  const stop = listen(follow);
   return () => {
     stop();
     tally?.stop();

@@ -103,13 +103,8 @@ export class Experiment {
   choices() {
     const found = this.plans.choices(this.setting(), this.count());
     if (!this.linked) return found;
-    const seeds = this.linked.plan.seeds;
-    const first = seeds[0];
-    const plan = {
-      ...this.linked.plan,
-      seeds: Array.from({ length: this.count() }, (_, i) => first + i),
-    };
-    return [...found, { ...this.linked, plan }];
+    const seeds = this.plans.seedsFrom(this.linked.plan.seeds[0], this.count());
+    return [...found, { ...this.linked, plan: { ...this.linked.plan, seeds } }];
   }
 
   /** The choice of the reader, else the chapter's. */

@@ -47,6 +47,7 @@ export class InJupyter {
     const { lab } = this;
     if (message.type === "ready" && message.setting && lab.state !== "loading") {
       lab.adopt(message.setting, this.kernel);
+      this.traits.pull(); // the rate may have changed since that run began
     }
     if (lab.trainer !== this.kernel) return;
     if (message.type === "paused") lab.enter(message.on ? "paused" : "training");

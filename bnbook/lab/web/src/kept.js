@@ -6,7 +6,7 @@ const MOST = 6;
 
 /** @typedef {import("./run.js").Run} Run */
 /** @typedef {import("./run.js").Curve} Curve */
-/** @typedef {{ number: number, color: string, nets: { text: string, look: Look, accuracy: Curve, loss: Curve }[], words: string, link: string, epochs: number }} KeptRun */
+/** @typedef {{ number: number, color: string, nets: { text: string, look: Look, accuracy: Curve, loss: Curve }[], words: string, link: string | null, epochs: number }} KeptRun */
 
 export class Kept {
   /**
@@ -46,7 +46,7 @@ export class Kept {
   /**
    * Keep a copy: the run itself may go on.
    * @param {Run} run
-   * @param {string} link
+   * @param {string | null} link
    */
   add(run, link) {
     const taken = new Set(this.runs.map((one) => one.color));
@@ -94,14 +94,22 @@ export class Kept {
         text,
         h("span", { class: "soft" }, `(${words})`),
       ),
-      h(
-        "span",
-        { class: "acts" },
-        h("a", { href: link, "aria-label": `Link to run ${number}` }, "Link"),
-        remove,
-      ),
+      h("span", { class: "acts" }, ...(link === null ? [] : [linkTo(link, number)]), remove),
     );
   }
+}
+
+/**
+ * @param {string} link
+ * @param {number} number
+ */
+function linkTo(link, number) {
+  const made = h("a", { href: link, "aria-label": `Link to run ${number}` }, "Link");
+  // An address that the page has already changes nothing, so that nobody would hear of it.
+  made.onclick = () => {
+    if (location.hash === link) dispatchEvent(new HashChangeEvent("hashchange"));
+  };
+  return made;
 }
 
 /**

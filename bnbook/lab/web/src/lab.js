@@ -149,7 +149,6 @@ export class Lab {
     this.trainer.stop();
     this.take(setting, this.jupyter?.trainer ?? this.worker);
     this.trainer.start({ ...setting, changes: this.scheduled });
-    this.scheduled = [];
     this.bar.refresh();
     this.view.announce("Training starts.");
   }
@@ -226,7 +225,8 @@ export class Lab {
     else if (message.type === "done") this.finish(this.run, message.hashes, message.mistakes);
     else if (message.type === "error") this.fail(message.text);
     else if (message.type === "hidden" || message.type === "shown") {
-      this.enter(message.type === "hidden" ? "hidden" : "training");
+      const going = this.run.isReady ? "training" : "loading";
+      this.enter(message.type === "hidden" ? "hidden" : going);
       this.view.draw();
     }
   }
@@ -237,6 +237,7 @@ export class Lab {
    */
   makeReady(run, sizes) {
     run.makeReady(sizes);
+    this.scheduled = []; // the run has them now; one that fails before is tried again with them
     if (this.state === "loading") this.enter("training");
     const { lr } = this.controls.read();
     if (lr !== run.setting.lr) this.trainer.setRate(lr);
@@ -273,7 +274,9 @@ export class Lab {
   /** @param {string} why */
   fail(why) {
     this.enter("failed");
-    this.view.say(`The lab stopped: ${why}. The recorded runs below need no training.`);
+    const text = `The lab stopped: ${why}. The recorded runs below need no training.`;
+    this.view.say(text);
+    this.view.announce(text);
   }
 
   // Settings
@@ -308,7 +311,7 @@ export class Lab {
   }
 
   goNearest() {
-    const { nearest } = this.bands.about(this.shownSetting(), LETTERS);
+    const { nearest } = this.bands.about(this.shownSetting());
     if (!nearest) return;
     this.controls.write({ lr: nearest.lr, batch: nearest.batch });
     this.settingChanged("other");
@@ -318,7 +321,8 @@ export class Lab {
 
   keep() {
     if (!this.run) return;
-    this.kept.add(this.run, this.links.write(this.run.setting));
+    // In Jupyter, the page's address is the notebook's.
+    this.kept.add(this.run, this.host.model ? null : this.links.write(this.run.setting));
     this.view.draw();
     this.bar.refresh();
     this.view.announce(`Kept as run ${this.kept.last}.`);
@@ -361,7 +365,11 @@ export class Lab {
   followLink() {
     const { hash } = location;
     this.experiment?.follow(hash);
-    if (hash === this.bar.link.hash || this.isRunning || !this.links.read(hash)) return;
+    if (hash === this.bar.link.hash || !this.links.read(hash)) return;
+    if (this.isRunning) {
+      this.view.say("A run is going on. Reset it, then follow the link once more.");
+      return;
+    }
     this.reset();
     this.open(hash);
   }

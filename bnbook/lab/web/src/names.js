@@ -4,6 +4,14 @@
 const isNormed = (net) => net.norms.some((norm) => norm !== "none");
 
 /**
+ * Whether a net's gammas, or its betas, are trained.
+ * @param {Net} net
+ * @param {"gamma" | "beta"} name
+ */
+export const learns = ({ trained, affine }, name) =>
+  trained !== "head" && ["both", name].includes(affine);
+
+/**
  * Why training a net would move nothing; no words where it does move something.
  * @param {Net} net
  */
@@ -63,8 +71,8 @@ function normsInWords(norms, phrases, layers) {
 /** @param {Net} net */
 function trainedInWords(net) {
   if (whyStuck(net)) return "nothing trained";
-  const words = ["gamma", "beta"].filter(
-    (name) => net.trained !== "head" && ["both", name].includes(net.affine),
+  const words = ["gamma", "beta"].filter((name) =>
+    learns(net, /** @type {"gamma" | "beta"} */ (name)),
   );
   if (net.trained !== "norm") words.push("the last layer");
   const last = words.pop();

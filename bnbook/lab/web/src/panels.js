@@ -186,7 +186,7 @@ export function drawRatios(svg, layers, nets, width) {
       const at = middle + (k - (nets.length - 1) / 2) * 10;
       const ratio = probe.biasGradientNorm[i] / probe.gradientNorm[i]; // NaN without a bias
       if (Number.isNaN(ratio)) {
-        const none = { class: "none", x: box.right, y: at + 4, "text-anchor": "end" };
+        const none = { class: "mute", x: box.right, y: at + 4, "text-anchor": "end" };
         draw(svg, "text", none, `${label}: no bias`);
       } else {
         const marker = markerPath(look.marker, x(Math.log10(ratio)), at);

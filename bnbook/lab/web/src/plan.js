@@ -154,7 +154,7 @@ export function createPlans(data, trial, links) {
     });
   }
 
-  return { choices, write, read, isClaimed, codeOf: links.netCode };
+  return { choices, seedsFrom, write, read, isClaimed, codeOf: links.netCode };
 }
 
 /** @typedef {ReturnType<typeof createPlans>} Plans */

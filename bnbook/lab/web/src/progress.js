@@ -21,9 +21,9 @@ export function recall(id) {
   }
 }
 
-/** Once solved, it stays solved. @param {string} id @param {Answered} answered */
-export function record(id, { solved, answer }) {
-  keep(key(id), JSON.stringify({ solved: solved || recall(id)?.solved === true, answer }));
+/** What was solved stays, with its answer. @param {string} id @param {Answered} answered */
+export function record(id, answered) {
+  if (answered.solved || !recall(id)?.solved) keep(key(id), JSON.stringify(answered));
   document.dispatchEvent(new CustomEvent(CHANGED));
 }
 

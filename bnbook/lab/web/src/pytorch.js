@@ -1,6 +1,8 @@
 // A run as a script of plain PyTorch, which trains the same nets from the same initial weights to
 // the same curve: one file that needs nothing of this book.
 
+import { learns } from "./names.js";
+
 const SLOTS = [
   { layer: "nn.Conv2d(1, 6, 5", features: 6, plane: true },
   { layer: "nn.Conv2d(6, 16, 5", features: 16, plane: true },
@@ -108,7 +110,7 @@ def train(net, images, labels):
  * The script for a setting.
  * @param {Setting} setting
  * @param {string[]} names of its nets
- * @param {string} address of the run on the page
+ * @param {string} address of the run on the page, if it has one
  */
 export function pytorchScript(setting, names, address) {
   const { lr, batch, seed, epochs, momentum, decay, changes } = setting;
@@ -116,10 +118,7 @@ export function pytorchScript(setting, names, address) {
   const own = setting.nets.some((net) => net.norms.some((norm) => norm in OWN));
   const nets = setting.nets.map((net, i) => `    ${netSource(net, "AB"[i], names[i])}`);
   const rates = changes.map((one) => `${one.step}: ${one.lr}`).join(", ");
-  return `# The same run as
-# ${address}
-
-import copy
+  return `${address && `# The same run as\n# ${address}\n\n`}import copy
 
 import torch
 from torch import nn
@@ -189,10 +188,11 @@ const FIX = {
 };
 
 /** @param {Net} net */
-function fixedIn({ affine, trained }) {
+function fixedIn(net) {
+  const { trained } = net;
   const fixed = [];
-  if (trained === "head" || ["beta", "none"].includes(affine)) fixed.push("gamma");
-  if (trained === "head" || ["gamma", "none"].includes(affine)) fixed.push("beta");
+  if (!learns(net, "gamma")) fixed.push("gamma");
+  if (!learns(net, "beta")) fixed.push("beta");
   if (trained !== "all") fixed.push("the hidden layers");
   if (trained === "norm") fixed.push("the last layer");
   return fixed;

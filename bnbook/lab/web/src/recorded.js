@@ -4,7 +4,7 @@ import { capital } from "./names.js";
 import { drawChart } from "./plots.js";
 import { accuracyChart, Choice, curvesTable, lossChart, settingsTable } from "./recorded_runs.js";
 import { slider, tell } from "./slider.js";
-import { fillTable, scrolling } from "./tables.js";
+import { fillTable, folded, scrolling } from "./tables.js";
 
 const ANNOUNCE_AFTER = 500; // ms: a dragged slider speaks once, when it rests
 const MOST_TICKS = 9; // more labels under a slider would run into each other on a phone
@@ -56,8 +56,8 @@ class View {
       this.summary,
       this.charts,
       this.announcer,
-      fold("current", "These curves as a table", this.curves),
-      fold("all", "All recorded settings", everything),
+      folded("current", "These curves as a table", this.curves),
+      folded("all", "All recorded settings", everything),
       h("p", { class: "about" }, data.about),
     );
   }
@@ -158,13 +158,4 @@ function figure(parent, name, caption) {
   const holder = h("figure", { class: name }, h("figcaption", {}, caption));
   parent.append(holder);
   return draw(holder, "svg", { role: "img" });
-}
-
-/**
- * @param {string} name
- * @param {string} summary
- * @param {Element} content
- */
-function fold(name, summary, content) {
-  return h("details", { class: name }, h("summary", {}, summary), content);
 }

@@ -21,7 +21,12 @@ export function slider(name, label, texts, start, ticks) {
   const control = h(
     "div",
     { class: "control" },
-    h("div", { class: "head" }, h("label", { for: id }, label), h("output", { for: id })),
+    h(
+      "div",
+      { class: "head" },
+      h("label", { for: id }, label),
+      h("output", { for: id, "aria-live": "off" }),
+    ),
     h("input", { type: "range", id, name, min: 0, max: last, step: 1 }),
     h("div", { class: "ticks", "aria-hidden": "true" }, ...marks),
   );

@@ -17,6 +17,16 @@ export function scrolling(label) {
 }
 
 /**
+ * A fold.
+ * @param {string} name
+ * @param {string} summary
+ * @param {Element} [content]
+ */
+export function folded(name, summary, content = scrolling(summary)) {
+  return h("details", { class: name }, h("summary", {}, summary), content);
+}
+
+/**
  * @param {Element} holder
  * @param {string[]} heads
  * @param {string[][]} rows

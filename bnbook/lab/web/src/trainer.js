@@ -57,6 +57,7 @@ export class WorkerTrainer {
         this.hear({ type: "error", text: message || NO_WORKER });
       };
       this.send({ type: "start", wasm, images, trainCount: this.trainCount, setting });
+      if (this.pausedByTab) this.send({ type: "pause" }); // it was hidden before there was a worker
       this.watchTab();
     } catch (error) {
       if (mine === this.attempt) this.hear({ type: "error", text: messageOf(error) });

@@ -154,10 +154,10 @@ export class View {
   }
 
   fillScript() {
-    const { run, controls, bar } = this.lab;
+    const { run, controls, bar, host } = this.lab;
     const setting = run?.setting ?? controls.read();
     const names = setting.nets.map((net) => controls.name(net));
-    const text = pytorchScript(setting, names, bar.link.href);
+    const text = pytorchScript(setting, names, host.model ? "" : bar.link.href);
     fillCode(find(this.parts.script, ".scroll"), text);
   }
 
@@ -262,10 +262,13 @@ export class View {
       const line = (/** @type {Look} */ look) => h("p", {}, swatch(look), h("strong"), h("span"));
       holder.replaceChildren(...nets.map((_, i) => line(this.data.looks[i])));
     }
+    /** @type {string[]} */
+    const news = [];
     const texts = nets.map((_, i) => {
-      if (run) return this.tell(run, run.nets[i]);
+      if (run) return this.tell(run, run.nets[i], news);
       return bands.inWords(recorded.find((band) => band.label === LETTERS[i]));
     });
+    if (news.length) this.announce(news.join(" "));
     nets.forEach((net, i) => {
       find(holder.children[i], "strong").textContent = `${LETTERS[i]} · ${controls.name(net)}`;
       find(holder.children[i], "span").textContent = texts[i].replaceAll(" %", "\u00a0%");
@@ -274,14 +277,15 @@ export class View {
   }
 
   /**
-   * What happened to a net. Milestones are announced once; every step would be noise.
+   * What happened to a net. Milestones are news once; every step would be noise.
    * @param {Run} run
    * @param {RunningNet} one
+   * @param {string[]} news
    */
-  tell(run, one) {
+  tell(run, one, news) {
     const { kind, text } = run.storyOf(one);
     if (one.told !== kind && !UNREMARKED.includes(kind)) {
-      this.announce(`${one.label}, ${one.name}: ${text}.`);
+      news.push(`${one.label}, ${one.name}: ${text}.`);
     }
     one.told = kind;
     return `${text || "Starting"}.`;

@@ -1,6 +1,6 @@
 // The markup of what is seen of a run.
 import { draw, find, h, spoken } from "./dom.js";
-import { scrolling } from "./tables.js";
+import { folded, scrolling } from "./tables.js";
 
 const ABOUT =
   "LeNet on 5,000 images of the chosen data, 4,000 to train and 1,000 to validate; SGD. " +
@@ -35,14 +35,6 @@ function chart(name, caption, label) {
   const figure = h("figure", { class: name }, h("figcaption", {}, caption));
   const svg = draw(figure, "svg", { role: "img", "aria-label": `${label}; in numbers below` });
   return { figure, svg };
-}
-
-/**
- * @param {string} name
- * @param {string} summary
- */
-function folded(name, summary) {
-  return h("details", { class: name }, h("summary", {}, summary), scrolling(summary));
 }
 
 /**

@@ -1,5 +1,6 @@
 // Trains one or two nets in lock step, on the same batches, apart from the page.
 import { createEngine } from "../../engine/engine.js";
+import { learns } from "./names.js";
 import { isEvaluated } from "./schedule.js";
 import { bytesOf, unpack } from "./unpack.js";
 
@@ -56,12 +57,12 @@ async function begin({ wasm, images, trainCount, setting }) {
 }
 
 /** @param {Net} net */
-function learnedIn({ trained, affine }) {
+function learnedIn(net) {
   return {
-    hidden: trained === "all",
-    head: trained !== "norm",
-    gamma: trained !== "head" && ["both", "gamma"].includes(affine),
-    beta: trained !== "head" && ["both", "beta"].includes(affine),
+    hidden: net.trained === "all",
+    head: net.trained !== "norm",
+    gamma: learns(net, "gamma"),
+    beta: learns(net, "beta"),
   };
 }
 
