@@ -165,7 +165,7 @@ def tuned(
     tuning_seeds: Sequence[int] = TUNING_SEEDS,
     rule: str = "best",
 ) -> list[Run]:
-    """Tune every arm, then run fresh seeds at the `shared` rate and at each arm's own best.
+    """Tune every arm, then run fresh seeds at the `shared` rate and at each arm's best.
 
     `shared` None: at its own alone. `rule`, a name in `LR_RULES`, chooses.
     """

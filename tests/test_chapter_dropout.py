@@ -65,9 +65,13 @@ def test_the_order_is_judged_by_both_kinds_of_statistics(facts):
 
 
 def test_batch_noise_helps_most_in_the_middle_or_least(facts):
-    assert replace(facts, more_small=DOWN, more_large=DOWN).C12 == decisions.REPRODUCED
-    assert replace(facts, more_small=UP, more_large=UP).C12 == decisions.REFUTED
-    assert replace(facts, more_small=OPEN, more_large=OPEN).C12 == decisions.UNDECIDED
+    fit = replace(facts, small_fit=1.0)
+    assert replace(fit, more_small=DOWN, more_large=DOWN).C12 == decisions.REPRODUCED
+    assert replace(fit, more_small=UP, more_large=UP).C12 == decisions.REFUTED
+    assert replace(fit, more_small=OPEN, more_large=OPEN).C12 == decisions.UNDECIDED
+    short = replace(facts, small_fit=0.9)  # then the small batches say nothing
+    assert replace(short, more_small=UP, more_large=OPEN).C12 == decisions.UNDECIDED
+    assert replace(short, more_small=UP, more_large=UP).C12 == decisions.REFUTED
 
 
 def test_each_end_is_compared_with_the_mean_between():

@@ -55,7 +55,7 @@ def arms(nets: dict[str, Run], costs: Costs, budget: float) -> dict[str, Run]:
 def best_size(frame: pd.DataFrame, net: str, costs: Costs) -> tuple[str, float]:
     """Name the arm of `net` and its learning rate that the tuning runs in `frame` end highest with.
 
-    By the mean validation accuracy, each batch size at its own best rate (see `best_lr`). Raises
+    By the mean validation accuracy, each batch size at its best rate (see `best_lr`). Raises
     BookError where tuning runs are missing.
     """
     found = {}
@@ -69,7 +69,7 @@ def best_size(frame: pd.DataFrame, net: str, costs: Costs) -> tuple[str, float]:
 
 
 def at_best_size(frame: pd.DataFrame, costs: Costs) -> pd.DataFrame:
-    """Select every net's fresh runs at its own best batch size and rate; arms are named by net.
+    """Select every net's fresh runs at its best batch size and rate; arms are named by net.
 
     Raises BookError where tuning runs are missing.
     """

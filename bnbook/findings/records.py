@@ -47,7 +47,7 @@ def at(frame: pd.DataFrame, arm: str, lr: float) -> pd.DataFrame:
 
 
 def best_rates(frame: pd.DataFrame) -> dict[str, float]:
-    """Name each arm's own best learning rate, chosen on validation data with the tuning seeds.
+    """Name each arm's best learning rate, chosen on validation data with the tuning seeds.
 
     Raises BookError where an arm was not tuned.
     """
@@ -55,7 +55,7 @@ def best_rates(frame: pd.DataFrame) -> dict[str, float]:
 
 
 def at_best(frame: pd.DataFrame) -> pd.DataFrame:
-    """Select every arm's fresh runs at its own best learning rate."""
+    """Select every arm's fresh runs at its best learning rate."""
     rates = best_rates(frame)
     return pd.concat([at(fresh(frame), arm, lr) for arm, lr in rates.items()], ignore_index=True)
 

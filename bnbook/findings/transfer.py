@@ -103,7 +103,7 @@ TRANSFER = (
     ),
     Experiment(
         name="transfer-clothes-own-rates",
-        question="Do Exercises 4 and 5 hold on Fashion-MNIST, each net at its own best rate?",
+        question="Do Exercises 4 and 5 hold on Fashion-MNIST, each net at its best rate?",
         arms=_some(_CLOTHES, (*HALVES, *AFFINE)),
         plan=partial(
             tuned, lrs=OWN_LRS, seeds=_FIVE, shared=None, tuning_seeds=LATER_TUNING_SEEDS[:2]
@@ -124,7 +124,10 @@ TRANSFER = (
 )
 
 #: Where the answers of chapters 1 to 5 are asked again, and the experiments that do so.
-CLOTHES, CLOTHES_OWN_RATES = "Fashion-MNIST, sigmoid", "Fashion-MNIST, sigmoid, own best rates"
+CLOTHES, CLOTHES_OWN_RATES = (
+    "Fashion-MNIST, sigmoid",
+    "Fashion-MNIST, sigmoid, best rate of each net",
+)
 RELU = "MNIST, ReLU"
 SETTINGS = {
     CLOTHES: "transfer-clothes",

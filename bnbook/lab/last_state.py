@@ -9,8 +9,8 @@ from bnbook.history import Row
 from bnbook.lab.presets import NORM_PHRASES, Preset
 from bnbook.lab.training_log import TrainingLog
 
-ELSEWHERE = "<p><em>In Jupyter, a lab that trains in your own kernel stands here.</em></p>"
-AGAIN = "Run this cell, and a lab that trains stands here."
+ELSEWHERE = "<p><em>In Jupyter, a lab that trains in your own kernel appears here.</em></p>"
+AGAIN = "Run this cell to get a lab that trains."
 
 
 def last_state(preset: Preset, log: TrainingLog | None = None) -> str:

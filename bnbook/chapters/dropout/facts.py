@@ -21,13 +21,15 @@ NORM: Final = "batch norm"
 DROPOUT: Final = "dropout"
 USUAL: Final = "norm then dropout"
 SWAPPED: Final = "dropout then norm"
+#: Accuracy on training images from which on a net counts as having memorized them.
+_MEMORIZED: Final = 0.99
 
 _FULL, _FEW, _NOISE = EXPERIMENTS
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One number of training images: differences in test accuracy, each net at its own best rate.
+    """One number of training images: differences in test accuracy, each net at its best rate.
 
     The intervals are adjusted by Holm's method over the setting's six planned contrasts.
     """
@@ -49,7 +51,7 @@ class Setting:
 
 @dataclass(frozen=True)
 class EqualTime:
-    """Few images again, each net with equal seconds, at its own best batch size and rate.
+    """Few images again, each net with equal seconds, at its best batch size and rate.
 
     The intervals are adjusted by Holm's method over the three.
     """
@@ -81,6 +83,7 @@ class Facts:
     #: By how much more batch norm adds with the smallest (largest) batches than in the middle.
     more_small: Interval
     more_large: Interval
+    middle: Interval  # what it adds there
     small_fit: float  # lowest mean accuracy on training images with the smallest batches
     #: Sizes with batch norm as multiples of those without; see `relative_sizes`.
     outputs_first: Interval
@@ -107,7 +110,10 @@ class Facts:
     @property
     def C12(self) -> str:
         """Both ends of the batch sizes lose."""
-        return of_parts(-self.more_small, -self.more_large)
+        # Where the nets are short of training, what batch norm adds is no regularization.
+        short = self.small_fit < _MEMORIZED
+        small = decisions.UNDECIDED if short else decisions.sign(-self.more_small)
+        return decisions.of_parts(small, decisions.sign(-self.more_large))
 
     @property
     def D4(self) -> str:
@@ -151,6 +157,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         largest=large,
         more_small=more[small],
         more_large=more[large],
+        middle=findings.interval(by_size.iloc[:, 1:-1].mean(axis=1)),
         small_fit=float(_fit(noise[noise["batch_size"] == small]).min()),
         **relative_sizes(few),
         growth_plain=_growth(few, NEITHER),
@@ -184,7 +191,7 @@ def _setting(frame: pd.DataFrame, plan: Any) -> Setting:
 
 
 def _fit(frame: pd.DataFrame) -> "pd.Series[float]":
-    """Mean accuracy on training images of each arm at its own best rate."""
+    """Mean accuracy on training images of each arm at its best rate."""
     fit = findings.fit(findings.at_best(frame))
     return fit[fit["of"] == "training images"].set_index("arm")["mean"]
 

@@ -1,4 +1,4 @@
-"""What batch norm adds at each batch size, with every net at its own best learning rate."""
+"""What batch norm adds at each batch size, with every net at its best learning rate."""
 
 import pandas as pd
 
@@ -7,7 +7,7 @@ from bnbook.findings import Interval
 
 
 def best_by_size(noise: pd.DataFrame) -> pd.DataFrame:
-    """Select each arm's fresh runs at its own best learning rate, at every batch size apart."""
+    """Select each arm's fresh runs at its best learning rate, at every batch size apart."""
     sizes = [part for _, part in noise.groupby("batch_size")]
     return pd.concat([findings.at_best(part) for part in sizes], ignore_index=True)
 

@@ -15,7 +15,7 @@ CLAIMS = (
     ),
     Claim(
         "E3",
-        "A batch norm of one's own: the unbiased standard deviation, no epsilon, and a running "
+        "A hand-written batch norm: the unbiased standard deviation, no epsilon, and a running "
         "standard deviation. An epoch's loss: the sum of the batches' mean losses over the number "
         "of images.",
         "code, not a figure",

@@ -52,7 +52,7 @@ EXPERIMENTS = (
     ),
     Experiment(
         name="statistics-motion",
-        question="Do the means of batches drift, or do they jump about a center, and how far?",
+        question="Do the means of batches drift, or do they jump around a center, and how far?",
         arms={name: replace(_LOOKED_AT, activation=act) for name, act in _ACTIVATIONS.items()},
         plan=partial(fixed, lrs=_LRS, seeds=_LATER_FIVE),
         measure=motion.measure,

@@ -189,7 +189,7 @@ class Facts:
 
     @property
     def A6(self) -> str:
-        """Batch norm works better before the activation, each net at its own best rate."""
+        """Batch norm works better before the activation, each net at its best rate."""
         own: Any = self.placed[self.placed["lr"] == "own best"].to_dict("records")
         found = [decisions.below(row) for row in own]
         if all(one == decisions.SUPPORTED for one in found):

@@ -10,7 +10,7 @@ _Z = 1.96
 EXERCISES = (
     Numbers(
         id="loss-of-a-guess",
-        title="The loss of a guess",
+        title="Chance-level loss",
         text="""
             A data set has three classes, with shares 0.5, 0.25 and 0.25. A net on its plateau gives
             the same probabilities to all images. What is the lowest cross-entropy loss that it can

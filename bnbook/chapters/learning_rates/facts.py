@@ -69,7 +69,7 @@ class Facts(Nets):
     plain_trained: int
     normed_by_half: int  # runs that would have counted as trained after `HALF_BUDGET`
     plain_by_half: int
-    #: How the plain net's other runs ended: on their way, at the loss of a guess, or broken.
+    #: How the plain net's other runs ended: on their way, at chance level, or broken.
     under_way: int
     guessing: int
     broken: int
@@ -78,7 +78,7 @@ class Facts(Nets):
     #: Norms of the gradient that reaches conv1, without batch norm, after the first epoch.
     plateau_gradient: float  # at the lowest rate
     flat_gradient: float  # at the highest
-    #: What batch norm gains at the plain net's best rate, and by going on to its own best one.
+    #: What batch norm gains at the plain net's best rate, and by going on to its own.
     planned: pd.DataFrame  # the comparisons that were named before the runs
     plain_best: float
     normed_best: float
@@ -232,7 +232,7 @@ def _gradients(frame: pd.DataFrame) -> dict[str, Any]:
 
 
 def _gains(frame: pd.DataFrame) -> dict[str, Any]:
-    """Split what batch norm gains in two: at the plain net's best rate, and by its own best."""
+    """Split what batch norm gains in two: at the plain net's best rate, and by its best."""
     means = findings.summary(frame, ["arm", "lr"])
     best = {
         str(arm): float(part["lr"].iloc[int(part["mean"].argmax())])

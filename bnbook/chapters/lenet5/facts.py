@@ -91,12 +91,14 @@ class Facts:
     @property
     def E1(self) -> str:
         """On MNIST, batch norm converges faster and ends better."""
-        return decisions.on_claim(self.decision)
+        return decisions.of_parts(self.sheet.faster, self.sheet.better)
 
     @property
     def E2(self) -> str:
         """And so it does on SVHN."""
-        return decisions.NOT_RUN if self.svhn is None else decisions.on_claim(self.svhn.both)
+        if self.svhn is None:
+            return decisions.NOT_RUN
+        return decisions.of_parts(self.svhn.faster, self.svhn.better)
 
     @property
     def E3(self) -> str:

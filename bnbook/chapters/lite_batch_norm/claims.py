@@ -5,7 +5,7 @@ from bnbook.findings.claims import Claim
 CLAIMS = (
     Claim(
         "C10",
-        "One shared learning rate is unfair; every variant needs its own best one.",
+        "One shared learning rate is unfair; every variant needs its own.",
         "said, not done",
     ),
 )

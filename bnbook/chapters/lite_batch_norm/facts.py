@@ -100,7 +100,7 @@ class Facts:
 
     @property
     def own_clothes(self) -> dict[str, Interval]:
-        """How each half compares with the full net on Fashion-MNIST, each at its own best rate."""
+        """How each half compares with the full net on Fashion-MNIST, each at its best rate."""
         rows = self._in(transfer.CLOTHES_OWN_RATES).to_dict("records")
         return {str(row["a"]): Interval.of(row) for row in rows}
 

@@ -24,7 +24,7 @@ def usual(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def best(frame: pd.DataFrame) -> pd.DataFrame:
-    """Select every norm's fresh runs at its own best rate, at the usual batch size."""
+    """Select every norm's fresh runs at its best rate, at the usual batch size."""
     return findings.at_best(usual(frame))
 
 

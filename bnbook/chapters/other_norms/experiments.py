@@ -1,4 +1,4 @@
-"""What chapter 7 measures: every norm of d2l's research ideas, at its own best learning rate."""
+"""What chapter 7 measures: every norm of d2l's research ideas, at its best learning rate."""
 
 from dataclasses import replace
 
@@ -61,7 +61,7 @@ def _slots(kind: str) -> tuple[str, ...]:
 
 
 def _plan(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:
-    """Tune every arm; then fresh seeds at its own best rate, some at other batch sizes as well."""
+    """Tune every arm; then fresh seeds at its best rate, some at other batch sizes as well."""
     runs = grid(experiment.arms.values(), RATES, TUNING_SEEDS)
     for name, arm in experiment.arms.items():
         if not recorded(grid([arm], RATES, TUNING_SEEDS), frame):

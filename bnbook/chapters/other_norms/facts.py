@@ -29,7 +29,7 @@ _SMALL: Final = 32
 class Facts:
     """Norms go by their kind in `norms.KINDS`; differences are in test accuracy.
 
-    Every norm has as many steps, and its own best learning rate.
+    Every norm has as many steps, and its best learning rate.
     """
 
     budget: ClassVar[float] = equal_time.BUDGET / 1000  # seconds

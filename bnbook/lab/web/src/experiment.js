@@ -323,7 +323,7 @@ export class Experiment {
       this.linked = linked;
       this.chosen = "link";
       this.parts.seeds.value = String(linked.plan.seeds.length);
-      if (!this.isRunning) this.say("The experiment is that of the link.");
+      if (!this.isRunning) this.say("Experiment loaded from the link.");
     }
     this.refresh();
     this.root.scrollIntoView();

@@ -349,7 +349,7 @@ export class Lab {
     } else {
       this.controls.write(linked);
       this.scheduled = linked.changes;
-      this.view.say("The settings are those of the link.");
+      this.view.say("Settings loaded from the link.");
     }
     this.bar.refresh();
     this.view.draw();

@@ -82,7 +82,7 @@ function stuck({ evaluations: all, recentLoss }, images, after) {
   return recentLoss > GUESS + EXCESS
     ? {
         kind: "thrown",
-        text: `${still}: the loss is above that of a guess, the steps are too large`,
+        text: `${still}: the loss is above chance level; the steps are too large`,
       }
-    : { kind: "plateau", text: `${still}: a plateau, with the loss of a blind guess` };
+    : { kind: "plateau", text: `${still}: a plateau at chance-level loss` };
 }

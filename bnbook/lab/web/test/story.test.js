@@ -28,16 +28,16 @@ const CASES = [
     "Reached 95 % after 62 steps; collapsed to chance by step 93",
   ],
   [
-    "with the loss of a guess",
+    "at chance-level loss",
     { ...STUCK, recentLoss: 2.31 },
     "plateau",
-    "Still at chance after 1,000 steps: a plateau, with the loss of a blind guess",
+    "Still at chance after 1,000 steps: a plateau at chance-level loss",
   ],
   [
     "with a larger loss",
     { ...STUCK, recentLoss: 2.5 },
     "thrown",
-    "Still at chance after 1,000 steps: the loss is above that of a guess, the steps are too large",
+    "Still at chance after 1,000 steps: the loss is above chance level; the steps are too large",
   ],
   [
     "no number any more",
