@@ -12,7 +12,7 @@ UV_FLAGS ?=
 unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
 
 .DELETE_ON_ERROR:
-.PHONY: help install book test test-site lint bench sweep serve lock engine clean
+.PHONY: help install book test test-site lint bench sweep serve lock engine front clean
 
 help:
 	@echo 'make book    execute the chapters and render the site into _site/'

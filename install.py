@@ -111,8 +111,8 @@ def _is_at_home() -> bool:
 
 
 def _remove() -> None:
-    if VENV.is_symlink():
-        VENV.unlink()  # where it leads is somebody else's
+    if VENV.is_symlink() or VENV.is_file():
+        VENV.unlink()  # where a link leads is somebody else's
     else:
         shutil.rmtree(VENV)
 

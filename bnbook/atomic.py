@@ -6,7 +6,31 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from bnbook.errors import BookError
+from filelock import FileLock, Timeout
+
+from bnbook.errors import BookError, reason
+
+
+@contextlib.contextmanager
+def alone(lock: Path, other: str) -> Iterator[None]:
+    """Hold the file `lock`; where `other` does, say so and wait.
+
+    The system frees the lock of a process that dies. Raises BookError where there is no writing.
+    """
+    held = FileLock(lock)
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            held.acquire(blocking=False)
+        except Timeout:
+            print(f"{other}: waiting for its end", flush=True)
+            held.acquire()
+    except OSError as error:
+        raise BookError(f"cannot write {lock} ({reason(error)})") from error
+    try:
+        yield
+    finally:
+        held.release()
 
 
 @contextlib.contextmanager

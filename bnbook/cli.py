@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import importlib
+import io
 import os
 import secrets
 import signal
@@ -12,9 +13,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
-import bnbook
-from bnbook import chapters, data, store, sweep, verify
+from bnbook import chapters, clones, data, store, sweep, verify
 from bnbook.errors import BookError, of_memory
 from bnbook.findings import sentences
 
@@ -27,10 +28,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(arguments)
     try:
-        _refuse_another_clone()
-        with _answering_signals():
+        clones.refuse_another()
+        with _answering_signals(), contextlib.redirect_stdout(_Patient(sys.stdout)):
             code = options.run(options) or 0
-        print(end="", flush=True)  # here, where it can be answered, and not at the very end
+            print(end="", flush=True)  # here, where it can be answered, and not at the very end
         return code
     except BookError as error:
         print(f"bnbook: {error}", file=sys.stderr)
@@ -46,28 +47,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("bnbook: interrupted; what was finished is kept", file=sys.stderr)
         return 130
-    except BrokenPipeError:
-        # The reader of our output left, as `head` does; nothing is wrong on this side.
-        _drop_output()
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print(f"bnbook: {error.strerror or error}{where}", file=sys.stderr)
         if error.errno == errno.ENOSPC:
             _drop_output()
         return 2
-    return 0
-
-
-def _refuse_another_clone() -> None:
-    """Refuse to work in a clone with the package of another, as a copied `.venv` would have us."""
-    here, running = Path.cwd(), Path(bnbook.__file__).resolve().parent
-    clones = [one / "bnbook" for one in (here, *here.parents)]
-    found = next((one for one in clones if (one / "__init__.py").is_file()), running)
-    if found.resolve() != running:
-        raise BookError(
-            f"the bnbook that runs is that of {running.parent}, not of {found.parent}: "
-            "run `make install`, or `pip install -e .` there"
-        )
 
 
 class _Terminated(KeyboardInterrupt):
@@ -97,6 +82,40 @@ def _answering_signals() -> Iterator[None]:
     finally:
         for one, old in before.items():
             signal.signal(one, old)
+
+
+class _Patient(io.TextIOBase):
+    """Standard output; where its reader leaves, as `head` does, the work goes on in silence.
+
+    A name of a file that is not text in the output's encoding is written with escapes.
+    """
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        if isinstance(inner, io.TextIOWrapper):
+            inner.reconfigure(errors="backslashreplace")
+
+    def write(self, text: str) -> int:
+        with self._patience():
+            self._inner.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._patience():
+            self._inner.flush()
+
+    def fileno(self) -> int:
+        return int(self._inner.fileno())
+
+    def isatty(self) -> bool:
+        return bool(self._inner.isatty())
+
+    @contextlib.contextmanager
+    def _patience(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            _drop_output()
 
 
 def _drop_output() -> None:
@@ -165,6 +184,7 @@ def _render(options: argparse.Namespace) -> None:
     if options.draft:
         os.environ[sentences.DRAFT] = "1"  # which the notebooks' kernels inherit
     if options.stage:
+        site.check_sources(Path.cwd())
         with site.alone(Path("_work/lock")):
             site.stage(Path.cwd())
     else:
@@ -213,24 +233,16 @@ def _verify(options: argparse.Namespace) -> int:
         )
     left = sorted({*chapters.EXPERIMENTS} - {one.name for one in here})
     if left and not asked:
-        _say(f"left out, without records or data here: {', '.join(left)}")
+        print(f"left out, without records or data here: {', '.join(left)}")
     chosen = [one for each in here for one in verify.choose(each, options.sample, draw)]
     how = "the shortest" if draw is None else f"drawn with --seed {draw}"
-    _say(f"{len(chosen)} recorded runs, {how}")
+    print(f"{len(chosen)} recorded runs, {how}", flush=True)
     held = 0
     for check in verify.verify(chosen):
-        _say(str(check))
+        print(check, flush=True)
         held += check.holds
-    _say(f"{held} of {len(chosen)} recorded runs hold")
+    print(f"{held} of {len(chosen)} recorded runs hold")
     return 0 if held == len(chosen) else 1
-
-
-def _say(text: str) -> None:
-    """Print a line; go on in silence when the reader has left, as `head` does."""
-    try:
-        print(text, flush=True)
-    except BrokenPipeError:
-        _drop_output()
 
 
 if __name__ == "__main__":

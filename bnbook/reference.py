@@ -27,6 +27,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "optimizers",
             "streams",
             "atomic",
+            "clones",
             "errors",
             "theme",
         ),

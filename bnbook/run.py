@@ -197,9 +197,8 @@ class Run:
 
     def changes(self) -> dict[str, Any]:
         """Return the fields that differ from their defaults, JSON-able."""
-        found = {f.name: getattr(self, f.name) for f in fields(self)}
-        found = {f.name: found[f.name] for f in fields(self) if found[f.name] != f.default}
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+        found = ((f, getattr(self, f.name)) for f in fields(self))
+        return {f.name: list(v) if isinstance(v, tuple) else v for f, v in found if v != f.default}
 
     @property
     def key(self) -> str:

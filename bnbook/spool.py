@@ -4,22 +4,21 @@ Every file is written under a temporary name and then renamed, so no reader ever
 file, and checksums tell when a byte has changed since. Reading never executes anything.
 """
 
-import contextlib
 import hashlib
 import io
 import json
 import math
 import pickle
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import torch
 
 from bnbook import data, tables
-from bnbook.atomic import replacing
+from bnbook.atomic import alone, replacing
 from bnbook.errors import BookError, reason
 from bnbook.run import Run
 from bnbook.tables import Record
@@ -35,27 +34,12 @@ def state_path(key: str, study: str = "") -> Path:
     return folder(study) / f"{key}.state"
 
 
-@contextlib.contextmanager
-def locked(name: str) -> Iterator[None]:
+def locked(name: str) -> AbstractContextManager[None]:
     """Let one sweep of an experiment at a time go on; another one waits, and says so.
 
-    The system frees the lock of a process that dies. Raises BookError where there is no writing.
+    Raises BookError where there is no writing.
     """
-    path = folder() / f"{name}.lock"
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(path)
-        try:
-            lock.acquire(blocking=False)
-        except filelock.Timeout:
-            print(f"another sweep of {name} is under way: waiting for its end", flush=True)
-            lock.acquire()
-    except OSError as error:
-        raise BookError(f"cannot write {path} ({error.strerror or error})") from error
-    try:
-        yield
-    finally:
-        lock.release()
+    return alone(folder() / f"{name}.lock", f"another sweep of {name} is under way")
 
 
 def write(finished: Record) -> None:

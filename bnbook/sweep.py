@@ -111,6 +111,8 @@ def check_device(experiment: Experiment, device: str) -> None:
     if experiment.measure:
         raise BookError(f"{experiment.name} measures what it trains on the CPU: leave --device out")
     try:
+        if torch.device(device).type == "cpu":
+            raise BookError(f"device {device!r} is the CPU: leave --device out")
         float(torch.zeros(1, device=device))
     except (RuntimeError, AssertionError) as error:
         raise BookError(

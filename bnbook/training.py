@@ -128,16 +128,14 @@ def _resume(session: Session, checkpoint: Checkpoint | None) -> dict[str, Any]:
     return saved
 
 
-def follow(
-    run: Run, steps: Iterable[int], splits: data.Splits | None = None, device: str = "cpu"
-) -> Iterator[State]:
+def follow(run: Run, steps: Iterable[int], splits: data.Splits | None = None) -> Iterator[State]:
     """Train `run` as `train` does and yield its state after each of `steps` (0: before the first).
 
     Training ends with the last of them; the learning rate's schedule is that of the whole run.
     Raises BookError for a step beyond the run's last.
     """
     wanted = sorted(set(steps))
-    tensors = to_tensors(run, splits or data.splits(run.dataset), device)
+    tensors = to_tensors(run, splits or data.splits(run.dataset), "cpu")
     session = Session(run, tensors.train)
     end = last_step(run)
     if wanted and not 0 <= wanted[0] <= wanted[-1] <= end:
@@ -151,17 +149,12 @@ def follow(
         yield State(**vars(tensors), step=step, net=net)
 
 
-def fit(
-    run: Run,
-    splits: data.Splits | None = None,
-    device: str = "cpu",
-    checkpoint: Checkpoint | None = None,
-) -> State:
+def fit(run: Run, splits: data.Splits | None = None, checkpoint: Checkpoint | None = None) -> State:
     """Train `run` to its end, without looking at it before, and return its last state.
 
     `checkpoint` as in `train`.
     """
-    tensors = to_tensors(run, splits or data.splits(run.dataset), device)
+    tensors = to_tensors(run, splits or data.splits(run.dataset), "cpu")
     session = Session(run, tensors.train)
     _resume(session, checkpoint)
     while session.epochs < run.epochs:

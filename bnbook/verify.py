@@ -32,8 +32,6 @@ DIFFERS: Final = "differs"
 #: Seeds that `numpy.random.RandomState` takes.
 MAX_DRAW: Final = 2**32 - 1
 
-#: What tells training's own rows from a study's.
-_COUNTS: Final = {"val_correct", "val_correct_running", "test_correct", "test_correct_running"}
 #: What no rounding moves, on whatever machine.
 _EXACT: Final = ("val_images", "test_images", "train_images")
 #: What else is compared there, in the last row, by its size.
@@ -108,7 +106,7 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
             f"restore it and {store.table_path(name).name} with `git checkout`, or delete "
             f"both and run `bnbook sweep {name}`"
         )
-    study = _is_study(frame)
+    study = experiment.measure is not None
     last = frame["seconds"].notna() if study else frame.groupby("key")["epoch"].idxmax()
     ends = frame.loc[last].assign(setting=lambda rows: rows["run"].map(_setting))
     whole = ends
@@ -132,11 +130,6 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
     ]
 
 
-def _is_study(rows: pd.DataFrame) -> bool:
-    """Say whether `rows` are what a study measured: training's own count images."""
-    return not set(rows.columns) >= _COUNTS
-
-
 def _run(rows: pd.DataFrame) -> Run:
     return Run.from_changes(json.loads(rows["run"].iloc[0]))
 
@@ -154,7 +147,7 @@ def verify(chosen: Sequence[Recorded]) -> Iterator[Check]:
     workers = sweep.check_workers(None)
     by_study: dict[str, list[Recorded]] = {}
     for one in chosen:
-        by_study.setdefault(one.experiment.name if _is_study(one.rows) else "", []).append(one)
+        by_study.setdefault(one.experiment.name if one.experiment.measure else "", []).append(one)
     for some in by_study.values():
         work = sweep.work_of(some[0].experiment)
         runs = dict.fromkeys(one.run for one in some)  # experiments share some
@@ -183,7 +176,7 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     then, now = _first_losses(recorded.rows), _first_losses(again)
     if not _begins_alike(recorded, now, then):
         return Check(recorded, DIFFERS, _apart("first_losses", [now], [then]))
-    if _is_study(recorded.rows):
+    if recorded.experiment.measure:
         return Check(recorded, WITHIN, "first losses alone, on another kind of machine")
     return _plausible(recorded, again)
 

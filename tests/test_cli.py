@@ -5,6 +5,7 @@ from conftest import ROOT
 
 from bnbook import chapters, cli, data, sweep
 from bnbook.data import files
+from bnbook.errors import BookError
 
 
 @pytest.mark.parametrize(
@@ -99,5 +100,7 @@ def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
             f"bnbook: the bnbook that runs is that of {ROOT}, not of {tmp_path}"
         )
         assert error.count("\n") == 1
+        with pytest.raises(BookError, match="not of"):
+            chapters.find(1)
     monkeypatch.chdir(ROOT)
     assert cli.main(["sweep", "--list"]) == 0

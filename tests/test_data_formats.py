@@ -267,6 +267,19 @@ def test_what_was_downloaded_is_at_hand(tiny_svhn):
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [(b"{", b","), (b"'|u1'", b",'u1'"), (b"(30, ", b"(True"), (b"(30, ", b"(9e9,")],
+)
+def test_cached_arrays_with_an_odd_head_are_made_anew(tiny_jpegs, old, new):
+    whole = data.load("cifar10-jpeg")
+    path = data.cache_folder() / "cifar10-jpeg/train_images.npy"
+    raw = path.read_bytes()
+    assert old in raw[:128]
+    path.write_bytes(raw.replace(old, new, 1))
+    assert data.load("cifar10-jpeg").train_images.equal(whole.train_images)
+
+
+@pytest.mark.parametrize(
     ("name", "array"),
     [
         ("train_images", np.zeros((30, 32, 32), np.uint8)),

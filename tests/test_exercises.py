@@ -143,6 +143,10 @@ def test_a_near_miss_is_none_of_the_right_numbers(exercise):
         keys = [rounded(value, one.digits) for value in one.near]
         assert right not in keys
         assert len({*keys}) == len(keys), "a near miss hides another"
+    if len(exercise.numbers) == 1:
+        assert all(map(exercise.complaint, exercise.numbers[0].near))
+        assert exercise.complaint(exercise.numbers[0].value + 1)
+        assert exercise.complaint("many") == "expected: a number"
 
 
 @named(Numbers)

@@ -138,6 +138,8 @@ def test_the_lab_of_chapter_two_covers_the_grid_that_the_book_promises():
 
 def test_sliders_start_at_the_nearest_recorded_setting():
     assert labs.recorded(small_frame(), lr=0.7, batch_size=500).data["start"] == (1, 1)
+    with pytest.raises(BookError, match="learning rate 0; it must be above 0"):
+        labs.recorded(small_frame(), lr=0)
 
 
 def test_without_scripts_the_table_holds_every_recorded_setting():

@@ -213,6 +213,9 @@ def test_what_a_script_only_mentions_is_not(script):
 
 LOADING = [
     '<link rel="icon" href="https://a.example/x.png">',
+    '<script>location.href = "https://a.example"</script>',
+    '<script>window.location = "https://a.example"</script>',
+    '<script>document.location.replace("https://a.example")</script>',
     '<img alt="x" srcset="x.png 1x, https://a.example/x.png 2x">',
     '<link rel="preload" as="image" imagesrcset="https://a.example/x.png 1x">',
     '<p style="background:url(//a.example/x.png)">',
@@ -226,6 +229,13 @@ LOADING = [
     "<script>box.innerHTML = '<img src=\"https://a.example/x.png\">'</script>",
     '<script type="module" src="https://a.example/x.js"></script>',
 ]
+
+
+def test_rules_that_fetch_pages_ahead_are_refused(tmp_path):
+    rules = '{"prefetch": [{"where": {"href_matches": "/*"}, "eagerness": "immediate"}]}'
+    (tmp_path / "index.html").write_text(f'<script type="SpeculationRules">{rules}</script>')
+    with pytest.raises(BookError, match="speculation rules"):
+        offline.mend(tmp_path)
 
 
 @pytest.mark.parametrize("tag", LOADING)
@@ -242,6 +252,7 @@ UNSEEN = [
     "<script>fetch(['HOST'].join(), { mode: 'no-cors' })</script>",
     "<script>document.body.innerHTML = ['<img src=', 'HOST/x.png>'].join('')</script>",
     "<script>navigator.sendBeacon(String('HOST'))</script>",
+    '<form action="HOST"></form><script>document.forms[0].submit()</script>',
     "<script>frame = document.body.appendChild(document.createElement('iframe'));"
     "Object.entries({ src: ['HOST'] }).map(([name, value]) => (frame[name] = value))</script>",
     "<script>document.body.append(document.createElement('style'));"
@@ -336,6 +347,7 @@ def test_a_module_is_one_script_with_all_that_it_imports(tmp_path, node):
     "source",
     [
         "await start();",
+        "for await (const one of some) log(one);",
         "console.log(import.meta.url);",
         'import x from "package";',
         'export * from "./main.js";',

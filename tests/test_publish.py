@@ -211,7 +211,10 @@ def test_a_second_render_says_so_and_waits(book, tmp_path, capsys):
         site.render(book, renderer="smalldocs")
         assert (tmp_path / "done").read_text() == "first"
     said = capsys.readouterr().out
-    assert said.splitlines()[0] == f"another render is at work in {book / '_work'}: waiting for it"
+    assert (
+        said.splitlines()[0]
+        == f"another render is at work in {book / '_work'}: waiting for its end"
+    )
     assert (book / "_site/index.html").is_file()
     hidden = [path.name for path in (book / "_site").iterdir() if path.name.startswith(".")]
     assert hidden == [publish.MANIFEST]

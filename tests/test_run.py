@@ -15,8 +15,8 @@ BATCH = ("batch",) * 4
 #: What a slot after a linear layer may hold.
 LINEAR = [kind for kind in KINDS if kind != "instance"]
 
+AFFINE = st.sampled_from(["both", "gamma", "beta", "none"])
 training = {
-    "affine": st.sampled_from(["both", "gamma", "beta", "none"]),
     "activation": st.sampled_from(["sigmoid", "relu"]),
     "lr": st.floats(1e-4, 100),
     "batch_size": st.integers(2, 512),
@@ -47,6 +47,7 @@ runs = st.one_of(
         Run,
         model=st.just("mlp"),
         norms=st.tuples(*[st.sampled_from(["batch", "mean"])] * 2),
+        affine=AFFINE,
         norm_place=st.sampled_from(["before", "after"]),
         norm_momentum=st.floats(0.001, 1),
         dropout=st.just(0.5),
@@ -56,7 +57,8 @@ runs = st.one_of(
     st.builds(
         Run,
         model=st.just("resnet"),
-        norms=st.tuples(st.sampled_from(["batch", "none"])),
+        norms=st.tuples(st.sampled_from(["batch", "mean"])),
+        affine=AFFINE,
         depth=st.sampled_from([8, 14, 110]),
         width=st.integers(1, 4),
         shortcuts=st.booleans(),
@@ -133,6 +135,7 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"norms": ("batch",) * 3}, "norms: 3 given, but lenet has 4 slots"),
         ({"norms": ("weight",) * 4}, "unknown norm 'weight'; known: none, batch, mean, variance"),
         ({"affine": "gama"}, "unknown affine 'gama'"),
+        ({"affine": "gamma"}, "affine is 'gamma', which needs a norm"),
         ({"activation": "tanh"}, "unknown activation 'tanh'"),
         ({"conv_bias": 1}, "conv_bias is 1; it must be true or false"),
         ({"epochs": 0}, "epochs is 0; it must be at least 1"),

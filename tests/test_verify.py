@@ -105,7 +105,6 @@ def rerun(tiny, monkeypatch):
 def test_records_are_told_from_measurements_and_come_back_as_they_are(name):
     experiment = chapters.experiment(name)
     (one,) = verify.choose(experiment, 1, draw=0)
-    assert verify._is_study(one.rows) == (experiment.measure is not None)
     assert verify.check(one, one.rows.reset_index(drop=True)).verdict == verify.SAME
 
 

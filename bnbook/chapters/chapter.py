@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import findings, lab, store, training
+from bnbook import clones, findings, lab, store, training
 from bnbook.chapters import reading
 from bnbook.errors import BookError
 from bnbook.experiment import Experiment
@@ -245,7 +245,11 @@ class Library:
         self.claims: dict[str, Claim] = {claim.id: claim for claim in claims}
 
     def find(self, number: int) -> Chapter:
-        """Return the chapter with this number. Raises BookError where the book has none."""
+        """Return the chapter with this number.
+
+        Raises BookError where the book has none, or where the package is that of another clone.
+        """
+        clones.refuse_another()
         for chapter in self.chapters:
             if chapter.number == number:
                 return chapter

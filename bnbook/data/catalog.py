@@ -44,6 +44,8 @@ _ORIGIN = "origin.txt"
 FILE_ERRORS = (
     *(zipfile.BadZipFile, zlib.error, Image.DecompressionBombError),
     *(Image.DecompressionBombWarning, MemoryError),
+    # What reading the head of an array or of an archive raises where it is odd.
+    *(RuntimeError, *files.NPY_ERRORS),
 )
 CIFAR10_CLASSES = (
     *("airplane", "automobile", "bird", "cat", "deer"),
@@ -212,7 +214,7 @@ def _decode_jpeg(root: Path) -> None:
                 arrays[f"{part}_images"] = images.numpy()
                 arrays[f"{part}_labels"] = _checked(packed[f"{part}_label"])
     # A TypeError says that the file is a single array.
-    except (OSError, TypeError, ValueError, LookupError, EOFError, *FILE_ERRORS) as error:
+    except (OSError, ValueError, LookupError, EOFError, *FILE_ERRORS) as error:
         raise BookError(f"cannot read {named} ({reason(error)}): {remedy}") from error
     for name, array in arrays.items():
         np.save(root / f"{name}.npy", array)

@@ -7,6 +7,7 @@ import os
 import shutil
 import tarfile
 import tempfile
+import tokenize
 import urllib.error
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +19,9 @@ import platformdirs
 from torch import Tensor
 
 from bnbook.errors import BookError, reason
+
+#: What NumPy raises at the odd head of an array, besides ValueError.
+NPY_ERRORS = (TypeError, OverflowError, SyntaxError, tokenize.TokenError)
 
 MISSING = "is missing"
 
@@ -121,7 +125,7 @@ def _npy_fault(path: Path) -> str | None:
     """Check a `.npy` file's length against its header, without reading the array."""
     try:
         np.load(path, mmap_mode="r")
-    except (ValueError, EOFError) as error:
+    except (ValueError, EOFError, *NPY_ERRORS) as error:
         return f"is damaged ({error})"
     return None
 

@@ -32,9 +32,6 @@ class Verdict:
         if self.status not in STATUSES:
             raise ValueError(f"unknown status {self.status!r}; one of {', '.join(STATUSES)}")
 
-    def __str__(self) -> str:
-        return f"{self.claim.id}: {self.status}. {self.sentence}"
-
 
 def above(row: Mapping[str, Any]) -> str:
     """Decide whether a contrast's first arm is ahead of its second, by any amount.

@@ -58,24 +58,30 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
     - `breadth`: from the 10 % to the 90 % quantile of log10 |gradient|, all layers of one weight
     - `outputs`: root mean square of what enters the activations; `gradients`, `weights`: l2 norms
     """
+    return frame[["arm", "seed", "after"]].join(
+        surroundings(frame).assign(
+            unevenness=frame["gradient_median"].map(np.log10).map(np.std),
+            breadth=frame["gradient_histogram"].map(_breadth),
+            outputs=frame["entering_square"].map(geometric).map(np.sqrt),
+            gradients=frame["gradient_size"].map(np.linalg.norm),
+            weights=frame["weight_size"].map(np.linalg.norm),
+        )
+    )
+
+
+def surroundings(frame: pd.DataFrame) -> pd.DataFrame:
+    """Sum up the quantities of `looks` that lie around a net, from `drift` to `roughness`."""
     at_one = landscape.LENGTHS.index(1.0)
-    medians = frame["gradient_median"].map(np.log10)
-    found = pd.DataFrame(
+    return pd.DataFrame(
         {
-            "drift": frame["drift"].map(_geometric),
-            "drift_before": frame["drift_before"].map(_geometric),
-            "shift": frame["shift_distance"].map(_geometric),
+            "drift": frame["drift"].map(geometric),
+            "drift_before": frame["drift_before"].map(geometric),
+            "shift": frame["shift_distance"].map(geometric),
             "variation": frame["line_loss"].map(np.ptp),
             "unpredictability": frame["line_change"].map(lambda changes: changes[at_one]),
             "roughness": frame["smoothness"],
-            "unevenness": medians.map(np.std),
-            "breadth": frame["gradient_histogram"].map(_breadth),
-            "outputs": frame["entering_square"].map(_geometric).map(np.sqrt),
-            "gradients": frame["gradient_size"].map(np.linalg.norm),
-            "weights": frame["weight_size"].map(np.linalg.norm),
         }
     )
-    return frame[["arm", "seed", "after"]].join(found)
 
 
 def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
@@ -87,13 +93,13 @@ def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
     after = looks(frame)
     after = after[after["after"] > 0]
     by_run = after.groupby(["arm", "seed"], observed=True)
-    found = by_run[list(ON_THE_WAY)].agg(_geometric)
+    found = by_run[list(ON_THE_WAY)].agg(geometric)
     found["weights"] = by_run["weights"].last()
     ends = frame[frame["val_accuracy"].notna()].set_index(["arm", "seed"])["val_accuracy"]
     return found.assign(learns=ends >= LEARNS).reset_index()
 
 
-def _geometric(values: Any) -> float:
+def geometric(values: Any) -> float:
     """Geometric mean of what is finite and above 0; NaN where nothing is."""
     array = np.asarray(values, dtype=float)
     array = array[np.isfinite(array) & (array > 0)]

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bnbook import store
+from bnbook.errors import NoRecordsError
 from bnbook.experiment import Experiment
 from bnbook.findings.writing import Markdown, table
 
@@ -29,6 +30,8 @@ def recorded(experiments: Iterable[Experiment]) -> pd.DataFrame:
             rows = store.read(name)
             ends = _measured(rows, name) if experiment.measure else _trained(rows)
             parts.append(ends.assign(experiment=name))
+    if not parts:
+        raise NoRecordsError("nothing is recorded: run `bnbook sweep --all`")
     return pd.concat(parts, ignore_index=True)
 
 
@@ -39,7 +42,8 @@ def _trained(rows: pd.DataFrame) -> pd.DataFrame:
 def _measured(rows: pd.DataFrame, name: str) -> pd.DataFrame:
     """List a study's runs, which are made for it alone and whose outcome it does not judge."""
     ends = rows[rows["seconds"].notna()]
-    steps = ends["epochs"] * (ends["train_size"] // ends["batch_size"])
+    a_pass = ends["train_size"] // ends["batch_size"]
+    steps = ends["epochs"] * ends["epoch_steps"].where(ends["epoch_steps"] > 0, a_pass)
     own = ends.assign(key=name + " " + ends["key"], step=steps, outcome=None)
     return own[_KEPT]
 

@@ -265,7 +265,6 @@ class Paired:
     p_equivalence: float
     margin: float
     n: int
-    unpaired: int
     failed_a: int
     failed_b: int
 
@@ -314,7 +313,6 @@ def paired(
         p_equivalence=p_equivalence,
         margin=margin,
         n=len(seeds),
-        unpaired=len(sides[0]) + len(sides[1]) - 2 * len(seeds),
         failed_a=int((~first["trained"]).sum()),
         failed_b=int((~second["trained"]).sum()),
     )

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 from scipy import stats
 
@@ -24,14 +23,9 @@ def median_interval(values: Any) -> Interval:
     Timings have a long upper tail, which a mean and a t interval would follow. With fewer than
     six values there is no such interval: NaN. `mean` of the result holds the median.
     """
-    sorted_values: npt.NDArray[np.float64] = np.sort(np.asarray(values, dtype=float))
-    n = sorted_values.size
-    # The k-th smallest and k-th largest miss the median with probability 2 P(Binomial < k).
-    k = int(stats.binom.ppf(LEVEL / 2, n, 0.5))
-    middle = float(np.median(sorted_values))
-    if k < 1:
-        return Interval(middle, float("nan"), float("nan"))
-    return Interval(middle, float(sorted_values[k - 1]), float(sorted_values[n - k]))
+    array = np.asarray(values, dtype=float)
+    limits = stats.quantile_test(array, p=0.5).confidence_interval(1 - LEVEL)
+    return Interval(float(np.median(array)), float(limits.low), float(limits.high))
 
 
 def medians(rows: pd.DataFrame, by: str | Sequence[str], value: str = "seconds") -> pd.DataFrame:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from bnbook.errors import NoRecordsError
 from bnbook.experiment import (
     BATCH_NORM,
     LATER_SEEDS,
@@ -149,6 +150,8 @@ def elsewhere(records: Mapping[str, pd.DataFrame], arms: Sequence[str]) -> pd.Da
         if name in records:
             rows = contrasts(records[name], plans[name].contrasts)
             found.append(rows[rows["a"].isin(arms)].assign(setting=setting))
+    if not found:
+        raise NoRecordsError("none of the other settings is recorded: run `bnbook sweep --all`")
     return pd.concat(found, ignore_index=True)
 
 

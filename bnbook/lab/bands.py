@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bnbook import findings, training
-from bnbook.experiment import Experiment, grid, subsets
+from bnbook.experiment import Experiment, grid, halves, held_fixed, subsets
 from bnbook.lab.presets import NORMED, PLAIN
 from bnbook.lab.settings import net_code
 from bnbook.run import Run
@@ -55,11 +55,8 @@ PAGE = Experiment(
     arms={
         **subsets(PLAIN),
         "no biases": replace(NORMED, conv_bias=False, linear_bias=False),
-        "mean-only": replace(PLAIN, norms=("mean",) * 4),
-        "variance-only": replace(PLAIN, norms=("variance",) * 4),
-        "gamma fixed": replace(NORMED, affine="beta"),
-        "beta fixed": replace(NORMED, affine="gamma"),
-        "both fixed": replace(NORMED, affine="none"),
+        **halves(PLAIN),
+        **held_fixed(NORMED),
         "ReLU, with BN": replace(NORMED, activation="relu"),
         "ReLU, without BN": replace(PLAIN, activation="relu"),
         "only norm": replace(NORMED, trainable="norm"),

@@ -96,11 +96,16 @@ class Numbers(Exercise):
         return {"kind": "numbers", "fields": fields}
 
     def complaint(self, value: Any) -> str:
-        """Compare to the digits that are asked for."""
-        expected = [one.value for one in self.numbers]
-        digits = min(one.digits or EXACT for one in self.numbers)
-        wanted = expected if len(expected) > 1 else expected[0]
-        return check.complaint(value, wanted, tol=0.5 * 10.0 ** (1 - digits))
+        """Compare what is left of it at the digits that are asked for, as the page does."""
+        wanted = tuple(rounded(one.value, one.digits) for one in self.numbers)
+        try:
+            given = tuple(map(float, value if len(wanted) > 1 else [value]))
+        except (TypeError, ValueError):
+            given = ()
+        if len(given) != len(wanted):
+            return f"expected: {'a number' if len(wanted) == 1 else f'{len(wanted)} numbers'}"
+        digits = (one.digits for one in self.numbers)
+        return "" if tuple(map(rounded, given, digits)) == wanted else f"{value} is not the answer"
 
 
 @dataclass(frozen=True, kw_only=True)

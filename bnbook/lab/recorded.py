@@ -37,9 +37,12 @@ def recorded(
 
     `arms` maps what a curve is called to an arm of the experiment; by default all runs without
     padding that have batch norm in every slot, and those that have none. `lr` and `batch_size`
-    say where the sliders start. Raises BookError for a frame without such runs, or where an arm
-    holds two runs of one seed at one grid point.
+    say where the sliders start. Raises BookError where they cannot, for a frame without such
+    runs, or where an arm holds two runs of one seed at one grid point.
     """
+    for name, value in {"learning rate": lr, "batch size": batch_size}.items():
+        if not value > 0:
+            raise BookError(f"the sliders cannot start at {name} {value}; it must be above 0")
     data = grid(frame, arms)
     start = (_nearest(data["lrs"], lr), _nearest(data["batch_sizes"], batch_size))
     return element("recorded", {**data, "start": start}, _table(data))

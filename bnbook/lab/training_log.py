@@ -17,7 +17,6 @@ class TrainingLog:
         self.ready = ready
         self.trainer = trainer
         self.step = 0
-        self.over = False  # it came to its end
         self._speed = 0.0
         self._changes: list[Message] = []
         self._evaluations: list[Message] = []
@@ -34,7 +33,6 @@ class TrainingLog:
     def take(self, message: Message) -> None:
         """Take a message that came after `ready`."""
         if message["type"] != "progress":
-            self.over |= message["type"] == "done"
             self._last.append(message)
             return
         self._last = []

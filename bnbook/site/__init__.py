@@ -2,13 +2,14 @@
 
 from bnbook.site.build import render
 from bnbook.site.executing import execute
-from bnbook.site.notebooks import is_executed, stage
+from bnbook.site.notebooks import check_sources, is_executed, stage
 from bnbook.site.publish import alone
 from bnbook.site.repository import name_in_sources
 from bnbook.site.server import serve
 
 __all__ = [
     "alone",
+    "check_sources",
     "execute",
     "is_executed",
     "name_in_sources",

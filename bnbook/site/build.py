@@ -7,7 +7,7 @@ import nbformat
 from bnbook.errors import BookError
 from bnbook.site import offline, renderers
 from bnbook.site.executing import execute
-from bnbook.site.notebooks import WORK, is_executed, read_clean, stage, write
+from bnbook.site.notebooks import WORK, check_sources, is_executed, read_clean, stage, write
 from bnbook.site.publish import alone, cannot_write, check_output, publish
 from bnbook.site.repository import Repository, add_links, name_in
 
@@ -27,6 +27,7 @@ def render(
     root = root.resolve()
     output = (output or root / "_site").absolute()
     try:
+        check_sources(root)
         check_output(output)
         chosen = renderers.choose(renderer)
         with alone(root / WORK / "lock"):

@@ -26,6 +26,7 @@ from nbclient.exceptions import (
     DeadKernelError,
 )
 
+from bnbook import sweep
 from bnbook.errors import BookError
 from bnbook.site import kernel
 from bnbook.site.notebooks import code_of, first_line, read_clean, write
@@ -48,9 +49,7 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
     Those with most code come first, so that no worker waits long for the last one, and that a page
     which takes something over from a chapter finds it there.
     """
-    workers = (os.cpu_count() or 1) if workers is None else workers
-    if workers < 1:
-        raise BookError(f"workers must be 1 or more, not {workers}")
+    workers = sweep.check_workers(workers)
     running: list[_Client] = []
     stop = threading.Event()
     # Threads, one kernel each: nbclient installs its own signal handlers in the main thread, which

@@ -3,13 +3,12 @@
 import html
 import json
 import re
-import subprocess
 from collections.abc import Iterable
 from functools import cache
 
 import pypandoc
 
-from bnbook.errors import BookError
+from bnbook.errors import BookError, reason
 from bnbook.formulas import mend
 
 # As the fallback renderer writes a formula, for a script that would typeset it in the browser.
@@ -52,7 +51,7 @@ def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:
         for n, (kind, tex) in enumerate(ordered)
     ]
     document = {"pandoc-api-version": _api_version(), "meta": {}, "blocks": blocks}
-    converted = _pandoc(["-f", "json", "-t", "html", "--mathml", "--wrap=none"], document)
+    converted = _pandoc(json.dumps(document), "json", "html", "--mathml", "--wrap=none")
     found = re.findall(r'<div id="f(\d+)">\s*(<math.*?</math>)', converted, re.DOTALL)
     result = {ordered[int(n)]: text for n, text in found}
     for kind, tex in ordered:
@@ -67,14 +66,13 @@ def _math(kind: str, tex: str) -> dict[str, object]:
 
 @cache
 def _api_version() -> list[int]:
-    version: list[int] = json.loads(_pandoc(["-t", "json"], None))["pandoc-api-version"]
+    version: list[int] = json.loads(_pandoc("", "markdown", "json"))["pandoc-api-version"]
     return version
 
 
-def _pandoc(arguments: list[str], document: object) -> str:
-    text = "" if document is None else json.dumps(document)
-    command = [pypandoc.get_pandoc_path(), *arguments]
-    done = subprocess.run(command, input=text, capture_output=True, text=True, encoding="utf-8")
-    if done.returncode:
-        raise BookError(f"pandoc failed: {done.stderr.strip()}")
-    return done.stdout
+def _pandoc(text: str, read: str, write: str, *arguments: str) -> str:
+    try:
+        written: str = pypandoc.convert_text(text, write, format=read, extra_args=arguments)
+    except RuntimeError as error:
+        raise BookError(f"pandoc failed: {reason(error)}") from error
+    return written

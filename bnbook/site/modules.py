@@ -89,23 +89,15 @@ class _Bundle:
                 yield from (_taken(one, module) for one in clause.named_children)
 
 
-def _needs_a_module(node: Node) -> bool:
+def _needs_a_module(node: Node, inside: bool = False) -> bool:
+    """Whether a script has what only a module may; `inside` a function, it may await."""
     if node.type == "meta_property":
         return raw_text(node).startswith("import")
-    if node.type == "await_expression":
+    waits = node.type == "await_expression" or any(one.type == "await" for one in node.children)
+    if waits and not inside:
         return True
-    if "function" in node.type or node.type == "method_definition":
-        return any(
-            one.type == "meta_property" and raw_text(one).startswith("import")
-            for one in _descendants(node)
-        )
-    return any(map(_needs_a_module, node.named_children))
-
-
-def _descendants(node: Node) -> Iterator[Node]:
-    for child in node.named_children:
-        yield child
-        yield from _descendants(child)
+    inside |= "function" in node.type or node.type == "method_definition"
+    return any(_needs_a_module(one, inside) for one in node.named_children)
 
 
 def _taken(one: Node, module: str) -> str:

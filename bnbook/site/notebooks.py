@@ -21,7 +21,7 @@ WORK = "_work"  # nbmake, which tests the staged chapters, skips any path with a
 FILES = ("_quarto.yml", "styles.css", "frame.css", "data/digits.js", "data/fashion.js")
 FOLDERS = ("fonts",)
 HOME = "index"
-# What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 5:
+# What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 6:
 # no chapter imports them, so working on the site does not execute the book again.
 DOORS = ("site", "cli.py")
 #: Characters of a reason that are shown; a cell may raise an error with a book for a text.
@@ -48,18 +48,15 @@ def stage(root: Path, work: Path | None = None) -> list[Path]:
     A staged notebook whose digest still matches its source keeps its outputs; any other is
     replaced by the source without outputs. Raises BookError if a source is missing or broken.
     """
+    check_sources(root)
     book = (work or root / WORK) / "book"
     (book / "chapters").mkdir(parents=True, exist_ok=True)
     pages = sorted(root.glob("*.qmd"))
     sources = notebooks(root)
-    if not any(path.parent == root and path.stem == HOME for path in (*pages, *sources)):
-        raise BookError(f"{root / HOME}.ipynb is missing: run this in the folder of the book")
     for old in {*book.glob("*.qmd"), *notebooks(book)}:
         if not (root / old.relative_to(book)).is_file():
             old.unlink()
     for name in (*FILES, *(path.name for path in pages)):
-        if not (root / name).is_file():
-            raise BookError(f"{root / name} is missing: run this in the folder of the book")
         (book / name).parent.mkdir(exist_ok=True)
         shutil.copyfile(root / name, book / name)
     for name in FOLDERS:
@@ -68,6 +65,14 @@ def stage(root: Path, work: Path | None = None) -> list[Path]:
     kernel.offer(book.parent)
     surroundings = _surroundings(root)
     return [_stage_notebook(path, book / path.relative_to(root), surroundings) for path in sources]
+
+
+def check_sources(root: Path) -> None:
+    """Raise BookError where `root` is no folder of a book."""
+    home = "index.qmd" if (root / "index.qmd").is_file() else f"{HOME}.ipynb"
+    for name in (home, *FILES):
+        if not (root / name).is_file():
+            raise BookError(f"{root / name} is missing: run this in the folder of the book")
 
 
 def notebooks(book: Path) -> list[Path]:

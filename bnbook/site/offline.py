@@ -32,7 +32,7 @@ _DELAY = re.compile(r"^[\s\d.]*[;,]?\s*(?:url\s*=\s*)?['\"]?", re.IGNORECASE)
 #: a page as mended, to be left alone when its neighbors are rendered again.
 _POLICY = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'self\' file: data: blob: '
-    "'unsafe-inline' 'unsafe-eval'\">"
+    "'unsafe-inline' 'unsafe-eval'; form-action 'self'\">"
 )
 _LOADING_RELS = {
     "stylesheet", "icon", "preload", "modulepreload", "prefetch", "preconnect", "dns-prefetch",
@@ -46,7 +46,7 @@ _STYLE = {
     "style", "fill", "stroke", "filter", "mask", "clip-path", "cursor", "marker-start",
     "marker-mid", "marker-end",
 }  # fmt: skip
-_NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|speculationrules|math/tex")
+_NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|math/tex|speculationrules")
 
 # A space in prose, not in tags or code, at which a line must not end: before a percent sign and the
 # dot of "Chapter 9 · At inference", before the number of a chapter or exercise, and in an interval.
@@ -180,6 +180,8 @@ def _problem(tag: Tag, path: Path, site: Path, anchors: dict[Path, set[str]] | N
     """Say why a page with this tag cannot be published, if so; links only with `anchors`."""
     if url := next(requests(tag), None):
         return f"the page would load {url} from another host"
+    if tag.name == "script" and tag.attrs.get("type", "").strip().lower() == "speculationrules":
+        return "speculation rules may fetch any page that it links to"
     if anchors is None:
         return None
     if tag.name == "img" and not tag.attrs.get("alt", "").strip():

@@ -3,12 +3,11 @@
 import filecmp
 import os
 import shutil
-from collections.abc import Iterator, Set
-from contextlib import contextmanager
+from collections.abc import Set
+from contextlib import AbstractContextManager
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock, Timeout
-
+from bnbook import atomic
 from bnbook.errors import BookError
 
 #: Names the files of the site, one a line: whatever else lies in the folder is somebody else's.
@@ -19,20 +18,9 @@ _LOCK = ".bnbook-lock"
 _HARMLESS = frozenset({"CNAME", "lost+found"})
 
 
-@contextmanager
-def alone(lock: Path) -> Iterator[None]:
-    """Hold the file `lock`; where another process does, say so and wait."""
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    mine = FileLock(lock)
-    try:
-        mine.acquire(blocking=False)
-    except Timeout:
-        print(f"another render is at work in {lock.parent}: waiting for it", flush=True)
-        mine.acquire()
-    try:
-        yield
-    finally:
-        mine.release()
+def alone(lock: Path) -> AbstractContextManager[None]:
+    """Hold the file `lock`; where another render does, say so and wait."""
+    return atomic.alone(lock, f"another render is at work in {lock.parent}")
 
 
 def cannot_write(error: OSError, output: Path) -> BookError:

@@ -55,7 +55,7 @@ def choose(name: str | None = None) -> Renderer:
     elif name is None:
         problem = _install()
         if not problem and _find():
-            return choose("quarto")
+            return choose()
     if name is not None:
         advice = "install it (https://quarto.org) or say --renderer smalldocs"
         raise BookError(f"{problem or 'Quarto is not on PATH'}: {advice}")

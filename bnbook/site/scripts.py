@@ -20,6 +20,9 @@ _CALLS = {
     "getScript": 0, "getJSON": 0, "setAttribute": 1,
 }  # fmt: skip
 _LOADING_NAMES = {"src", "srcset", "poster", "data-src", "xlink:href"}
+# What leads the page itself elsewhere: what is set, and what is called.
+_GOING = re.compile(r"(?:^|\.)location(?:\.href)?$")
+_GOING_TO = re.compile(r"(?:^|\.)location\.(?:assign|replace)$")
 _PLACES = """
 (call_expression) @call (new_expression) @call (assignment_expression) @assign (pair) @pair
 (import_statement) @from (export_statement) @from (string) @text (template_string) @text
@@ -79,13 +82,17 @@ def _loaded(found: dict[str, list[Node]]) -> Iterator[Node]:
     """Yield the expressions that are addresses to be loaded."""
     for node in found.get("call", ()):
         at, arguments = _CALLS.get(_called(node)), _arguments(node)
+        function = node.child_by_field_name("function")
+        if function and _GOING_TO.search(raw_text(function)):
+            at = 0
         if at is None or len(arguments) <= at:
             continue
         if _called(node) != "setAttribute" or text_of(arguments[0]).lower() in _LOADING_NAMES:
             yield arguments[at]
     for node in found.get("assign", ()):
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        if left and right and _property(left) in _LOADING_NAMES:
+        goes = left and _GOING.search(raw_text(left))
+        if left and right and (goes or _property(left) in _LOADING_NAMES):
             yield right
     for node in found.get("pair", ()):
         key, value = node.child_by_field_name("key"), node.child_by_field_name("value")

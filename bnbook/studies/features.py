@@ -146,9 +146,8 @@ def prune(net: nn.Module, share: float, strength: Tensor) -> nn.Module:
     off = torch.zeros_like(strength, dtype=torch.bool)
     off[strength.argsort()[: round(share * len(strength))]] = True
     with torch.no_grad():
-        for norm, mine in zip(
-            _norms(net), off.split([_width(m) for m in _norms(net)]), strict=True
-        ):
+        widths = [len(norm.get_parameter("weight")) for norm in _norms(net)]
+        for norm, mine in zip(_norms(net), off.split(widths), strict=True):
             for parameter in norm.parameters():
                 parameter[mine] = 0
     return net
@@ -156,10 +155,6 @@ def prune(net: nn.Module, share: float, strength: Tensor) -> nn.Module:
 
 def _norms(net: nn.Module) -> list[nn.Module]:
     return [m for m in models.norm_slots(net).values() if not isinstance(m, nn.Identity)]
-
-
-def _width(norm: nn.Module) -> int:
-    return len(norm.get_parameter("weight"))
 
 
 def _features(net: nn.Module, images: Tensor) -> Tensor:

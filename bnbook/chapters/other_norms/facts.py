@@ -76,7 +76,6 @@ class Facts:
     timed_size: Mapping[str, int]
     timed_steps: Mapping[str, int]
     timed_sizes: tuple[int, ...]
-    timed_seeds: int
 
     @property
     def leaders(self) -> list[str]:
@@ -284,5 +283,4 @@ def _timed(frame: pd.DataFrame) -> dict[str, Any]:
         "timed_size": {str(arm): int(size) for arm, size in of_net["batch_size"].items()},
         "timed_steps": {str(arm): int(steps) for arm, steps in of_net["step"].items()},
         "timed_sizes": tuple(equal_time.COSTS[REFERENCE]),
-        "timed_seeds": best["seed"].nunique(),
     }

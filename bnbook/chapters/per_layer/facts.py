@@ -93,11 +93,6 @@ class Facts:
         return -Interval.of(self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]])
 
     @property
-    def first_over_last(self) -> Interval:
-        """How much more the first costs than the last."""
-        return -Interval.of(self._at(self.firsts, self.low).set_index("layer").loc[LAYERS[-1]])
-
-    @property
     def ahead_of(self) -> tuple[str, ...]:
         """Name the layers whose norm is missed detectably less than the first, at that rate."""
         rows = self._at(self.firsts, self.low)

@@ -6,14 +6,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-import numpy as np
 import pandas as pd
 
 from bnbook.chapters.why.experiments import AT_EQUAL_LOSS, KINDS
 from bnbook.findings import Markdown, estimates, significant
 from bnbook.findings import table as markdown
-from bnbook.findings.landscape import OPEN
-from bnbook.studies import equal_loss, landscape
+from bnbook.findings.landscape import OPEN, geometric, surroundings
+from bnbook.studies import equal_loss
 
 #: Nets are looked at every ten steps and may fall through a level in between: two losses count as
 #: equal if one is at most so many times the other.
@@ -38,21 +37,9 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
     `arm`, `seed`, `level`, `loss`, and the quantities of `AT_EQUAL_LOSS` as `findings.looks` has
     them.
     """
-    at_one = landscape.LENGTHS.index(1.0)
-    found = frame[["arm", "seed", "level", "loss", "sharpness", "relative_sharpness"]].assign(
-        drift=frame["drift"].map(_geometric),
-        drift_before=frame["drift_before"].map(_geometric),
-        shift=frame["shift_distance"].map(_geometric),
-        variation=frame["line_loss"].map(np.ptp),
-        unpredictability=frame["line_change"].map(lambda changes: changes[at_one]),
-        roughness=frame["smoothness"],
-        relative_roughness=frame["relative_roughness"],
-    )
+    told = ["arm", "seed", "level", "loss", "sharpness", "relative_sharpness", "relative_roughness"]
+    found = frame[told].join(surroundings(frame))
     return found.assign(together=_together(found))
-
-
-def _geometric(values: Any) -> float:
-    return float(np.exp(np.log(np.asarray(values, dtype=float)).mean()))
 
 
 def _together(found: pd.DataFrame) -> pd.Series[bool]:
@@ -71,7 +58,7 @@ def at_equal_loss(found: pd.DataFrame) -> pd.DataFrame:
     """
     chosen = found[found["together"] & (found["level"] < START)]
     by_run = chosen.groupby(["arm", "seed"], observed=True)[list(AT_EQUAL_LOSS)]
-    return by_run.agg(_geometric).assign(learns=True).reset_index()
+    return by_run.agg(geometric).assign(learns=True).reset_index()
 
 
 def at_start(found: pd.DataFrame) -> pd.DataFrame:
