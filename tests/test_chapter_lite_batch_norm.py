@@ -13,11 +13,11 @@ CHAPTER = chapters.find(4)
 
 def bent(change):
     """Facts of records whose mean-only nets, at their own rate, score `change(seed)` more."""
-    frame = chapters.RECORDS["lite"].copy()
+    frame = chapters.RECORDS["own-rates"].copy()
     rows = (frame["arm"] == MEAN) & (frame["lr"] == CHAPTER.facts.rates[MEAN])
     rows &= frame.index.isin(findings.fresh(frame).index)
     frame.loc[rows, "test_accuracy"] += frame.loc[rows, "seed"].map(change)
-    return facts({**chapters.RECORDS, "lite": frame})
+    return facts({**chapters.RECORDS, "own-rates": frame})
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,7 @@ from bnbook.findings.statistics import (
     share_trained,
     summary,
     tuning,
+    unpaired,
 )
 from bnbook.findings.timings import median_interval, medians, relative, timed_on
 from bnbook.findings.transfer import transfer_table
@@ -177,6 +178,7 @@ __all__ = [
     "trend",
     "tuning",
     "two_digits",
+    "unpaired",
     "value",
     "weight_norms",
     "with_gaps",

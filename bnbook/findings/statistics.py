@@ -66,6 +66,12 @@ def interval(values: Any, confidence: float = 0.95) -> Interval:
     return Interval(mean, mean - half, mean + half)
 
 
+def unpaired(a: Any, b: Any, confidence: float = 0.95) -> Interval:
+    """Mean of `a` minus that of `b`, values of other seeds, with Welch's interval."""
+    limits = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
+    return Interval(float(np.mean(a) - np.mean(b)), float(limits.low), float(limits.high))
+
+
 def prediction(values: Any, confidence: float = 0.95) -> Interval:
     """Mean of `values` with the Student t prediction interval for one more value like them.
 

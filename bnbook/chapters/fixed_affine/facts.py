@@ -9,7 +9,7 @@ import pandas as pd
 from bnbook import findings, models, training
 from bnbook.chapters.fixed_affine.experiments import AFFINE
 from bnbook.experiment import MARGIN, SHARED_LR
-from bnbook.findings import Interval, decisions, transfer
+from bnbook.findings import Interval, decisions, own_rates, transfer
 from bnbook.findings.statistics import LEVEL
 
 LEARNED, GAMMA, BETA, BOTH = "both learned", "gamma fixed", "beta fixed", "both fixed"
@@ -58,7 +58,8 @@ class Facts:
 
     margin: ClassVar[float] = MARGIN
 
-    seeds: int
+    seeds: int  # at the shared rate
+    own_seeds: int  # at each net's own
     images: int
     epochs: int
     steps: int
@@ -78,10 +79,11 @@ class Facts:
     #: How far both fixed is behind in the end by the source's recipe, in `posted_steps`.
     posted_last: Interval
     posted_steps: int
-    #: Fresh runs at the shared rate and at each net's own; the tuning runs.
+    #: Fresh runs at the shared rate and at each net's own; the tuning runs; what was compared.
     shared_runs: pd.DataFrame
     own_runs: pd.DataFrame
     tuning: pd.DataFrame
+    contrasts: pd.DataFrame
     #: `findings.transfer.elsewhere`: the fixed nets in other settings.
     elsewhere: pd.DataFrame
     #: `beyond_sum` on Fashion-MNIST, each net at its own rate.
@@ -132,8 +134,8 @@ class Facts:
     @property
     def wider_at_own(self) -> bool:
         """Whether both fixed is further behind at own rates, on average, after every epoch."""
-        pairs = zip(self.at_own.behind.values(), self.at_shared.behind.values(), strict=True)
-        return all(own.mean > shared.mean for own, shared in pairs)
+        own, shared = self.at_own.behind, self.at_shared.behind
+        return all(own[epoch].mean > shared[epoch].mean for epoch in own)
 
     @property
     def signs_change(self) -> tuple[str, ...]:
@@ -194,14 +196,20 @@ class Facts:
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "affine", "as-posted" and the experiments of `findings.transfer`."""
+    """Work out the facts.
+
+    From "affine", "own-rates", "as-posted" and the experiments of `findings.transfer`.
+    """
     frame, posted = records[AFFINE.name], records["as-posted"]
-    fresh, tuning = findings.fresh(frame), findings.tuning(frame)
-    shared, own = fresh[fresh["lr"] == SHARED_LR], findings.at_best(frame)
+    fresh = findings.fresh(frame)
+    shared = fresh[fresh["lr"] == SHARED_LR]
+    chosen = own_rates.own(records[own_rates.OWN_RATES.name], ["full", *FIXED])
+    own, tuned = (_named(part, frame["arm"].dtype) for part in (chosen.runs, chosen.tuning))
     posted = posted[posted["lr"] == SHARED_LR]
     clothes = records[transfer.SETTINGS[transfer.CLOTHES_OWN_RATES]]
     ends = findings.final(pd.concat([shared, own])).drop_duplicates("key")
     contrasts = findings.contrasts(frame, AFFINE.contrasts)
+    contrasts = contrasts[contrasts["lr"] == f"{SHARED_LR:g}"]
     net = training.build(AFFINE.arms[BOTH])
     learned = sum(p.numel() for p in net.parameters() if p.requires_grad)
     return Facts(
@@ -209,25 +217,32 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         images=int(frame["train_size"].iloc[0]),
         epochs=int(frame["epochs"].iloc[0]),
         steps=int(frame["step"].max()),
-        tuning_seeds=tuning["seed"].nunique(),
-        grid=tuple(sorted(tuning["lr"].unique())),
+        own_seeds=own["seed"].nunique(),
+        tuning_seeds=tuned["seed"].nunique(),
+        grid=tuple(sorted(tuned["lr"].unique())),
         shared=SHARED_LR,
-        rates=findings.best_rates(frame),
+        rates={LEARNED if arm == "full" else arm: lr for arm, lr in chosen.rates.items()},
         share_fixed=1 - learned / models.parameter_count(net),
         trained=int(ends["trained"].sum()),
         runs=len(ends),
-        at_shared=_rate(shared, contrasts[contrasts["lr"] == f"{SHARED_LR:g}"]),
-        at_own=_rate(own, contrasts[contrasts["lr"] == "own best"]),
+        at_shared=_rate(shared, contrasts),
+        at_own=_rate(own, chosen.contrasts),
         change=_change(shared, own),
         gain=_gain(shared, own),
         posted_last=_last(_behind(posted, "with BN")),
         posted_steps=int(posted["step"].max()),
         shared_runs=shared,
         own_runs=own,
-        tuning=tuning,
+        tuning=pd.concat([findings.tuning(frame), tuned]),
+        contrasts=pd.concat([contrasts, chosen.contrasts.assign(b=LEARNED)]),
         elsewhere=transfer.elsewhere(records, transfer.AFFINE),
         clothes_beyond=_beyond(_costs(findings.at_best(clothes), "full")),
     )
+
+
+def _named(part: pd.DataFrame, arms: Any) -> pd.DataFrame:
+    """Call the full net by its name in this chapter; `arms` is the type of its columns of arms."""
+    return part.assign(arm=part["arm"].cat.rename_categories({"full": LEARNED}).astype(arms))
 
 
 def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
@@ -296,16 +311,11 @@ def _further(part: pd.DataFrame) -> tuple[dict[str, Interval], Interval]:
 
 def _change(shared: pd.DataFrame, own: pd.DataFrame) -> dict[str, Interval]:
     """How much more each fixed net costs at own rates; intervals for all at once (Bonferroni)."""
-    before, after = _ends(shared), _ends(own)
+    before, after = _costs(shared, LEARNED), _costs(own, LEARNED)
     confidence = 1 - LEVEL / len(FIXED)
-    return {
-        arm: findings.interval(
-            (after[LEARNED] - after[arm]) - (before[LEARNED] - before[arm]), confidence
-        )
-        for arm in FIXED
-    }
+    return {arm: findings.unpaired(after[arm], before[arm], confidence) for arm in FIXED}
 
 
 def _gain(shared: pd.DataFrame, own: pd.DataFrame) -> dict[str, Interval]:
-    gain = _ends(own) - _ends(shared)
-    return {str(arm): findings.interval(gain[arm]) for arm in gain}
+    before, after = _ends(shared), _ends(own)
+    return {str(arm): findings.unpaired(after[arm], before[arm]) for arm in after}

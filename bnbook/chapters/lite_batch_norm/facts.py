@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from bnbook import findings
-from bnbook.chapters.lite_batch_norm.experiments import LITE, OWN_RATES
-from bnbook.experiment import LR_RULES, SHARED_LR, Experiment
-from bnbook.findings import Interval, decisions, transfer
+from bnbook.chapters.lite_batch_norm.experiments import LITE
+from bnbook.experiment import SHARED_LR
+from bnbook.findings import Interval, decisions, own_rates, transfer
 from bnbook.findings.statistics import LEVEL
 from bnbook.training import AT_CHANCE, enough
 
@@ -34,7 +34,8 @@ class Ends:
 class Facts:
     """Accuracies are shares of the images; mappings are by the names of the arms."""
 
-    seeds: int
+    seeds: int  # at the shared rate
+    own_seeds: int  # at each net's own
     images: int
     epochs: int
     steps: int
@@ -44,8 +45,6 @@ class Facts:
     rates: Mapping[str, float]
     #: Rates tried in tuning.
     grid: tuple[float, ...]
-    #: Whether the own rates come from the denser grid of "own-rates", away from where nets fail.
-    denser: bool
     #: Nets that fail in tuning one step above their own rate.
     cliff: tuple[str, ...]
     enough: float  # validation accuracy from which a run counts as trained
@@ -61,7 +60,7 @@ class Facts:
     faded: float
     recovered: float
     saturated: float
-    #: Fresh runs at each net's own rate, and the runs by which it was chosen.
+    #: Fresh runs at each net's own rate; tuning runs, also those on a coarser grid before.
     own: pd.DataFrame
     tuning: pd.DataFrame
     #: Of the variance-only nets that guess, those in which it has not changed since epoch 1.
@@ -142,32 +141,30 @@ def _flips(one: Ends, other: Ends) -> bool:
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "lite", and from "own-rates" where it is recorded."""
+    """Work out the facts from "lite", "own-rates" and the experiments of `findings.transfer`."""
     frame = records[LITE.name]
-    denser = OWN_RATES.name in records
-    tuned, plan = (records[OWN_RATES.name], OWN_RATES) if denser else (frame, LITE)
-    rates = _own_rates(tuned, plan)
-    fresh, tuning = findings.fresh(frame), findings.tuning(tuned)
+    fresh = findings.fresh(frame)
     shared = fresh[fresh["lr"] == SHARED_LR]
-    own = pd.concat(findings.at(findings.fresh(tuned), arm, lr) for arm, lr in rates.items())
+    found = own_rates.own(records[own_rates.OWN_RATES.name], list(LITE.arms))
+    own, tuning = found.runs, found.tuning
     halves = findings.paired(own, MEAN, VARIANCE)
     faded, recovered = _mean_only_strength(shared)
     saturated, frozen = _stuck(shared)
     return Facts(
         seeds=shared["seed"].nunique(),
+        own_seeds=own["seed"].nunique(),
         images=int(frame["train_size"].iloc[0]),
         epochs=int(frame["epochs"].iloc[0]),
         steps=int(frame["step"].max()),
         tuning_seeds=tuning["seed"].nunique(),
         shared=SHARED_LR,
-        rates=rates,
+        rates=found.rates,
         grid=tuple(sorted(tuning["lr"].unique())),
-        denser=denser,
-        cliff=_cliff(tuning, rates),
+        cliff=_cliff(tuning, found.rates),
         enough=enough("mnist"),
         at_shared=_ends(shared),
         at_own=_ends(own),
-        behind=_behind(tuned, plan),
+        behind=_behind(found.contrasts),
         halves=_gap(own, MEAN, VARIANCE),
         halves_equal=halves.p_equivalence < LEVEL,
         faded=faded,
@@ -175,7 +172,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         saturated=saturated,
         frozen=frozen,
         own=own,
-        tuning=tuning,
+        tuning=pd.concat([findings.tuning(frame), tuning]),
         elsewhere=transfer.elsewhere(records, transfer.HALVES),
         relu=_gap(records["transfer-relu"], VARIANCE, MEAN),
     )
@@ -185,12 +182,6 @@ def _gap(part: pd.DataFrame, a: str, b: str) -> Interval:
     """Test accuracy of `a` minus that of `b`, paired by seed."""
     found = findings.paired(part, a, b)
     return Interval(found.mean, found.low, found.high)
-
-
-def _own_rates(frame: pd.DataFrame, plan: Experiment) -> dict[str, float]:
-    """Each arm's own rate, by the rule that the experiment's contrasts name."""
-    rule = next(c.lr for c in plan.contrasts if isinstance(c.lr, str))
-    return {arm: LR_RULES[rule](frame, arm) for arm in plan.arms}
 
 
 def _cliff(tuning: pd.DataFrame, rates: Mapping[str, float]) -> tuple[str, ...]:
@@ -219,10 +210,9 @@ def _ends(part: pd.DataFrame) -> dict[str, Ends]:
     return found
 
 
-def _behind(frame: pd.DataFrame, plan: Experiment) -> dict[str, Interval]:
+def _behind(compared: pd.DataFrame) -> dict[str, Interval]:
     """Full minus the arm at own rates, where all runs trained; else no mean describes them."""
-    rows = findings.contrasts(frame, plan.contrasts)
-    rows = rows[(rows["lr"] == "own best") & (rows["failed"] == 0)]
+    rows = compared[compared["failed"] == 0]
     return {row["a"]: -Interval.of(row) for row in rows.to_dict("records")}
 
 

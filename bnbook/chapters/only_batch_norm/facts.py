@@ -6,7 +6,6 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from bnbook import findings, models, training
 from bnbook.chapters.only_batch_norm import experiments
@@ -242,7 +241,8 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     )
     pixels = _values(best, "pixels", OWN_HEAD)
     above, above_new = (
-        {arm: unpaired(found, pixels) for arm, found in of.items()} for of in values.values()
+        {arm: findings.unpaired(found, pixels) for arm, found in of.items()}
+        for of in values.values()
     )
     arms = experiments.ONLY_NORM.arms
     nets = [
@@ -304,12 +304,6 @@ def _pairs(frame: pd.DataFrame, planned: Mapping[str, Any]) -> pd.DataFrame:
                 {"claim": claim, "pair": pair, "outcome": outcome, "planned": same, **limits}
             )
     return pd.DataFrame(rows)
-
-
-def unpaired(a: Any, b: Any) -> Interval:
-    """Difference of two means of other seeds, with Welch's 95 % interval."""
-    limits = stats.ttest_ind(a, b, equal_var=False).confidence_interval()
-    return Interval(float(np.mean(a) - np.mean(b)), float(limits.low), float(limits.high))
 
 
 def below(frame: pd.DataFrame, arm: str, limit: float) -> Interval:
