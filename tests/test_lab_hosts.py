@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from lab_pages import PATIENCE, SHORT, press, serving, status, train, wait_for
 
+from bnbook.lab import bands, element
 from bnbook.lab.images import FILES
 
 pytestmark = pytest.mark.browser
@@ -52,6 +53,28 @@ def test_damaged_digits_are_named_and_a_second_try_takes_mended_ones(tab, copy, 
         file.write_text(whole)
         press(tab, "Try again")
         wait_for(tab, "done")
+
+
+@pytest.mark.parametrize("where", [12_000, -400, None])
+def test_a_damaged_engine_is_named(tab, copy, where):
+    """In the bytes of the engine, in the worker that runs it; or cut short."""
+    file = copy / element.ENGINE
+    whole = file.read_text(encoding="utf-8")
+    text = whole[: len(whole) // 2] if where is None else flipped(whole, where % len(whole))
+    file.write_text(text, encoding="utf-8")
+    tab.goto((copy / "chapters/learning-rate.html").as_uri() + SHORT)
+    assert f"{element.ENGINE}, is damaged" in failed(tab)
+
+
+def test_damaged_bands_are_named_and_the_lab_trains_without(tab, copy):
+    file = copy / bands.ADDRESS
+    file.write_text(file.read_text().replace("[[", "[[1", 1))
+    tab.goto((copy / "chapters/learning-rate.html").as_uri())
+    tab.wait_for_function("document.querySelector('.status').textContent.includes('damaged')")
+    assert status(tab).startswith("Nothing is shaded: the file with the recorded runs, ")
+    tab.goto("about:blank")
+    tab.goto((copy / "chapters/learning-rate.html").as_uri() + SHORT)
+    train(tab)
 
 
 def test_missing_digits_are_named(tab, copy):

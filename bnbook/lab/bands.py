@@ -2,6 +2,7 @@
 
 import json
 import math
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -72,8 +73,9 @@ def script(frame: pd.DataFrame) -> str:
 
     `frame` is `findings.load(PAGE)`, or a part of it.
     """
-    summary = bands(frame)
-    return f"globalThis.bnBands = {json.dumps(summary, separators=(',', ':'))};\n"
+    text = json.dumps(bands(frame), separators=(",", ":"), allow_nan=False)
+    checksum = zlib.adler32(text.encode())  # the page compares it, as that of the images
+    return f"globalThis.bnBands = {{ text: '{text}', checksum: {checksum} }};\n"
 
 
 def bands(frame: pd.DataFrame) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 // Bundles the front end into ../built: lab.js, lab.css and, for training, engine.js for pages;
 // widget.js, which holds all, for Jupyter.
 // "node build.mjs FOLDER" writes to another folder, for the test that compares.
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { adler32 } from "./src/assets.js";
 
 const here = (path) => fileURLToPath(new URL(path, import.meta.url));
 const out = process.argv[2] ?? here("../built");
@@ -49,8 +51,10 @@ const bundle = (name, entry, options) =>
     ...options,
   });
 
-await bundle("lab", "page.js");
 await bundle("engine", "engine.js", { globalName: "bnEngine" });
+const engine = new Function(`${readFileSync(`${out}/engine.js`)}; return bnEngine`)();
+const ENGINE_CHECKSUM = String(adler32(engine.wasm + engine.worker));
+await bundle("lab", "page.js", { define: { ENGINE_CHECKSUM } });
 await bundle("widget", "widget.js", {
   format: "esm",
   loader: { ...shared.loader, ".css": "empty" }, // Jupyter is handed lab.css

@@ -21,6 +21,9 @@ interface Host {
   engine(): Promise<Engine>;
 }
 
+/** Adler-32 of the engine's two texts, one after the other; put in when the front end is bundled. */
+declare const ENGINE_CHECKSUM: number;
+
 /** The engine's bytes in base64, and the source of the worker that runs it. */
 interface Engine {
   wasm: string;

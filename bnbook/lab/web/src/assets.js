@@ -40,16 +40,42 @@ function load(address, name) {
 }
 
 /**
- * Adler-32 of a text in ASCII. Not by crypto.subtle, which pages served over plain http lack.
+ * Adler-32 of a text, which is ASCII or nearly so. Not by crypto.subtle, which pages served over plain http lack.
  * @param {string} text
  */
-function adler32(text) {
+export function adler32(text) {
   let [a, b] = [1, 0];
   for (let i = 0; i < text.length; i++) {
     a = (a + text.charCodeAt(i)) % 65521;
     b = (b + a) % 65521;
   }
   return b * 65536 + a;
+}
+
+/**
+ * The recorded runs that labs shade; null where a site has none.
+ * @param {string} site
+ * @returns {Promise<Bands | null>}
+ */
+export async function loadBands(site) {
+  const address = `${site}data/bands.js`;
+  const found = await loadScript(address, "bnBands").catch(() => null);
+  if (found === null) return null;
+  const { text, checksum } = /** @type {{ text?: string, checksum?: number }} */ (found ?? {});
+  if (text && adler32(text) === checksum) return JSON.parse(text);
+  throw new Error(`the file with the recorded runs, ${address}, is damaged`);
+}
+
+/**
+ * The engine, if it is whole and the one that the front end was bundled with.
+ * @param {string} site
+ */
+export async function loadEngine(site) {
+  const address = `${site}engine.js`;
+  const found = /** @type {Engine | undefined} */ (await loadScript(address, "bnEngine"));
+  if (found && adler32(found.wasm + found.worker) === ENGINE_CHECKSUM) return found;
+  loading.delete(address);
+  throw new Error(`the file with the engine, ${address}, is damaged or of another version`);
 }
 
 /**

@@ -1,5 +1,5 @@
 // The lab that trains two nets: its settings, its run, and the buttons.
-import { loadImages, loadScript } from "./assets.js";
+import { loadBands, loadImages } from "./assets.js";
 import { RecordedBands } from "./bands.js";
 import { Bar } from "./bar.js";
 import { Controls } from "./controls.js";
@@ -115,8 +115,11 @@ export class Lab {
   /** @param {string} site */
   async loadBands(site) {
     // Without them nothing is shaded, and everything else goes on.
-    const recorded = await loadScript(`${site}data/bands.js`, "bnBands").catch(() => null);
-    this.bands = new RecordedBands(/** @type {Bands | null} */ (recorded), this.links);
+    const recorded = await loadBands(site).catch((error) => {
+      this.view.say(`Nothing is shaded: ${error.message}.`);
+      return null;
+    });
+    this.bands = new RecordedBands(recorded, this.links);
     this.bar.refresh();
     this.view.draw();
   }

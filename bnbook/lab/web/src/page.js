@@ -8,7 +8,7 @@ import "./panels.css";
 import "./predict.css";
 import "./recorded.css";
 import "./sigmoid.css";
-import { loadScript } from "./assets.js";
+import { loadEngine } from "./assets.js";
 import { mount } from "./mount.js";
 
 const own = /** @type {HTMLScriptElement} */ (document.currentScript).src;
@@ -17,7 +17,7 @@ const site = new URL(".", own).href;
 const host = {
   model: null,
   site,
-  engine: async () => /** @type {Engine} */ (await loadScript(`${site}engine.js`, "bnEngine")),
+  engine: () => loadEngine(site),
 };
 
 for (const root of /** @type {NodeListOf<HTMLElement>} */ (
