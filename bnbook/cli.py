@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         clones.refuse_another()
-        with _answering_signals(), contextlib.redirect_stdout(_Patient(sys.stdout)):
+        output = sys.stdout and _Patient(sys.stdout)  # None where it was closed
+        with _answering_signals(), contextlib.redirect_stdout(output):
             code = options.run(options) or 0
             print(end="", flush=True)  # here, where it can be answered, and not at the very end
         return code

@@ -23,11 +23,12 @@ each = pytest.mark.parametrize("preset", PRESETS.values(), ids=lambda preset: pr
 
 
 def test_every_net_has_a_code_of_its_own():
-    kinds = [("batch", "mean", "none", "variance"), ("none",) * 4, BATCH]
+    kinds = [("batch", "mean", "none", "variance"), BATCH]
+    normed = [*itertools.product(kinds, presets.AFFINE), (("none",) * 4, "both")]
     nets = [
         Run(norms=norms, affine=affine, conv_bias=conv, linear_bias=linear, activation=activation)
-        for norms, affine, conv, linear, activation in itertools.product(
-            kinds, presets.AFFINE, (True, False), (True, False), presets.ACTIVATIONS
+        for (norms, affine), conv, linear, activation in itertools.product(
+            normed, (True, False), (True, False), presets.ACTIVATIONS
         )
     ]
     nets += [Run(norms=BATCH, trainable=subset) for subset in ("norm", "norm+head", "head")]

@@ -345,7 +345,7 @@ def test_serve_says_when_nothing_is_built(tmp_path):
 
 # The dialect (see CONTRIBUTING): what Jupyter, Colab, GitHub, Quarto and smalldocs all understand.
 
-OPTIONS = {"echo", "code-fold", "include", "fig-cap", "fig-alt"}
+OPTIONS = {"echo", "code-fold", "code-summary", "include", "fig-cap", "fig-alt"}
 FORBIDDEN = {
     "YAML front matter": r"\A---",
     "a fenced div": r"(?m)^:::",
