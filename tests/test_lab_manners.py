@@ -152,7 +152,7 @@ def test_the_focus_stays_through_a_training_and_space_pauses(page, lab_site):
     lab.get_by_role("button", name="Train here").focus()
     place = lab.evaluate(PLACE)
     held = []
-    lab.route("**/digits.js", held.append)
+    lab.route("**/digits.js", lambda route: held.append(route))
     lab.keyboard.press("Space")
     lab.keyboard.press("Space")  # too early to mean anything; it must not scroll the page
     while not held:
