@@ -51,7 +51,7 @@ def fold(net: nn.Module) -> nn.Module:
 def scale_and_shift(norm: Foldable) -> tuple[Tensor, Tensor]:
     """Return what `norm` does in eval mode, a scale and a shift: two tensors `(features,)`.
 
-    gamma / sqrt(var + eps) and beta - scale mean, without the parts that the norm has not.
+    gamma / sqrt(var + eps) and beta - scale * mean, without the parts that the norm does not have.
     """
     kept, parameters = dict(norm.named_buffers()), dict(norm.named_parameters())
     feature = next(iter(kept.values()))  # a statistic: all have its shape

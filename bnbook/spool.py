@@ -115,7 +115,7 @@ class Checkpoint:
     """A file that keeps the state of a run, of training or of a study, after each epoch.
 
     `circumstances` are what has to be the same for a run to go on to the same bits: a state from
-    others is not gone on from, nor is a damaged one.
+    others is not resumed, nor is a damaged one.
     """
 
     run: Run

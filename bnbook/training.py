@@ -205,7 +205,7 @@ def first_losses(
 
 
 def enough(dataset: str) -> float:
-    """Return the final validation accuracy from which on a run on `dataset` counts as trained."""
+    """Return the final validation accuracy from which a run on `dataset` counts as trained."""
     return _TRAINED_ON.get(dataset, TRAINED)
 
 

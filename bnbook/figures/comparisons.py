@@ -154,7 +154,7 @@ def lr_curves(
     log_lr(ax, summary["lr"].tolist())
     label(
         ax,
-        "learning rate (ring: its best, dotted: the shared one)",
+        "learning rate (ring: its own, dotted: the shared one)",
         "validation accuracy",
     )
     seen = pd.concat([summary["mean"], runs["val_accuracy"]])
@@ -264,7 +264,7 @@ def two_rates(contrasts: pd.DataFrame) -> Figure:
     """
     arms = list(dict.fromkeys(contrasts["a"]))
     rates = list(dict.fromkeys(contrasts["lr"]))
-    names = ["each at its best rate" if rate == "own best" else f"all at {rate}" for rate in rates]
+    names = ["each at its own rate" if rate == "own best" else f"all at {rate}" for rate in rates]
     styles = series(pd.DataFrame({"rate": names}), "rate")
     figure, (ax,) = canvas(1.3 + 0.75 * len(arms))
     shade(ax, 100 * contrasts["margin"].max())
@@ -284,5 +284,5 @@ def two_rates(contrasts: pd.DataFrame) -> Figure:
 
 def contrast_name(row: Any) -> str:
     """Label a contrast: what is compared, and at which learning rate."""
-    rate = {"own best": "best rate"}.get(row["lr"], f"rate {row['lr']}") if "lr" in row else ""
+    rate = {"own best": "own rate"}.get(row["lr"], f"rate {row['lr']}") if "lr" in row else ""
     return f"{row['a']}\nagainst {row['b']}" + (f", {rate}" if rate else "")

@@ -98,7 +98,7 @@ def contributions(frame: pd.DataFrame, lr: float) -> pd.DataFrame:
 
 
 def trend(values: pd.DataFrame) -> Interval:
-    """Mean change of a layer's Shapley value to the next: slope per seed, with a t interval.
+    """Mean change of the Shapley value from layer to layer: slope per seed, with a t interval.
 
     Above zero: later layers profit more. `values` as from `layer_values`.
     """

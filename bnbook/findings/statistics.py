@@ -67,7 +67,7 @@ def interval(values: Any, confidence: float = 0.95) -> Interval:
 
 
 def unpaired(a: Any, b: Any, confidence: float = 0.95) -> Interval:
-    """Mean of `a` minus that of `b`, values of other seeds, with Welch's interval."""
+    """Mean of `a` minus that of `b`, values of different seeds, with Welch's interval."""
     limits = stats.ttest_ind(a, b, equal_var=False).confidence_interval(confidence)
     return Interval(float(np.mean(a) - np.mean(b)), float(limits.low), float(limits.high))
 

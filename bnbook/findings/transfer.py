@@ -127,7 +127,7 @@ TRANSFER = (
 #: Where the answers of chapters 1 to 5 are asked again, and the experiments that do so.
 CLOTHES, CLOTHES_OWN_RATES = (
     "Fashion-MNIST, sigmoid",
-    "Fashion-MNIST, sigmoid, best rate of each net",
+    "Fashion-MNIST, sigmoid, own rates",
 )
 RELU = "MNIST, ReLU"
 SETTINGS = {

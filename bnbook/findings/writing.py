@@ -71,7 +71,7 @@ def plain(x: float, low: float = np.nan, high: float = np.nan, digits: int = 2) 
 def two_digits(x: float) -> str:
     """Write a number above 0 that may span decades: "0.012", "3.1", "4,774", "8·10⁻⁴".
 
-    To two digits, or whole from 100 on; below a thousandth and from a million on one digit and a
+    To two digits, or whole from 100 on; below a thousandth, and from a million on, one digit and a
     power of ten. A dash where there is none.
     """
     if not x > 0:
