@@ -154,7 +154,7 @@ def lr_curves(
     log_lr(ax, summary["lr"].tolist())
     label(
         ax,
-        "learning rate (ring: its own, dotted: the shared one)",
+        "learning rate (ring: the one chosen, dotted: the shared one)",
         "validation accuracy",
     )
     seen = pd.concat([summary["mean"], runs["val_accuracy"]])

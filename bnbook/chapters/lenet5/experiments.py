@@ -52,7 +52,7 @@ LAB_SESSION = Experiment(
 LAB_SESSION_SVHN = replace(
     LAB_SESSION,
     name="lab-session-svhn",
-    question="And does it on SVHN?",
+    question="And does it do so on SVHN?",
     arms={"with BN": replace(_SVHN, norms=BATCH_NORM), "without BN": _SVHN},
 )
 
