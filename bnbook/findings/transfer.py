@@ -184,7 +184,7 @@ def _notes(rows: pd.DataFrame) -> Iterator[str]:
     failed_on_clothes = rows["setting"].str.startswith("Fashion") & (rows["failed"] > 0)
     if failed_on_clothes.any():
         yield (
-            "(On Fashion-MNIST, which is harder, a run has trained if it ends above "
+            "(On Fashion-MNIST, which is harder, a run has trained if it ends with at least "
             f"{percent(enough('fashion_mnist'), digits=0)} validation accuracy.)"
         )
 
