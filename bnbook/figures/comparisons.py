@@ -229,7 +229,7 @@ def forest(contrasts: pd.DataFrame, name: Callable[[Any], str] | None = None) ->
     """Draw paired differences with 95 % intervals over the shaded margin of equivalence.
 
     `contrasts` as from `findings.contrasts` or `findings.compared`; `name` labels a row. Filled:
-    clearly different; hollow: not.
+    different; hollow: not shown to differ, or within the margin.
     """
     figure, (ax,) = canvas(1.0 + 0.55 * len(contrasts))
     shade(ax, 100 * contrasts["margin"].max())
@@ -260,7 +260,7 @@ def two_rates(contrasts: pd.DataFrame) -> Figure:
 
     `contrasts` as from `findings.contrasts`, with two rows per arm. The axis is logarithmic but
     for a linear part around zero, so that a collapse and a fine difference fit on it. Filled:
-    clearly different; hollow: not.
+    different; hollow: not shown to differ, or within the margin.
     """
     arms = list(dict.fromkeys(contrasts["a"]))
     rates = list(dict.fromkeys(contrasts["lr"]))

@@ -93,8 +93,7 @@ def _needs_a_module(node: Node, inside: bool = False) -> bool:
     """Whether a script has what only a module may; `inside` a function, it may await."""
     if node.type == "meta_property":
         return raw_text(node).startswith("import")
-    waits = node.type == "await_expression" or any(one.type == "await" for one in node.children)
-    if waits and not inside:
+    if not inside and any(one.type == "await" for one in node.children):
         return True
     inside |= "function" in node.type or node.type == "method_definition"
     return any(_needs_a_module(one, inside) for one in node.named_children)

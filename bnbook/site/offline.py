@@ -46,7 +46,7 @@ _STYLE = {
     "style", "fill", "stroke", "filter", "mask", "clip-path", "cursor", "marker-start",
     "marker-mid", "marker-end",
 }  # fmt: skip
-_NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|math/tex|speculationrules")
+_NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|speculationrules|math/tex")
 
 # A space in prose, not in tags or code, at which a line must not end: before a percent sign and the
 # dot of "Chapter 9 · At inference", before the number of a chapter or exercise, and in an interval.

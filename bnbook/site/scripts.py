@@ -21,8 +21,9 @@ _CALLS = {
 }  # fmt: skip
 _LOADING_NAMES = {"src", "srcset", "poster", "data-src", "xlink:href"}
 # What leads the page itself elsewhere: what is set, and what is called.
-_GOING = re.compile(r"(?:^|\.)location(?:\.href)?$")
-_GOING_TO = re.compile(r"(?:^|\.)location\.(?:assign|replace)$")
+_HERE = r"(?:(?:window|document|self|top|parent|globalThis)\.)*location"
+_GOING = re.compile(rf"{_HERE}(?:\.href)?")
+_GOING_TO = re.compile(rf"{_HERE}\.(?:assign|replace)")
 _PLACES = """
 (call_expression) @call (new_expression) @call (assignment_expression) @assign (pair) @pair
 (import_statement) @from (export_statement) @from (string) @text (template_string) @text
@@ -83,7 +84,7 @@ def _loaded(found: dict[str, list[Node]]) -> Iterator[Node]:
     for node in found.get("call", ()):
         at, arguments = _CALLS.get(_called(node)), _arguments(node)
         function = node.child_by_field_name("function")
-        if function and _GOING_TO.search(raw_text(function)):
+        if function and _GOING_TO.fullmatch(raw_text(function)):
             at = 0
         if at is None or len(arguments) <= at:
             continue
@@ -91,7 +92,7 @@ def _loaded(found: dict[str, list[Node]]) -> Iterator[Node]:
             yield arguments[at]
     for node in found.get("assign", ()):
         left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
-        goes = left and _GOING.search(raw_text(left))
+        goes = left and _GOING.fullmatch(raw_text(left))
         if left and right and (goes or _property(left) in _LOADING_NAMES):
             yield right
     for node in found.get("pair", ()):
