@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+
+from bnbook import screens
 
 #: Axes and labels: 4.5:1 against the page; in dark mode styles.css makes figures brighter.
 INK: Final = "#737373"
@@ -32,8 +35,6 @@ DASHES: Final[tuple[Any, ...]] = (
     (0, (2.5, 1)),
 )
 MARKERS: Final = ("o", "s", "^", "D", "v", "P", "X")
-
-WIDTH: Final = 7.0  # inches; type of 11 points then stays legible when scaled to a phone's 390 px
 
 _RC: Final[dict[str, Any]] = {
     "figure.facecolor": "none",
@@ -81,7 +82,7 @@ def _use_svg() -> None:
         from matplotlib_inline.config import InlineBackend
     except ImportError:
         return
-    shell = get_ipython()
+    shell: Any = get_ipython()
     if shell is None:
         return
     config: Any = InlineBackend.instance(parent=shell)
@@ -89,6 +90,8 @@ def _use_svg() -> None:
     # As laid out, not cropped: cropping would change the width from figure to figure.
     config.print_figure_kwargs = {"bbox_inches": None, "metadata": {"Date": None}}
     config.figure_formats = {"svg"}
+    if os.environ.get("BNBOOK_RENDER"):
+        shell.display_formatter.formatters["image/svg+xml"].for_type(Figure, screens.both)
 
 
 def canvas(
@@ -101,7 +104,7 @@ def canvas(
     """
     theme()
     layout = ConstrainedLayoutEngine(w_pad=0.08, h_pad=0.08)
-    figure = Figure(figsize=(WIDTH, height), layout=layout)
+    figure = Figure(figsize=(screens.WIDTH, height), layout=layout)
     axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, list(axes.flat)
 
@@ -150,20 +153,9 @@ def legend(figure: Figure, styles: dict[str, Style]) -> None:
     if len(styles) < 2:
         return
     handles = [
-        Line2D([], [], color=s.color, linestyle=s.dash, marker=s.marker, label=name)
-        for name, s in styles.items()
+        Line2D([], [], color=s.color, linestyle=s.dash, marker=s.marker) for s in styles.values()
     ]
-    columns = fitting_columns(styles)
-    figure.legend(
-        handles=handles, loc="outside upper left", ncols=columns, handlelength=3, borderpad=0
-    )
-
-
-def fitting_columns(names: Iterable[str]) -> int:
-    """Count the legend columns that fit into the book's width."""
-    names = list(names)
-    widest = max(len(name) for name in names) + 8  # the line and the gaps, in characters
-    return max(1, min(len(names), 76 // widest))
+    screens.add_legend(figure, handles, list(styles))
 
 
 def label(ax: Axes, x: str = "", y: str = "", title: str = "") -> None:

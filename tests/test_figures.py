@@ -1,7 +1,9 @@
 """Figures are drawn from findings, read on light and dark, and leave nothing behind."""
 
 import io
+import itertools
 import re
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -12,10 +14,10 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
-from bnbook import figures, findings
+from bnbook import figures, findings, screens
 from bnbook.history import History
 from bnbook.run import Run
-from bnbook.theme import DASHES, MARKERS, WIDTH, log_values, series, style
+from bnbook.theme import DASHES, MARKERS, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
 OWN = History(
@@ -29,6 +31,10 @@ OWN = History(
     1.0,
     [],
 )
+GAPS = pd.DataFrame({"arm": list("aabb"), "cause": ["lag", "noise"] * 2, "lr": 0.1}).assign(
+    mean=[0.02, 0.001] * 2, low=[0.01, -0.001] * 2, high=[0.03, 0.003] * 2
+)
+GAPS["cause"] = GAPS["cause"].astype("category")
 
 
 def luminance(color):
@@ -87,16 +93,13 @@ def draw_all(arms, probes):
     fit = findings.fit(arms.assign(train_accuracy=0.99))
     sizes = findings.estimates(last.assign(batch_size=64), ["arm", "batch_size"], "val_accuracy")
     positive = findings.estimates(last, ["arm", "lr"], "val_accuracy", geometric=True)
-    gaps = pd.DataFrame({"arm": list("aabb"), "cause": ["lag", "noise"] * 2, "lr": 0.1})
-    gaps = gaps.assign(mean=[0.02, 0.001] * 2, low=[0.01, -0.001] * 2, high=[0.03, 0.003] * 2)
-    gaps["cause"] = gaps["cause"].astype("category")
     spans = pd.DataFrame({"arm": [f"net, {w} BN" for w in ("with", "without")] * 2})
     spans = spans.assign(layer=list("ccff"), quantity="q", level=[2.0, 2.0, 1.0, 1.0])
     spans = spans.assign(mean=0.5, low=0.4, high=0.6, layer=spans["layer"].astype("category"))
     return {
         "two_courses": figures.two_courses([10, 20], {"running": [0.8, 0.9], "true": [0.9, 0.9]}),
-        "gap_sizes": figures.gap_sizes(gaps, "lr", "learning rate", "cause"),
-        "causes": figures.causes(gaps),
+        "gap_sizes": figures.gap_sizes(GAPS, "lr", "learning rate", "cause"),
+        "causes": figures.causes(GAPS),
         "gradient_ranges": figures.gradient_ranges(spans, ["net"]),
         "over_losses": figures.over_losses(spans, ["net"], {"q": "size"}),
         "over_rates": figures.over_rates({"one": positive, "other": positive}, ["other"]),
@@ -143,7 +146,7 @@ def test_every_public_figure_is_drawn_here(drawn):
 def test_figures_are_as_wide_as_the_page_and_transparent(drawn):
     for figure in drawn.values():
         assert isinstance(figure, Figure)
-        assert figure.get_figwidth() == WIDTH
+        assert figure.get_figwidth() == screens.WIDTH
         assert figure.get_facecolor()[3] == 0
         assert all(ax.get_facecolor()[3] == 0 for ax in figure.axes)
 
@@ -153,10 +156,64 @@ def test_figures_stay_out_of_pyplot_so_that_a_notebook_shows_each_once(drawn):
     assert plt.get_fignums() == []
 
 
-def test_type_is_legible_when_a_phone_shrinks_the_figure(drawn):
-    for figure in drawn.values():
-        sizes = [t.get_fontsize() for t in figure.findobj(mpl.text.Text) if t.get_text()]
-        assert min(sizes) >= 11
+@pytest.fixture(scope="module")
+def narrow(arms, probes):
+    """The same figures, as a phone shows them."""
+    figures = draw_all(arms, probes)
+    for figure in figures.values():
+        screens.narrow(figure)
+    return figures
+
+
+def letters(figure):
+    return [t for t in figure.findobj(mpl.text.Text) if t.get_text() and t.get_visible()]
+
+
+def test_type_is_legible_on_a_phone(narrow):
+    pixels = 358 / (72 * screens.NARROW)  # of a point, in the column of a phone of 390
+    for name, figure in narrow.items():
+        sizes = [pixels * text.get_fontsize() for text in letters(figure)]
+        assert min(sizes) >= 11, name
+
+
+def test_labels_of_a_narrow_axis_do_not_run_into_each_other(narrow):
+    for name, figure in narrow.items():
+        for ax in figure.axes:
+            low, high = sorted(ax.get_xlim())
+            ticks = [t for t in ax.xaxis.get_major_ticks() if low <= t.get_loc() <= high]
+            labels = [t.label1 for t in ticks if t.label1.get_visible() and t.label1.get_text()]
+            boxes = [label.get_window_extent() for label in labels]
+            assert all(one.x1 <= two.x0 for one, two in itertools.pairwise(boxes)), name
+
+
+def test_panels_side_by_side_are_stacked_and_each_says_what_it_shows(arms):
+    figure = figures.gap_sizes(GAPS, "lr", "learning rate", "cause")
+    before = [ax.get_position() for ax in figure.axes]
+    screens.narrow(figure)
+    first, second = figure.axes
+    assert before[0].y0 == before[1].y0
+    assert first.get_position().y0 > second.get_position().y1
+    assert first.get_ylabel() == second.get_ylabel() != ""
+    assert all(ax.yaxis.get_tick_params()["labelleft"] for ax in (first, second))
+
+
+def test_rows_and_columns_that_mean_something_stay(narrow):
+    gamma, beta, *_ = narrow["affine_histograms"].axes
+    assert gamma.get_position().y0 == beta.get_position().y0
+
+
+def test_both_forms_travel_in_one_file_and_come_apart_again(arms):
+    along = findings.summary(arms, ["arm", "epoch"])
+    alone = svg(figures.curves(along))
+    text = screens.both(figures.curves(along))
+    wide, small = screens.split(text)
+    sizes = [ElementTree.fromstring(one).get("width") for one in (text, wide, small)]
+    assert sizes == ["504pt", "504pt", "331.2pt"]
+    assert len(wide) == pytest.approx(len(alone), rel=0.01)
+    assert screens.split(wide) is screens.split(small) is screens.split(alone) is None
+    marks = [set(re.findall(r'id="(m[0-9a-f]{10})"', one)) for one in (wide, small)]
+    assert marks[0]
+    assert not marks[0] & marks[1]
 
 
 def test_svg_needs_no_font_and_is_the_same_each_time(arms):
@@ -174,8 +231,9 @@ def test_seeds_stand_in_place_of_intervals_where_runs_are_given(arms):
     assert len(seeds.lines) == len(bands.lines) + 6
 
 
-def test_all_that_is_drawn_stays_inside_the_figure(drawn):
-    for name, figure in drawn.items():
+@pytest.mark.parametrize("form", ["drawn", "narrow"])
+def test_all_that_is_drawn_stays_inside_the_figure(form, request):
+    for name, figure in request.getfixturevalue(form).items():
         figure.draw_without_rendering()
         box, (width, height) = figure.get_tightbbox(), figure.get_size_inches()
         edges = (box.x0, box.y0, width - box.x1, height - box.y1)
@@ -315,7 +373,7 @@ def test_notebook_shows_svg_with_its_full_width():
     assert "image/svg+xml" in shown
     assert "image/png" not in shown
     width = re.search(r'width="([\d.]+)pt"', shown["image/svg+xml"])
-    assert float(width.group(1)) == pytest.approx(72 * WIDTH)
+    assert float(width.group(1)) == pytest.approx(72 * screens.WIDTH)
 
 
 def test_missing_limits_are_drawn_as_a_mean_alone():

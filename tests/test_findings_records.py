@@ -10,9 +10,10 @@ from small_data import shortened
 from tables import arranged, run_rows
 
 from bnbook import chapters, data, findings, origin, store
-from bnbook.errors import BookError
+from bnbook.chapters import chapter
+from bnbook.errors import BookError, NoRecordsError
 from bnbook.experiment import TUNING_SEEDS, Contrast, Experiment
-from bnbook.findings import records
+from bnbook.findings import ledger, records
 from bnbook.run import Run
 from bnbook.training import train
 
@@ -53,6 +54,22 @@ def test_load_names_the_arms_in_the_experiments_order(tiny):
     assert findings.arms(frame) == ["no biases", "biases"]
     assert len(frame) == 4 * 3
     assert set(frame.loc[~frame["conv_bias"], "arm"]) == {"no biases"}
+
+
+@pytest.mark.usefixtures("on_disk")
+def test_what_a_stopped_sweep_has_recorded_is_no_evidence_yet(tiny, recorded):
+    planned = [Run.from_changes(one["run"]) for one in recorded]
+    further = replace(planned[0], seed=2)
+    half = replace(tiny, plan=lambda _, __: [*planned, further])
+    with pytest.raises(NoRecordsError, match=r"^1 of tiny's runs are not recorded yet"):
+        findings.load(half)
+    found = chapter.Records({"tiny": half})
+    assert "tiny" not in found
+    assert [*found] == []
+    assert "| 4, 1 to come |" in str(ledger.by_experiment([half], ledger.recorded([half])))
+    whole = chapter.Records({"tiny": replace(half, plan=lambda _, __: planned)})
+    assert "tiny" in whole
+    assert len(whole["tiny"]) == 4 * 3
 
 
 @pytest.mark.usefixtures("on_disk")

@@ -4,6 +4,8 @@ import contextlib
 import http.server
 import subprocess
 import threading
+from base64 import b64decode, b64encode
+from urllib.parse import quote, unquote
 
 import pytest
 import quarto_pages
@@ -65,6 +67,36 @@ def test_the_pass_changes_nothing_when_it_comes_again(mended):
     before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
     offline.mend(root)
     assert before == {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
+
+
+DRAWINGS = (
+    '<svg xmlns="http://www.w3.org/2000/svg" width="504pt"><g/>\n</svg>\n',
+    '<svg width="331pt"><g/></svg>',
+)
+
+
+@pytest.mark.parametrize("address", ["", "one_files/figure-html/cell 1.svg"])
+def test_a_narrow_screen_gets_the_narrow_drawing(tmp_path, address):
+    marked = DRAWINGS[1].replace("<svg", '<svg class="narrow" display="none"')
+    both = DRAWINGS[0].replace("\n</svg>", f"\n{marked}\n</svg>")
+    inline = "data:image/svg+xml;base64,"
+    source = quote(address) or inline + b64encode(both.encode()).decode()
+    if address:
+        (tmp_path / address).parent.mkdir(parents=True)
+        (tmp_path / address).write_text(both)
+    path = tmp_path / "one.html"
+    path.write_text(f'<main><p><img alt="a plot" src="{source}" class="figure-img"></p></main>')
+    offline.mend(tmp_path)
+    (small,) = [tag for tag in tags(path.read_text()) if tag.name == "source"]
+    (image,) = [tag for tag in tags(path.read_text()) if tag.name == "img"]
+    shown = []
+    for url in (image.attrs["src"], small.attrs["srcset"]):
+        embedded = url.removeprefix(inline)
+        shown.append(
+            (tmp_path / unquote(url)).read_text() if address else b64decode(embedded).decode()
+        )
+    assert tuple(shown) == DRAWINGS
+    assert image.attrs["alt"] == "a plot"
 
 
 def test_a_page_has_a_description_of_its_own_and_an_icon(mended):

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import clones, findings, lab, store, training
+from bnbook import clones, findings, lab, training
 from bnbook.chapters import reading
-from bnbook.errors import BookError
+from bnbook.errors import BookError, NoRecordsError
 from bnbook.experiment import Experiment
 from bnbook.findings import Markdown, Verdict, sentences
 from bnbook.findings.claims import Claim
@@ -45,7 +45,10 @@ class Records(Mapping[str, pd.DataFrame]):
         return self._read[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._experiments and store.table_path(str(name)).exists()
+        try:
+            return name in self._experiments and len(self[str(name)]) > 0
+        except NoRecordsError:
+            return False
 
     def __iter__(self) -> Iterator[str]:
         return (name for name in self._experiments if name in self)

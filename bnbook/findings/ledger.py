@@ -10,6 +10,7 @@ import pandas as pd
 from bnbook import store
 from bnbook.errors import NoRecordsError
 from bnbook.experiment import Experiment
+from bnbook.findings.records import lacking, so_far
 from bnbook.findings.writing import Markdown, table
 
 #: What identifies a run, and what its last row says of it.
@@ -19,17 +20,18 @@ _KEPT = ["key", "outcome", "machine", "torch", "date", "step", "batch_size", "se
 def recorded(experiments: Iterable[Experiment]) -> pd.DataFrame:
     """List the recorded runs of `experiments`: one row per experiment and run.
 
-    Columns: `experiment`, `key`, `outcome`, `machine`, `torch`, `date`, `step` (the last),
-    `batch_size`, `seconds` (of training) and `seed`. A run that several experiments share has the
-    same `key` in each. Raises BookError where a table is damaged.
+    Columns: `experiment`, `lacking` (how many of its runs are still to be made), `key`, `outcome`,
+    `machine`, `torch`, `date`, `step` (the last), `batch_size`, `seconds` (of training) and `seed`.
+    A run that several experiments share has the same `key` in each. Raises BookError where a table
+    is damaged.
     """
     parts = []
     for experiment in experiments:
         name = experiment.name
         if store.table_path(name).exists():
-            rows = store.read(name)
+            rows = so_far(experiment)
             ends = _measured(rows, name) if experiment.measure else _trained(rows)
-            parts.append(ends.assign(experiment=name))
+            parts.append(ends.assign(experiment=name, lacking=lacking(experiment, rows)))
     if not parts:
         raise NoRecordsError("nothing is recorded: run `bnbook sweep --all`")
     return pd.concat(parts, ignore_index=True)
@@ -67,8 +69,9 @@ def by_experiment(experiments: Iterable[Experiment], runs: pd.DataFrame) -> Mark
                 "kB": "–",
             }
         else:
+            to_come = int(mine["lacking"].iloc[0])
             row |= {
-                "Runs": f"{len(mine):,}",
+                "Runs": f"{len(mine):,}" + f", {to_come:,} to come" * bool(to_come),
                 "Seeds, with those of tuning": mine["seed"].nunique(),
                 "Hours": f"{mine['seconds'].sum() / 3600:.1f}",
                 "kB": f"{store.table_path(name).stat().st_size / 1000:,.0f}",

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from bnbook import store
-from bnbook.errors import BookError
+from bnbook.errors import BookError, NoRecordsError
 from bnbook.experiment import LR_RULES, VARIED, Contrast, Experiment, best_lr
 from bnbook.findings.adjusted import compared
 from bnbook.findings.statistics import arms, fresh, paired
@@ -22,8 +22,20 @@ def load(experiment: Experiment) -> pd.DataFrame:
     """Read an experiment's records: one row per run and evaluated epoch (0 is before training).
 
     `store.read`'s columns and `arm`, an ordered category in the experiment's order. Raises
-    BookError if its records are missing, damaged or stale.
+    BookError if its records are damaged or stale, NoRecordsError where any are missing: what a
+    sweep had done when it was stopped is recorded, and counts when the sweep has come to its end.
     """
+    name, frame = experiment.name, so_far(experiment)
+    if missing := lacking(experiment, frame):
+        raise NoRecordsError(
+            f"{missing:,} of {name}'s runs are not recorded yet: `bnbook sweep {name}` goes on",
+            name,
+        )
+    return frame
+
+
+def so_far(experiment: Experiment) -> pd.DataFrame:
+    """Read what `load` reads, also of an experiment that is not recorded to its end."""
     frame = store.read(experiment.name)
     arm = {
         text: experiment.arm_of(Run.from_changes(json.loads(text)))
@@ -32,6 +44,11 @@ def load(experiment: Experiment) -> pd.DataFrame:
     return frame.assign(
         arm=frame["run"].map(arm).astype(pd.CategoricalDtype(list(experiment.arms)))
     )
+
+
+def lacking(experiment: Experiment, frame: pd.DataFrame) -> int:
+    """Count the runs that can be named now and are not in `frame`, which is as from `so_far`."""
+    return len({run.key for run in experiment.runs(frame)}.difference(frame["key"]))
 
 
 def at(frame: pd.DataFrame, arm: str, lr: float) -> pd.DataFrame:

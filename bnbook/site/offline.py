@@ -16,7 +16,7 @@ from urllib.parse import unquote
 from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.lab import bands, element
-from bnbook.site import accessible, css, disk, dress, mathml, scripts
+from bnbook.site import accessible, css, disk, dress, figures, mathml, scripts
 from bnbook.site.pages import Edit, Tag, edit, is_elsewhere, line_of, tags
 
 _SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -123,6 +123,7 @@ def _edits(page: str, path: Path, found: list[Tag]) -> Iterator[Edit]:
     if head is not None:
         yield head.stop, head.stop, _POLICY
     yield from accessible.edits(page, found)
+    yield from figures.edits(page, found, path)
     for tag in found:
         url = tag.attrs.get("href") or ""
         if _is_extra(tag):
