@@ -33,9 +33,9 @@ def measure() -> Builds:
         chapters = sorted((clone / "chapters").glob("*.ipynb"))
         options = ["--execute", "--to=html", "--output-dir=pages"]
         nbconvert = timed(clone, "nbconvert", *options, *chapters)
-        fresh = timed(clone, "bnbook.cli", "render")
+        fresh = timed(clone, "bnbook", "render")
         touch(chapters[0])
-        return Builds(fresh, timed(clone, "bnbook.cli", "render"), nbconvert)
+        return Builds(fresh, timed(clone, "bnbook", "render"), nbconvert)
 
 
 def copy_tree(clone: Path) -> None:

@@ -244,7 +244,3 @@ def _verify(options: argparse.Namespace) -> int:
         held += check.holds
     print(f"{held} of {len(chosen)} recorded runs hold")
     return 0 if held == len(chosen) else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -29,6 +29,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
             "atomic",
             "clones",
             "errors",
+            "screens",
             "theme",
         ),
         1: ("run", "history", "session", "probes", "training", "studies"),
@@ -36,7 +37,7 @@ FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
         3: ("findings", "verify"),
         4: ("figures", "lab", "reference"),
         5: ("chapters",),
-        6: ("site", "cli"),
+        6: ("site", "cli", "__main__"),
     }
 )
 #: The words of the chapters: nobody calls them from elsewhere, and they would only fill the page.

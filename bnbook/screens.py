@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import itertools
-import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any, Final
@@ -33,8 +32,9 @@ _SMALLER: Final = 0.85
 #: Panels side by side that have room on a narrow screen where they are many and small.
 _MANY: Final = 4
 
-_INNER = re.compile(r'<svg class="narrow" display="none".*?</svg>\s*(?=</svg>\s*\Z)', re.DOTALL)
-_PROLOGUE = re.compile(r".*?(?=<svg)|<metadata>.*?</metadata>", re.DOTALL)
+#: How the narrow drawing begins within the wide one, and by itself.
+_HIDDEN: Final = '<svg class="narrow" display="none"'
+_START: Final = "<svg"
 
 
 def both(figure: Figure) -> str:
@@ -46,19 +46,16 @@ def both(figure: Figure) -> str:
     narrow(figure)
     if any(_collide(ax) for ax in figure.axes):
         return wide
-    inner = _PROLOGUE.sub("", _svg(figure, "narrow")).strip()
-    inner = inner.replace("<svg", '<svg class="narrow" display="none"', 1)
+    drawing = _svg(figure, "narrow").partition(_START)[2]
     before, end, after = wide.rpartition("</svg>")
-    return f"{before}{inner}\n{end}{after}"
+    return f"{before}{drawing.join((_HIDDEN, end))}{after}"
 
 
 def split(svg: str) -> tuple[str, str] | None:
     """Take `both` apart again into the wide and the narrow drawing; None for any other SVG."""
-    found = _INNER.search(svg)
-    if found is None:
-        return None
-    shown = found[0].rstrip().replace(' class="narrow" display="none"', "", 1)
-    return svg[: found.start()] + svg[found.end() :], shown
+    before, hidden, rest = svg.partition(_HIDDEN)
+    drawing, end, after = rest.rpartition("</svg>")
+    return (before + end + after, f"{_START}{drawing}") if hidden else None
 
 
 def _svg(figure: Figure, salt: str) -> str:

@@ -223,14 +223,20 @@ def _share(place: Any) -> Any:
 
 
 def log_lr(ax: Axes, rates: Sequence[float]) -> None:
-    """Make x a log axis of learning rates with plain numbers at (most of) `rates`."""
+    """Make x a log axis of learning rates with plain numbers at those of `rates` with room."""
     ax.set_xscale("log")
     shown: list[float] = []
-    for rate in sorted(set(rates)):
-        if not shown or rate / shown[-1] > 1.75:
+    for rate in sorted(set(rates), key=_roundness):
+        if all(max(rate / other, other / rate) > 1.75 for other in shown):
             shown.append(rate)
     ticks(ax.xaxis, shown)
     ax.set_xlabel("learning rate")
+
+
+def _roundness(value: float) -> tuple[int, float]:
+    """Sort 1 and 10 before 3 and 0.2, and these before 0.85."""
+    digits = f"{value:e}".partition("e")[0].rstrip("0.")
+    return len(digits) + (digits != "1"), value
 
 
 def log_values(ax: Axes) -> None:

@@ -1,5 +1,10 @@
 """The command line: one clear line and exit code 2 for everything a user can mend."""
 
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 from conftest import ROOT
 
@@ -104,3 +109,15 @@ def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
             chapters.find(1)
     monkeypatch.chdir(ROOT)
     assert cli.main(["sweep", "--list"]) == 0
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1, 2])
+def test_ctrl_c_is_answered_while_the_packages_are_loaded(seconds):
+    command = [sys.executable, "-m", "bnbook", "verify", "lite", "--sample", "50"]
+    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as started:
+        time.sleep(seconds)
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=60)
+    assert "Traceback" not in said
+    assert "bnbook: interrupted" in said
+    assert started.returncode == 130

@@ -71,14 +71,14 @@ def test_the_pass_changes_nothing_when_it_comes_again(mended):
 
 DRAWINGS = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="504pt"><g/>\n</svg>\n',
-    '<svg width="331pt"><g/></svg>',
+    '<svg width="331pt"><g/></svg>\n',
 )
 
 
 @pytest.mark.parametrize("address", ["", "one_files/figure-html/cell 1.svg"])
 def test_a_narrow_screen_gets_the_narrow_drawing(tmp_path, address):
     marked = DRAWINGS[1].replace("<svg", '<svg class="narrow" display="none"')
-    both = DRAWINGS[0].replace("\n</svg>", f"\n{marked}\n</svg>")
+    both = DRAWINGS[0].replace("</svg>", f"{marked}</svg>")
     inline = "data:image/svg+xml;base64,"
     source = quote(address) or inline + b64encode(both.encode()).decode()
     if address:

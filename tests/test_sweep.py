@@ -216,7 +216,7 @@ def test_a_run_of_no_arm_is_named():
 
 def start_sweep(folder):
     environment = os.environ | {"BNBOOK_DATA": str(folder)}
-    command = [sys.executable, "-m", "bnbook.cli", "sweep", "browser-lab", "--workers", "2"]
+    command = [sys.executable, "-m", "bnbook", "sweep", "browser-lab", "--workers", "2"]
     process = subprocess.Popen(
         command,
         env=environment,

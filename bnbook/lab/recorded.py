@@ -191,12 +191,14 @@ def _about(runs: pd.DataFrame) -> str:
     models = {"lenet": "LeNet", "mlp": "an MLP", "resnet": "a ResNet"}
     datasets = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
     model, dataset = runs["model"].iloc[0], runs["dataset"].iloc[0]
+    steps = int(runs["epoch_steps"].max())
     return (
         f"Recorded runs of {models.get(model, model)} on {datasets.get(dataset, dataset)}, "
         f"{runs['train_size'].max():,} training images, {span} seeds per setting. "
-        f"Thick line: mean over the seeds that train, or the median where none does; {band}; thin "
-        "lines: "
-        "single seeds. "
+        + f"An epoch here is {steps} steps. "
+        * bool(steps)
+        + f"Thick line: mean over the seeds that train, or the median where none does; {band}; "
+        "thin lines: single seeds. "
         "A run whose loss became non-finite counts as guessing from then on. "
         "The accuracy axis is logarithmic in the error, so that 98 % and 99 % stay apart."
     )

@@ -24,6 +24,8 @@ const check = (box) => {
 const watch = new ResizeObserver((entries) => entries.forEach(({ target }) => check(target)));
 boxes.forEach((box) => watch.observe(box));
 document.fonts.addEventListener("loadingdone", () => boxes.forEach(check));
+// Late chapters lie below the end of their list.
+document.querySelector("#quarto-sidebar .active")?.scrollIntoView({ block: "nearest" });
 </script>
 """
 

@@ -1,6 +1,6 @@
 """What the records say about dropout, batch norm, both and neither."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bnbook import findings
-from bnbook.chapters.dropout.equal_time import BUDGET, COSTS, DROPOUT_AT_EQUAL_TIME
+from bnbook.chapters.dropout.equal_time import BUDGET, COSTS, DROPOUT_AT_EQUAL_TIME, LRS
 from bnbook.chapters.dropout.experiments import EXPERIMENTS
 from bnbook.chapters.dropout.noise import lead, more_than_the_middle
 from bnbook.chapters.dropout.sizes import outputs, relative_sizes
@@ -46,7 +46,8 @@ class Setting:
     #: Accuracies on training images, means over seeds: of dropout, and the lowest of all nets.
     dropout_fit: float
     lowest_fit: float
-    at_end: tuple[str, ...]  # nets whose best rate is at an end of the grid
+    rates: tuple[float, ...]  # that were tried
+    at_end: tuple[str, ...]  # nets whose best rate is the first or the last of these
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,7 @@ class EqualTime:
     dropout_size: int
     plain_size: int  # of the net with neither
     sizes: tuple[int, ...]  # that were tried
+    rates: tuple[float, ...]  # the same
     norm_steps: int
     plain_steps: int
     lowest_fit: float  # accuracy on training images, mean over seeds, lowest of all nets
@@ -174,6 +176,8 @@ def _setting(frame: pd.DataFrame, plan: Any) -> Setting:
 
     on_training = _fit(frame)
     run = plan.arms[NEITHER]
+    rates = tuple(sorted(findings.tuning(frame)["lr"].unique()))
+    best = findings.best_rates(frame)
     return Setting(
         images=run.train_size,
         steps=run.epochs * run.epoch_steps,
@@ -186,7 +190,8 @@ def _setting(frame: pd.DataFrame, plan: Any) -> Setting:
         order_running=between(SWAPPED, USUAL, "test_accuracy_running"),
         dropout_fit=float(on_training[DROPOUT]),
         lowest_fit=float(on_training.min()),
-        at_end=_at_end(frame),
+        rates=rates,
+        at_end=tuple(arm for arm, lr in best.items() if lr in (rates[0], rates[-1])),
     )
 
 
@@ -201,13 +206,6 @@ def _growth(few: pd.DataFrame, arm: str) -> float:
     found = outputs(few)
     logs = np.log(found.loc[found["arm"] == arm].set_index("epoch")["value"])
     return float(np.exp(logs[logs.index.max()].mean() - logs[0].mean()))
-
-
-def _at_end(frame: pd.DataFrame) -> tuple[str, ...]:
-    """Name the nets for which a better rate may lie beyond the grid."""
-    grid = findings.tuning(frame)["lr"]
-    ends: Sequence[float] = (grid.min(), grid.max())
-    return tuple(arm for arm, lr in findings.best_rates(frame).items() if lr in ends)
 
 
 def _timed(frame: pd.DataFrame) -> EqualTime:
@@ -227,6 +225,7 @@ def _timed(frame: pd.DataFrame) -> EqualTime:
         dropout_size=int(of_net.loc[DROPOUT, "batch_size"]),
         plain_size=int(of_net.loc[NEITHER, "batch_size"]),
         sizes=tuple(sorted(COSTS[NORM])),
+        rates=LRS,
         norm_steps=int(of_net.loc[NORM, "step"]),
         plain_steps=int(of_net.loc[NEITHER, "step"]),
         lowest_fit=float(fit.loc[fit["of"] == "training images", "mean"].min()),
