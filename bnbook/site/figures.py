@@ -14,16 +14,20 @@ _INLINE = "data:image/svg+xml;base64,"
 
 
 def edits(page: str, found: Sequence[Tag], path: Path) -> Iterator[Edit]:
-    """Yield what to change in the page at `path` whose tags are `found`; pictures are rewritten."""
-    for tag in found:
+    """Yield what to change in the page at `path` whose tags are `found`; pictures are rewritten.
+
+    The narrow drawings are files beside the page, which only those fetch that need them.
+    """
+    for number, tag in enumerate(found):
         source = tag.attrs.get("src", "")
         if tag.name != "img" or not (drawings := screens.split(_read(source, path))):
             continue
-        wide, narrow = (
-            _inline(drawings) if source.startswith(_INLINE) else _files(source, path, drawings)
-        )
-        image = page[tag.start : tag.stop].replace(source, wide)
-        added = f'<source media="{_NARROW}" srcset="{narrow}">'
+        wide, narrow = drawings
+        beside = f"{path.stem}_files/narrow-{number}.svg"
+        (path.parent / beside).parent.mkdir(exist_ok=True)
+        (path.parent / beside).write_text(narrow, encoding="utf-8")
+        image = page[tag.start : tag.stop].replace(source, _put(wide, source, path))
+        added = f'<source media="{_NARROW}" srcset="{beside}">'
         yield tag.start, tag.stop, f"<picture>{added}{image}</picture>"
 
 
@@ -35,13 +39,9 @@ def _read(source: str, path: Path) -> str:
     return file.read_text(encoding="utf-8") if source.endswith(".svg") and file.is_file() else ""
 
 
-def _inline(drawings: tuple[str, str]) -> tuple[str, ...]:
-    return tuple(_INLINE + base64.b64encode(one.encode()).decode() for one in drawings)
-
-
-def _files(source: str, path: Path, drawings: tuple[str, str]) -> tuple[str, ...]:
-    """Put each drawing into a file of its own; return the addresses."""
-    addresses = source, f"{source.removesuffix('.svg')}-narrow.svg"
-    for address, drawing in zip(addresses, drawings, strict=True):
-        (path.parent / unquote(address)).write_text(drawing, encoding="utf-8")
-    return addresses
+def _put(svg: str, source: str, path: Path) -> str:
+    """Put an SVG where `source` had one; return its address."""
+    if source.startswith(_INLINE):
+        return _INLINE + base64.b64encode(svg.encode()).decode()
+    (path.parent / unquote(source)).write_text(svg, encoding="utf-8")
+    return source
