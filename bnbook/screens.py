@@ -105,6 +105,8 @@ def _stack(figure: Figure, panels: Sequence[Axes]) -> float:
     ylabel = panels[0].get_ylabel()
     for i, ax in enumerate(panels):
         ax.set_subplotspec(places[divmod(i, across)])
+        ax.tick_params(labelbottom=panels[-1].xaxis.get_tick_params()["labelbottom"])
+        ax.set_xlabel(ax.get_xlabel() or panels[-1].get_xlabel())
         if i % across == 0:
             ax.tick_params(labelleft=panels[0].yaxis.get_tick_params()["labelleft"])
             ax.set_ylabel(ax.get_ylabel() or ylabel)
@@ -125,7 +127,7 @@ def _thin(ax: Axes) -> None:
     """Leave out labels below the axis that would run into one before."""
     end = -float("inf")
     low, high = sorted(ax.get_xlim())
-    for tick in ax.xaxis.get_major_ticks():
+    for tick in sorted(ax.xaxis.get_major_ticks(), key=lambda tick: tick.get_loc()):
         label = tick.label1
         seen = label.get_visible() and label.get_text() and low <= tick.get_loc() <= high
         if not seen or label.get_rotation():

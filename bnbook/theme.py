@@ -206,7 +206,7 @@ def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.Series[float] | None =
     for tick in _TICKS:
         if bottom <= tick <= top and all(abs(_place(tick) - _place(t)) > room for t in shown):
             shown.append(tick)
-    ticks(axis, shown, _percent)
+    ticks(axis, sorted(shown), _percent)
 
 
 def _percent(share: float) -> str:
@@ -229,7 +229,7 @@ def log_lr(ax: Axes, rates: Sequence[float]) -> None:
     for rate in sorted(set(rates), key=_roundness):
         if all(max(rate / other, other / rate) > 1.75 for other in shown):
             shown.append(rate)
-    ticks(ax.xaxis, shown)
+    ticks(ax.xaxis, sorted(shown))
     ax.set_xlabel("learning rate")
 
 

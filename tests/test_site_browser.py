@@ -52,6 +52,30 @@ def test_every_picture_is_described_and_shown(browser, built, name):
         assert all(alt and width for alt, width in images)
 
 
+SHOWN = """Promise.all([...document.querySelectorAll("main figure img")].map(async (image) => {
+  await image.decode();
+  return [image.currentSrc, image.clientWidth / image.naturalWidth];
+}))"""
+
+
+@pytest.mark.parametrize("name", NUMBERED)
+def test_a_telephone_shows_figures_drawn_for_it(browser, built, name):
+    with Visit(browser, built, name, width=390) as visit:
+        shown = visit.page.evaluate(SHOWN)
+    narrow = [scale for source, scale in shown if "_files/narrow-" in source]
+    assert len(narrow) >= len(shown) - 1  # one keeps names among its data that need the room
+    assert min(narrow) > 0.75
+    with Visit(browser, built, name) as visit:
+        assert not [source for source, _ in visit.page.evaluate(SHOWN) if "narrow" in source]
+
+
+def test_the_list_of_chapters_shows_where_one_is(browser, built):
+    with Visit(browser, built, NUMBERED[-1]) as visit:
+        place = visit.page.locator("#quarto-sidebar .active").bounding_box()
+        assert 0 <= place["y"] < visit.page.viewport_size["height"] - place["height"]
+        assert visit.page.evaluate("scrollY") == 0
+
+
 CUT = "box => box.scrollWidth > box.clientWidth + 1"
 
 

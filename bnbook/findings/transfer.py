@@ -194,4 +194,4 @@ def _effect(row: Mapping[str, Any]) -> str:
     if not row["failed"]:
         return as_points(row)
     a, b = row["n"] - row["failed_a"], row["n"] - row["failed_b"]
-    return f"{a} of {row['n']} train; of the full nets, {b}"
+    return f"{a} of {row['n']} trained; full net: {b} of {row['n']}"

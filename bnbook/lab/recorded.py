@@ -200,7 +200,7 @@ def _about(runs: pd.DataFrame) -> str:
         + f"Thick line: mean over the seeds that train, or the median where none does; {band}; "
         "thin lines: single seeds. "
         "A run whose loss became non-finite counts as guessing from then on. "
-        "The accuracy axis is logarithmic in the error, so that 98 % and 99 % stay apart."
+        "The accuracy axis is logarithmic in the error, so that 98\u00a0% and 99\u00a0% stay apart."
     )
 
 

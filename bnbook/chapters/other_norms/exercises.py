@@ -19,7 +19,7 @@ def _coordinates() -> tuple[Number, ...]:
     return tuple(
         Number(
             kept / _rms(positive),
-            digits=2 if kept else None,
+            digits=2,
             label=f"{place} coordinate",
             near={
                 one / _rms(_X): """That is the nearest point of the sphere. Deal with the negative

@@ -5,6 +5,7 @@ const MOST_MARKERS = 20;
 const TICK_ROOM = 26; // px between the epochs written under a chart
 const EPOCH_STRIDES = [1, 2, 5, 10, 25];
 const LABEL_ROOM = 24; // px between curves' ends whose labels need not make room for each other
+const PLAIN_ROOM = 12; // px to the right of a frame without labels
 const MARK_ROOM = 44; // px between the captions of two changes of the learning rate
 
 /** @typedef {(value: number) => number} Place */
@@ -238,8 +239,10 @@ function labelRoom(svg, curves) {
 export function drawChart(svg, chart, [width, height]) {
   svg.replaceChildren();
   svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  const room = chart.unlabelled ? 12 : labelRoom(svg, chart.curves);
-  const box = { left: 44, right: width - room, top: 22, bottom: height - 38 };
+  const room = chart.unlabelled ? PLAIN_ROOM : labelRoom(svg, chart.curves);
+  // On a phone, long names would leave no room for the curves; they stand beside the chart, too.
+  const bare = room > width / 3;
+  const box = { left: 44, right: width - (bare ? PLAIN_ROOM : room), top: 22, bottom: height - 38 };
   /** @type {Place} */
   const x = (epoch) => box.left + (epoch / chart.epochs) * (box.right - box.left);
   /** @type {Place} */
@@ -249,5 +252,5 @@ export function drawChart(svg, chart, [width, height]) {
   drawMarks(svg, box, chart.marks, x);
   const ends = chart.curves.map((curve) => drawCurve(svg, curve, x, y));
   const known = ends.filter((end) => end !== null);
-  if (!chart.unlabelled) drawEnds(svg, known, box);
+  if (!chart.unlabelled && !bare) drawEnds(svg, known, box);
 }
