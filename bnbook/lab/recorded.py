@@ -15,6 +15,7 @@ from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.lab.element import Html, Widget, element
 from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
+from bnbook.training import enough
 
 Cell: TypeAlias = dict[str, Any]
 
@@ -157,7 +158,7 @@ def _ending(outcomes: list[str], trained: int, last: str) -> str:
     others = [name for name in outcomes if name != "trained"]
     counts = ", ".join(f"{others.count(name)} {name}" for name in sorted(set(others)))
     seeds = "seed" if len(outcomes) == 1 else "seeds"
-    some = " of these" if 0 < trained < len(outcomes) else ""
+    some = " of those that trained" if 0 < trained < len(outcomes) else ""
     return (
         f"{trained} of {len(outcomes)} {seeds} trained"
         + (f" ({counts})" if counts else "")
@@ -191,14 +192,15 @@ def _about(runs: pd.DataFrame) -> str:
     models = {"lenet": "LeNet", "mlp": "an MLP", "resnet": "a ResNet"}
     datasets = {"mnist": "MNIST", "fashion_mnist": "Fashion-MNIST"}
     model, dataset = runs["model"].iloc[0], runs["dataset"].iloc[0]
-    steps = int(runs["epoch_steps"].max())
+    steps, least = int(runs["epoch_steps"].max()), enough(runs["dataset"].iloc[0])
     return (
         f"Recorded runs of {models.get(model, model)} on {datasets.get(dataset, dataset)}, "
         f"{runs['train_size'].max():,} training images, {span} seeds per setting. "
         + f"An epoch here is {steps} steps. "
         * bool(steps)
-        + f"Thick line: mean over the seeds that train, or the median where none does; {band}; "
-        "thin lines: single seeds. "
+        + f"A seed has trained if it ends with {findings.percent(least, digits=0)} or more. "
+        f"Thick line: mean over the seeds that train, or the median where none does; {band}; "
+        "thin lines: single seeds. A loss off the axis is drawn at its edge. "
         "A run whose loss became non-finite counts as guessing from then on. "
         "The accuracy axis is logarithmic in the error, so that 98\u00a0% and 99\u00a0% stay apart."
     )

@@ -79,8 +79,8 @@ EXERCISES = (
         title="The layer that batch norm forgets",
         text="""
             With batch norm in the hidden layers and weights of scale 10, the loss at the start is
-            still far above chance level. Multiply the weights of the output layer so that it is
-            below 3. What is the largest power of ten that does it?
+            still far above chance level. By which power of ten must you multiply the weights of
+            the output layer to bring the loss below 3? Give the largest that does.
             """,
         numbers=(
             Number(

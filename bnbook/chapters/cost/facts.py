@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import pandas as pd
 
@@ -25,7 +25,8 @@ class Facts:
 
     turns: int
     seeds: int
-    target: float  # validation accuracy
+    goals: ClassVar[tuple[float, ...]] = TARGETS
+    target: float  # validation accuracy, the highest of the goals
     steps: pd.DataFrame  # see `pace.on_one_core`
     step_seconds: Mapping[str, float]  # by arm of "time-to-accuracy"
     courses: pd.DataFrame  # see `pace.courses`

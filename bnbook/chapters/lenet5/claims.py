@@ -10,7 +10,7 @@ CLAIMS = (
     ),
     Claim(
         "E2",
-        "And so it does on SVHN. (The run that is called SVHN without batch norm has it.)",
+        "And so it does on SVHN. (The run that is called SVHN without batch norm in fact has it.)",
         "the same recipe",
     ),
 )

@@ -6,9 +6,13 @@
  */
 export const written = (value) => String(value).replace("-", "\u2212");
 
-/** @param {number} share */
+/**
+ * As Python rounds it, where the book's text is written: 98.25 to the even digit, not up.
+ * @param {number} share
+ */
 export function percent(share) {
-  return `${(100 * share).toFixed(1)} %`;
+  const tie = (400 * share) % 4 === 1;
+  return `${(100 * share - (tie ? 0.01 : 0)).toFixed(1)} %`;
 }
 
 /**
