@@ -76,7 +76,8 @@ def test_the_text_counts_seeds_that_trained_and_names_other_endings():
     )
     assert cells[1][1][0]["text"].startswith("0 of 3 seeds trained (3 not yet trained); ")
     assert cells[1][1][1]["text"].replace("\xa0", " ") == (
-        "2 of 3 seeds trained (1 non-finite); final validation accuracy of those that trained 96.5 %"
+        "2 of 3 seeds trained (1 non-finite); "
+        "final validation accuracy of those that trained 96.5 %"
     )
 
 
