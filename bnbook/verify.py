@@ -23,6 +23,7 @@ import pandas as pd
 from bnbook import findings, origin, store, sweep
 from bnbook.errors import BookError
 from bnbook.experiment import Experiment
+from bnbook.findings import records
 from bnbook.run import Run
 
 SAME: Final = "same"
@@ -48,8 +49,8 @@ _FREE: Final = ("arm", "date", "seconds")
 class Recorded:
     """One recorded run of an experiment.
 
-    `rows` are its rows of `findings.load`; `seeds` the last rows of all the experiment's runs at
-    this setting, its own among them.
+    `rows` are its rows of `findings.records.so_far`; `seeds` the last rows of all the
+    experiment's runs at this setting, its own among them.
     """
 
     experiment: Experiment
@@ -97,7 +98,7 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
         raise BookError(f"a sample of {size} shows nothing: give --sample 1 or more")
     if draw is not None and not 0 <= draw <= MAX_DRAW:
         raise BookError(f"seed {draw} draws no sample: give --seed 0 to {MAX_DRAW}")
-    frame = findings.load(experiment)
+    frame = records.so_far(experiment)
     name = experiment.name
     told = store.read_provenance(name)
     if wrong := origin.contradictions(experiment, told):

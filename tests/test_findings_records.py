@@ -9,7 +9,7 @@ import torch
 from small_data import shortened
 from tables import arranged, run_rows
 
-from bnbook import chapters, data, findings, origin, store
+from bnbook import chapters, data, findings, origin, store, verify
 from bnbook.chapters import chapter
 from bnbook.errors import BookError, NoRecordsError
 from bnbook.experiment import TUNING_SEEDS, Contrast, Experiment
@@ -67,6 +67,7 @@ def test_what_a_stopped_sweep_has_recorded_is_no_evidence_yet(tiny, recorded):
     assert "tiny" not in found
     assert [*found] == []
     assert "| 4, 1 to come |" in str(ledger.by_experiment([half], ledger.recorded([half])))
+    assert len(verify.choose(half, 5, draw=0)) == 4  # but it can be verified
     whole = chapter.Records({"tiny": replace(half, plan=lambda _, __: planned)})
     assert "tiny" in whole
     assert len(whole["tiny"]) == 4 * 3
