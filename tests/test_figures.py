@@ -400,3 +400,16 @@ def test_names_on_the_map_stay_apart_where_points_are_close():
         assert room.x0 <= box.x0
         assert box.x1 <= figure.bbox.x1
         assert not any(box.overlaps(other) for other in boxes[:i])
+
+
+def test_panels_that_share_an_axis_show_all_of_each():
+    low, high = (
+        pd.DataFrame({"arm": "net", "size": [1, 2], "mean": 2.0 * m, "low": m, "high": 3.0 * m})
+        for m in (1.0, 0.1)
+    )
+    both = pd.concat([low.assign(panel="first"), high.assign(panel="second")])
+    figure = figures.sizes(both, "size", "size", "value", panel="panel")
+    for ax in figure.axes:
+        bottom, top = ax.get_ylim()
+        assert bottom <= 0.1
+        assert top >= 3

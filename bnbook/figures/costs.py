@@ -124,7 +124,8 @@ def sizes(
 ) -> Figure:
     """Draw means with 95 % bands against a size that grows by factors, one line per `by`.
 
-    `summary` has columns `x`, `by`, mean, low, high, and `panel` for panels side by side. With
+    `summary` has columns `x`, `by`, mean, low, high, and `panel` for panels side by side, whose
+    names take the place of an empty `xlabel`. With
     `accuracy`, errors are spaced by their logarithm; else y is a log axis. A dotted vertical line
     stands at `reference`.
     """
@@ -138,7 +139,9 @@ def sizes(
         ticks(ax.xaxis, part[x].unique())
         if reference is not None:
             ax.axvline(reference, color=INK, linestyle=":", linewidth=1.5)
-        label(ax, xlabel, ylabel if ax is axes[0] else "", title)
+        named = (xlabel, title) if xlabel else (title, "")
+        label(ax, named[0], ylabel if ax is axes[0] else "", named[1])
+    for ax in axes:  # they share their axis, which has to see all of them first
         if accuracy:
             accuracy_axis(ax, stretch=pd.concat([summary["mean"], summary["low"]]))
         else:
