@@ -125,9 +125,8 @@ def sizes(
     """Draw means with 95 % bands against a size that grows by factors, one line per `by`.
 
     `summary` has columns `x`, `by`, mean, low, high, and `panel` for panels side by side, whose
-    names take the place of an empty `xlabel`. With
-    `accuracy`, errors are spaced by their logarithm; else y is a log axis. A dotted vertical line
-    stands at `reference`.
+    names take the place of an empty `xlabel`. With `accuracy`, errors are spaced by their
+    logarithm; else y is a log axis. A dotted vertical line stands at `reference`.
     """
     parts = panels_of(summary, panel)
     figure, axes = canvas(3.9, 1, len(parts), sharey=True)
