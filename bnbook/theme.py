@@ -245,7 +245,9 @@ def log_values(ax: Axes) -> None:
     low, high = ax.get_ylim()
     decades = range(int(np.floor(np.log10(low))), int(np.ceil(np.log10(high))) + 1)
     quarters, tenths = np.arange(1, 10, 0.25), np.arange(1, 10, 0.1)
-    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8), quarters, tenths):
+    plain_steps = ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 6, 8))
+    # Near 1, such as 1.25 and 1.1 first: with them come 0.975 and 0.98.
+    for steps in (*plain_steps, quarters[:12], tenths[:20], quarters, tenths):
         places = [s * 10.0**d for d in decades for s in steps if low <= s * 10.0**d <= high]
         if len(places) >= 3:
             break
