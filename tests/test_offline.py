@@ -99,6 +99,15 @@ def test_a_narrow_screen_gets_the_narrow_drawing(tmp_path, address):
     assert image.attrs["alt"] == "a plot"
 
 
+@pytest.mark.parametrize("damage", ["PHN2", "PHN2Z", "/w=="])
+def test_a_damaged_drawing_is_left_alone(tmp_path, damage):
+    path = tmp_path / "one.html"
+    image = f'<img alt="a plot" src="data:image/svg+xml;base64,{damage}">'
+    path.write_text(f"<main>{image}</main>")
+    offline.mend(tmp_path)
+    assert image in path.read_text()
+
+
 def test_a_page_has_a_description_of_its_own_and_an_icon(mended):
     found = tags(mended.read_text())
     meta = {t.attrs.get("name") or t.attrs.get("property"): t.attrs for t in found}

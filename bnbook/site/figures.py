@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -32,9 +33,11 @@ def edits(page: str, found: Sequence[Tag], path: Path) -> Iterator[Edit]:
 
 
 def _read(source: str, path: Path) -> str:
-    """Return the SVG that a picture shows; "" for one of another kind."""
+    """Return the SVG that a picture shows; "" for one of another kind, or damaged."""
     if source.startswith(_INLINE):
-        return base64.b64decode(source.removeprefix(_INLINE)).decode()
+        with suppress(ValueError):
+            return base64.b64decode(source.removeprefix(_INLINE)).decode()
+        return ""
     file = path.parent / unquote(source)
     return file.read_text(encoding="utf-8") if source.endswith(".svg") and file.is_file() else ""
 
