@@ -108,7 +108,8 @@ def test_verdicts_are_listed_as_one_table(monkeypatch):
     monkeypatch.setattr(chapters.Chapter, "verdicts", lambda _: given)
     shown = text(chapters.find(1).verdict_table())
     assert len(shown.splitlines()) == 4
-    assert f"| C1 | {chapters.claim('C1').text} | **not run here**. Later. |" in shown
+    said = f"[C1](claims.ipynb): {chapters.claim('C1').text}"
+    assert f"| {said} | **not run here**. Later. |" in shown
 
 
 # The page of all claims

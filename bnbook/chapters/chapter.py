@@ -160,12 +160,11 @@ class Chapter:
         ]
 
     def verdict_table(self) -> Markdown:
-        """Show the verdicts: the claim, what it says, what we found."""
+        """Show the verdicts: what each claim says, with a link to all of them; what we found."""
         return findings.table(
             pd.DataFrame(
                 {
-                    "Claim": one.claim.id,
-                    "It says": one.claim.text,
+                    "Claim": f"[{one.claim.id}](claims.ipynb): {one.claim.text}",
                     "Verdict": f"**{one.status}**. {one.sentence}",
                 }
                 for one in self.verdicts()

@@ -42,7 +42,7 @@ def published(
             "Lowest to highest seed": f"{percent(lowest[arm], digits=2)} to "
             f"{percent(highest[arm], digits=2)}",
             "Ours, re-estimated statistics": _mean(precise[arm]),
-            "Trained": as_trained(running[arm]),
+            "Seeds trained": as_trained(running[arm]),
         }
         for name, arm in variants.items()
     ]

@@ -125,6 +125,12 @@ class Facts(Nets):
         return self.normed.width > FACTOR * self.plain.width
 
     @property
+    def ahead_where_both_train(self) -> bool:
+        """Whether batch norm ends above at each planned rate where no run of either net fails."""
+        both = self.planned[self.planned["failed"] == 0]
+        return bool(len(both) and (both["low"] > 0).all())
+
+    @property
     def padding_matters(self) -> bool:
         """Whether padding changes the accuracy detectably at any rate."""
         return bool((self.padding["finding"] == findings.DIFFERENT).any())
