@@ -143,7 +143,7 @@ def add_legend(
     figure: Figure, handles: Sequence[Artist], names: Sequence[str], width: float = WIDTH
 ) -> None:
     """Name the series above the axes, in as many columns as fit into so many inches."""
-    options: dict[str, Any] = {"loc": "outside upper left", "handlelength": 3, "borderpad": 0}
+    options: dict[str, Any] = {"loc": "outside upper left", "borderpad": 0}
     figure.legend(handles, names, ncols=fitting_columns(names, width), **options)
 
 

@@ -61,6 +61,7 @@ _RC: Final[dict[str, Any]] = {
     "xtick.labelsize": 11,
     "ytick.labelsize": 11,
     "legend.fontsize": 11,
+    "legend.handlelength": 3,  # a whole dash-dot and the start of the next
     "lines.linewidth": 2,
     "lines.markersize": 6,
     # Outlines instead of fonts: the page needs none, and looks the same everywhere.
