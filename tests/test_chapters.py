@@ -105,6 +105,7 @@ def estimates(page):
     """Find the numbers with intervals, as a triple of texts, in the main text of a page."""
     main = re.search(r"<main.*?</main>", page, re.DOTALL)[0]
     main = re.sub(r"<(script|style|svg|pre)\b.*?</\1>", "", main, flags=re.DOTALL)
+    main = re.sub(r"</(td|th|p|li)>", " ", main)  # else the cells of a row are one number
     text = html.unescape(re.sub(r"<[^>]+>", "", main)).replace("\N{NO-BREAK SPACE}", " ")
     return {found.groups() for found in ESTIMATE.finditer(text)}
 
