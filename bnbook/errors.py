@@ -21,6 +21,6 @@ def of_memory(error: BaseException) -> bool:
 
 
 def reason(error: BaseException) -> str:
-    """Say in one line what was wrong, without a full stop."""
+    """Say in one line what was wrong, without a period."""
     said = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return str(said).splitlines()[0].rstrip(".")

@@ -57,7 +57,7 @@ class History:
         return table if self.run.batched else table.drop(columns="val_accuracy_running")
 
     def plot(self) -> Figure:
-        """Draw losses and validation accuracies against the epoch, side by side."""
+        """Draw losses and validation accuracies against the epoch."""
         import seaborn as sns
         from matplotlib.ticker import MaxNLocator
 

@@ -27,6 +27,9 @@ _PER_INCH: Final = 10.9
 _KEY: Final = 8
 #: Characters by which a label may be longer than its axis.
 _OVER: Final = 4
+#: Characters that a line of a row's name may have in any case, and the inches that it takes.
+_NAME: Final = 18
+_LINE: Final = 0.25
 #: Letters in drawings, against those of the wide form.
 _SMALLER: Final = 0.85
 #: Panels side by side that have room on a narrow screen where they are many and small.
@@ -75,10 +78,15 @@ def narrow(figure: Figure) -> None:
         add_legend(figure, [one for one in legend.legend_handles if one], names, NARROW)
     figure.draw_without_rendering()
     for ax in panels:
+        _wrap_rows(ax, figure.dpi)
+    figure.draw_without_rendering()
+    for ax in panels:
         # With other ticks the layout would be another, and so on.
         ax.xaxis.set_major_locator(FixedLocator(list(ax.get_xticks())))
-        room = int(_PER_INCH * NARROW * ax.get_position().width) + _OVER
+        place, tall = ax.get_position(), figure.get_figheight()
+        room = int(_PER_INCH * NARROW * place.width) + _OVER
         ax.set_xlabel(textwrap.fill(ax.get_xlabel(), room))
+        ax.set_ylabel(textwrap.fill(ax.get_ylabel(), int(_PER_INCH * tall * place.height) + _OVER))
         ax.set_title(textwrap.fill(ax.get_title("left"), room), loc="left")
         if not ax.axison:  # a drawing, whose boxes are as large as their texts
             for text in ax.texts:
@@ -86,6 +94,21 @@ def narrow(figure: Figure) -> None:
     figure.draw_without_rendering()
     for ax in panels:
         _thin(ax)
+
+
+def _wrap_rows(ax: Axes, dpi: float) -> None:
+    """Break the names of rows into as many lines as there is room for."""
+    names = [tick.get_text() for tick in ax.get_yticklabels()]
+    longest = max(map(len, names), default=0)
+    if longest <= _NAME:
+        return
+    tall = ax.get_window_extent().height / dpi
+    lines = max(1, int(tall / len(names) / _LINE))
+    wrapped = (
+        [textwrap.wrap(name, width) for name in names] for width in range(_NAME, longest + 1)
+    )
+    fitting = next(some for some in wrapped if max(map(len, some)) <= lines)
+    ax.set_yticks(ax.get_yticks(), ["\n".join(parts) for parts in fitting])
 
 
 def _stack(figure: Figure, panels: Sequence[Axes]) -> float:
@@ -136,7 +159,7 @@ def _thin(ax: Axes) -> None:
         if box.x0 < end:
             label.set_visible(False)
         else:
-            end = box.x1 + 2
+            end = box.x1 + 6
 
 
 def add_legend(

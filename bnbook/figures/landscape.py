@@ -75,11 +75,14 @@ def over_losses(table: pd.DataFrame, kinds: Sequence[str], names: Mapping[str, s
     return figure
 
 
-def over_rates(panels: Mapping[str, pd.DataFrame], shares: Sequence[str] = ()) -> Figure:
+def over_rates(
+    panels: Mapping[str, pd.DataFrame], shares: Sequence[str] = (), gaps: Sequence[str] = ()
+) -> Figure:
     """Draw quantities against the learning rate, with 95 % intervals, a panel for each.
 
     `panels` maps a title to a table as from `findings.estimates(runs, ["arm", "lr"], outcome)`.
-    The panels named in `shares` hold accuracies or their differences; the others are logarithmic.
+    The panels named in `shares` hold accuracies and those in `gaps` their differences, which are
+    drawn in points; the others are logarithmic.
     """
     figure, axes = canvas(0.8 + 2.0 * len(panels), len(panels), sharex=True)
     everything = pd.concat(panels.values())
@@ -90,9 +93,11 @@ def over_rates(panels: Mapping[str, pd.DataFrame], shares: Sequence[str] = ()) -
             bars(ax, part, part["lr"], look)
         if title in shares:
             accuracy_axis(ax)
+        elif title in gaps:
+            ax.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g}")
         else:
             log_values(ax)
-        label(ax, "", "", title)
+        label(ax, "", "points" if title in gaps else "", title)
     log_lr(axes[-1], everything["lr"].tolist())
     legend(figure, styles)
     return figure

@@ -17,7 +17,7 @@ _DISPLAY = re.compile(
     r'(?:<span class="math display">\s*)?(<math display="block".*?</math>)(?:\s*</span>)?',
     re.DOTALL,
 )
-# An inline formula and what ends its phrase; browsers would let a full stop begin a line.
+# An inline formula and what ends its phrase; browsers would let a period begin a line.
 _ENDING = re.compile(
     r'(<span class="math inline"><math\b(?:(?!</math>).)*</math></span>'
     r'|<math display="inline"(?:(?!</math>).)*</math>)([.,;:!?)]+)',
@@ -33,7 +33,7 @@ def formulas(page: str) -> set[Formula]:
 
 
 def typeset(page: str, mathml: dict[Formula, str]) -> str:
-    """Replace TeX by MathML; what is displayed can scroll, what is inline keeps its full stop."""
+    """Replace TeX by MathML; what is displayed can scroll, what is inline keeps its period."""
     page = _TEX.sub(lambda m: mathml[m[1], html.unescape(m[2]).strip()], page)
     page = mend(page)
     page = _ENDING.sub(r'<span class="unbroken">\1\2</span>', page)

@@ -81,7 +81,7 @@ def measure_pruned(
     """Train `run` to its end, switch features off and re-estimate the statistics: one row.
 
     `test_accuracy` of the net as trained; `weakest` and `random`, test accuracies for each share in
-    `PRUNED`: without the features of the smallest gammas, and without as many drawn by chance.
+    `PRUNED`: without the features of the smallest gammas, and without as many chosen at random.
     `measure` has the first of the two with the statistics of the whole net.
     """
     state = training.fit(run, splits, checkpoint=checkpoint)

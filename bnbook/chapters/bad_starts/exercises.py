@@ -56,7 +56,8 @@ EXERCISES = (
         title="Twice as large in every layer",
         text="""
             A net of ReLUs has five layers with weights and no biases. All its weights are doubled.
-            By what factor do its logits grow? And does the class with the largest logit change?
+            Does the class with the largest logit change? And by what factor do its logits grow?
+            Enter the factor.
             """,
         numbers=(
             Number(
@@ -80,7 +81,7 @@ EXERCISES = (
         text="""
             With batch norm in the hidden layers and weights of scale 10, the loss at the start is
             still far above chance level. By which power of ten must you multiply the weights of
-            the output layer to bring the loss below 3? Give the largest that does.
+            the output layer to bring the loss below 3? Enter the largest that does, such as 0.1.
             """,
         numbers=(
             Number(

@@ -25,18 +25,18 @@ def close(a: Tensor, b: Tensor) -> bool:
 
 
 def standardizes(layer: nn.Module) -> bool:
-    """Look whether each feature leaves with mean 0 and variance 1."""
+    """Check whether each feature leaves with mean 0 and variance 1."""
     var, mean = torch.var_mean(layer(draw()), 0, correction=0)
     return close(mean, torch.zeros(4)) and close(var, torch.ones(4))
 
 
 def equals_torch_in_training(layer: nn.Module) -> bool:
-    """Look whether it returns what PyTorch's layer returns."""
+    """Check whether it returns what PyTorch's layer returns."""
     return close(layer(draw()), nn.BatchNorm1d(4)(draw()))
 
 
 def survives_a_constant_feature(layer: nn.Module) -> bool:
-    """Look whether a feature that is the same in all rows gives numbers."""
+    """Check whether a feature that is the same in all rows gives numbers."""
     return bool(layer(torch.ones(7, 4)).isfinite().all())
 
 
@@ -49,12 +49,12 @@ def equals_torch_in_evaluation(layer: nn.Module) -> bool:
 
 
 def evaluates_without_a_trace(layer: nn.Module) -> bool:
-    """Look whether two evaluations give one result."""
+    """Check whether two evaluations give one result."""
     return close(layer.eval()(draw()), layer(draw()))
 
 
 def survives_saving_and_loading(layer: nn.Module) -> bool:
-    """Look whether a new layer that loads its state evaluates as it does."""
+    """Check whether a new layer that loads its state evaluates as it does."""
     layer(draw())
     loaded = type(layer)(4)
     loaded.load_state_dict(layer.state_dict())

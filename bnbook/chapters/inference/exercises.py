@@ -93,7 +93,7 @@ EXERCISES = (
         text="""
             You are given a trained net whose running statistics are spoiled, and one thousand test
             images without labels. Write `repair(net, images)`, which returns a net that is good
-            again. Is this allowed in a comparison of methods?
+            again. (And think: is this allowed in a comparison of methods?)
             """,
         code='''
 def repair(net, images):

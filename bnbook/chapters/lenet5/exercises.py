@@ -20,9 +20,9 @@ EXERCISES = (
         id="what-color-costs",
         title="What color costs",
         text="""
-            The sheet repeats MNIST's gray values in three channels. How many parameters does that
-            add to LeNet-5, compared with one channel and the same padding? And does it let the net
-            compute anything that it could not compute before?
+            The sheet repeats MNIST's gray values in three channels. Does that let the net compute
+            anything that it could not compute before? Enter how many parameters it adds to LeNet-5,
+            compared with one channel and the same padding.
             """,
         numbers=(
             Number(
@@ -77,8 +77,8 @@ EXERCISES = (
         title="The last batch",
         text="""
             With 48,001 images and batches of 128, the sheet drops the last, incomplete batch of
-            each epoch. How many images does an epoch leave out? Why would a batch norm net be in
-            trouble if it did not drop them?
+            each epoch. Why would a batch norm net be in trouble if it did not drop them? Enter how
+            many images an epoch leaves out.
             """,
         numbers=(
             Number(

@@ -29,7 +29,7 @@ LITTLE: Final = 0.02
 NEAR: Final = 0.05
 #: What is switched off, and with which statistics: rows of `costs`.
 WEAKEST: Final = "the smallest gammas"
-CHANCE: Final = "drawn by chance"
+CHANCE: Final = "chosen at random"
 OLD: Final = "the smallest gammas, statistics as they were"
 
 #: What is compared, by the claim that asks: in words, and the two arms.
@@ -167,7 +167,7 @@ class Facts:
 
     @property
     def tenth_by_chance(self) -> Interval:
-        """Cost of a tenth drawn by chance."""
+        """Cost of a tenth chosen at random."""
         return self.cost(CHANCE, PRUNED[0])
 
     @property
