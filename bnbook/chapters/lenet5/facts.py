@@ -2,27 +2,22 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
 import pandas as pd
-from statsmodels.stats.power import TTestPower
 
-from bnbook import findings
+from bnbook import findings, training
 from bnbook.chapters.lenet5 import experiments
 from bnbook.chapters.lenet5.experiments import LONG_STEPS_LR, SHEET_LR
-from bnbook.experiment import Experiment
+from bnbook.experiment import MARGIN, Experiment
 from bnbook.findings import Interval, decisions
-from bnbook.findings.statistics import LEVEL
 
 WITH, WITHOUT = "with BN", "without BN"
-#: Chance to find a difference that is there, in `Facts.seeds_needed`.
-POWER: Final = 0.8
-MOST_SEEDS: Final = 1_000
 
 
 @dataclass(frozen=True)
 class Lead:
-    """What batch norm gains at one learning rate, paired by seed.
+    """What batch norm gains at the sheet's learning rate, paired by seed.
 
     `early` is the difference in validation accuracy after the first epoch, `late` the difference in
     test accuracy after the last, with its `finding` (Holm over the experiment's contrasts).
@@ -42,14 +37,6 @@ class Lead:
         """Decide whether it is ahead after the last one."""
         return decisions.above({"finding": self.finding, "mean": self.late.mean})
 
-    @property
-    def both(self) -> str:
-        """Decide whether it is faster and better: refuted if one is, supported if both are."""
-        parts = {self.faster, self.better}
-        if decisions.REFUTED in parts:
-            return decisions.REFUTED
-        return decisions.SUPPORTED if parts == {decisions.SUPPORTED} else decisions.UNDECIDED
-
 
 @dataclass(frozen=True)
 class Facts:
@@ -57,25 +44,29 @@ class Facts:
 
     sheet_lr: ClassVar[float] = SHEET_LR
     long_lr: ClassVar[float] = LONG_STEPS_LR
-    sheet_epochs: ClassVar[int] = experiments.LAB_SESSION_LONG.arms[WITH].epochs
-    power: ClassVar[float] = POWER
+    margin: ClassVar[float] = MARGIN
 
-    experiment: str  # its name: the one with the sheet's epochs, once it is recorded
     seeds: int
     images: int
     epochs: int
     batch_size: int
-    sheet: Lead  # on MNIST, at the sheet's learning rate
-    long_steps: Lead  # and at ten times that
+    sheet: Lead
+    before: Interval  # `sheet.early` in "lab-session", which has other seeds
+    own_rates: Interval  # late, with batch norm at the higher rate and without it at the sheet's
+    own_finding: str
     svhn: Lead | None
     plain_end: float  # validation accuracy without batch norm after the last epoch, a mean
-    caught_up: int  # the first epoch at which the mean with batch norm is as high
-    all_train: bool  # at both rates
-    seeds_needed: int  # to tell a difference as large as `late` from zero, with chance POWER
+    caught_up: int  # the first evaluated epoch at which the mean with batch norm is as high
+    sheet_trained: bool  # all runs at the sheet's rate
+    long_trained: int  # runs with batch norm that train at the higher rate
+    long_plain_trained: int  # and without
+    long_plain_once: int  # how many of those without had trained at some epoch
+    by_heart: (
+        float  # least accuracy of a net on its training images in the end, at the sheet's rate
+    )
     gap_with: Interval  # training minus validation accuracy at the end
     gap_without: Interval
     running_typical: float  # error of an evaluation with running statistics
-    running_worst: float
     loss: float  # mean over training with batch norm in the last epoch
 
     @property
@@ -86,7 +77,10 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether LeNet-5 is both faster and better with batch norm, as the sheet trains it."""
-        return self.sheet.both
+        parts = {self.sheet.faster, self.sheet.better}
+        if decisions.REFUTED in parts:
+            return decisions.REFUTED
+        return decisions.SUPPORTED if parts == {decisions.SUPPORTED} else decisions.UNDECIDED
 
     @property
     def E1(self) -> str:
@@ -107,59 +101,52 @@ class Facts:
 
 
 def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "lab-session", and from what has the sheet's epochs, or SVHN."""
+    """Work out the facts from "lab-session-long", "lab-session" and, where recorded, SVHN's."""
     long, svhn = experiments.LAB_SESSION_LONG, experiments.LAB_SESSION_SVHN
-    plan = long if long.name in records else experiments.LAB_SESSION
-    frame = records[plan.name]
-    at_sheet = frame[frame["lr"] == SHEET_LR]
+    frame = records[long.name]
+    ends = findings.final(frame)
+    at_sheet, at_sheet_end = frame[frame["lr"] == SHEET_LR], ends[ends["lr"] == SHEET_LR]
     course = findings.summary(at_sheet, ["arm", "epoch"]).set_index(["arm", "epoch"])["mean"]
     ahead: Any = course[WITH][course[WITH] >= course[WITHOUT].iloc[-1]]
-    ends = findings.final(at_sheet)
-    test = ends.pivot(index="seed", columns="arm", values="test_accuracy")
     noise: Any = findings.evaluation_noise(at_sheet).set_index("arm").loc[WITH]
     gaps = {
         arm: findings.interval(mine["train_accuracy"] - mine["val_accuracy"])
-        for arm, mine in ends.groupby("arm", observed=True)
+        for arm, mine in at_sheet_end.groupby("arm", observed=True)
     }
+    higher = ends[ends["lr"] == LONG_STEPS_LR].groupby("arm", observed=True)["trained"].sum()
+    plain = frame[(frame["lr"] == LONG_STEPS_LR) & (frame["arm"] == WITHOUT)]
+    own = findings.contrasts(frame, long.contrasts).iloc[-1]
     return Facts(
-        experiment=plan.name,
         seeds=frame["seed"].nunique(),
         images=int(frame["train_size"].max()),
         epochs=int(frame["epochs"].max()),
         batch_size=int(frame["batch_size"].iloc[0]),
-        sheet=lead(frame, SHEET_LR, plan),
-        long_steps=lead(frame, LONG_STEPS_LR, plan),
-        svhn=lead(records[svhn.name], SHEET_LR, svhn) if svhn.name in records else None,
+        sheet=lead(frame, long),
+        before=_early(records[experiments.LAB_SESSION.name]),
+        own_rates=Interval.of(own),
+        own_finding=str(own["finding"]),
+        svhn=lead(records[svhn.name], svhn) if svhn.name in records else None,
         plain_end=float(course[WITHOUT].iloc[-1]),
         caught_up=int(ahead.index[0]) if len(ahead) else 0,
-        all_train=bool(findings.final(frame)["trained"].all()),
-        seeds_needed=_seeds_needed(test[WITH] - test[WITHOUT]),
+        sheet_trained=bool(at_sheet_end["trained"].all()),
+        long_trained=int(higher[WITH]),
+        long_plain_trained=int(higher[WITHOUT]),
+        long_plain_once=int((plain.groupby("key")["val_accuracy"].max() >= training.TRAINED).sum()),
+        by_heart=float(at_sheet_end["train_accuracy"].min()),
         gap_with=gaps[WITH],
         gap_without=gaps[WITHOUT],
         running_typical=float(noise["typical"]),
-        running_worst=float(noise["largest"]),
-        loss=float(ends.loc[ends["arm"] == WITH, "train_loss"].mean()),
+        loss=float(at_sheet_end.loc[at_sheet_end["arm"] == WITH, "train_loss"].mean()),
     )
 
 
-def lead(frame: pd.DataFrame, lr: float, plan: Experiment) -> Lead:
-    """Measure what batch norm gains at the learning rate `lr`, early and late."""
-    whole = findings.filled(frame[frame["lr"] == lr])
+def lead(frame: pd.DataFrame, plan: Experiment) -> Lead:
+    """Measure what batch norm gains at the sheet's learning rate, early and late."""
+    row: Any = findings.contrasts(frame, plan.contrasts).set_index("lr").loc[f"{SHEET_LR:g}"]
+    return Lead(_early(frame), Interval.of(row), str(row["finding"]))
+
+
+def _early(frame: pd.DataFrame) -> Interval:
+    whole = findings.filled(frame[frame["lr"] == SHEET_LR])
     first = whole[whole["epoch"] == 1].pivot(index="seed", columns="arm", values="val_accuracy")
-    row: Any = findings.contrasts(frame, plan.contrasts).set_index("lr").loc[f"{lr:g}"]
-    return Lead(
-        findings.interval((first[WITH] - first[WITHOUT]).dropna()),
-        Interval.of(row),
-        str(row["finding"]),
-    )
-
-
-def _seeds_needed(differences: Any) -> int:
-    """Count the pairs at which a t test would find this mean, given this spread, by `POWER`.
-
-    At most `MOST_SEEDS`.
-    """
-    size = abs(float(differences.mean())) / float(differences.std())
-    test = TTestPower()
-    enough = (n for n in range(3, MOST_SEEDS) if test.power(size, n, LEVEL) >= POWER)
-    return next(enough, MOST_SEEDS)
+    return findings.interval((first[WITH] - first[WITHOUT]).dropna())
