@@ -17,7 +17,7 @@ from tables import arranged, probed, shares, subsets, table
 from bnbook import figures, findings, screens
 from bnbook.history import History
 from bnbook.run import Run
-from bnbook.theme import DASHES, MARKERS, log_values, series, style
+from bnbook.theme import DASHES, MARKERS, canvas, log_values, series, style
 
 WHITE, DARK = "#ffffff", "#222222"
 OWN = History(
@@ -195,6 +195,17 @@ def test_panels_side_by_side_are_stacked_and_each_says_what_it_shows(arms):
     assert first.get_position().y0 > second.get_position().y1
     assert first.get_ylabel() == second.get_ylabel() != ""
     assert all(ax.yaxis.get_tick_params()["labelleft"] for ax in (first, second))
+
+
+def test_names_of_rows_take_as_many_lines_as_there_is_room_for():
+    long = "a net with a name that is long against another one"
+    for height, lines in ((1.0, 1), (2.0, 2), (3.0, 3)):
+        figure, (ax,) = canvas(height)
+        ax.set_yticks([0, 1, 2], [long, "short", "b"])
+        screens.narrow(figure)
+        names = [tick.get_text() for tick in ax.get_yticklabels()]
+        assert [name.replace("\n", " ") for name in names] == [long, "short", "b"]
+        assert 1 + names[0].count("\n") == lines
 
 
 def test_rows_and_columns_that_mean_something_stay(narrow):

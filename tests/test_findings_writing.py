@@ -86,3 +86,10 @@ def test_the_last_of_a_list_comes_after_an_and():
 def test_a_missing_number_is_a_dash():
     frame = pd.DataFrame({"x": [np.nan, 0.25]})
     assert text(findings.table(frame)).splitlines()[2:] == ["| – |", "| 0.25 |"]
+
+
+def test_where_runs_fail_a_gain_is_a_count():
+    row = {"mean": 0.01, "low": 0.005, "high": 0.015, "n": 5, "failed": 0, "failed_b": 0}
+    assert findings.as_gain(row) == findings.as_points(row)
+    lost = row | {"failed": 3, "failed_b": 3}
+    assert findings.as_gain(lost) == "2 of 5 train without batch norm"

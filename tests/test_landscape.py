@@ -283,6 +283,14 @@ def test_the_figures_show_every_arm():
     assert [len(ax.containers) for ax in figure.axes] == [3, 3]
 
 
+def test_differences_of_accuracies_are_drawn_in_points():
+    table = pd.DataFrame({"arm": ["x", "x"], "lr": [0.1, 1.0], "mean": [0.01, 0.02]})
+    table = table.assign(low=table["mean"] - 0.001, high=table["mean"] + 0.001)
+    (ax,) = figures.over_rates({"gap": table}, gaps=["gap"]).axes
+    assert ax.get_ylabel() == "points"
+    assert ax.yaxis.get_major_formatter()(0.015, None) == "1.5"
+
+
 def test_ranges_lie_where_the_histogram_does():
     ranges = findings.gradient_ranges(way(), 100)
     # 10, 20 and 10 entries in the first three bins of a quarter of a decade, from 1e-8.

@@ -83,6 +83,7 @@ from bnbook.findings.timings import median_interval, medians, relative, timed_on
 from bnbook.findings.transfer import transfer_table
 from bnbook.findings.writing import (
     Markdown,
+    as_gain,
     as_percent,
     as_plain,
     as_points,
@@ -115,6 +116,7 @@ __all__ = [
     "affine_values",
     "arms",
     "arrivals",
+    "as_gain",
     "as_percent",
     "as_plain",
     "as_points",

@@ -114,6 +114,13 @@ def as_plain(row: Mapping[str, Any]) -> str:
     return plain(row["mean"], row["low"], row["high"])
 
 
+def as_gain(row: Mapping[str, Any]) -> str:
+    """Batch norm's gain in a comparison with none; where runs fail, how many train without it."""
+    if row["failed"]:
+        return f"{row['n'] - row['failed_b']} of {row['n']} train without batch norm"
+    return as_points(row)
+
+
 def as_trained(row: Mapping[str, Any]) -> str:
     """How many runs trained: "4 of 5"."""
     return f"{row['trained']} of {row['runs'] if 'runs' in row else row['n']}"

@@ -1,4 +1,4 @@
-"""Chapter 14: the lab session's LeNet-5, by its own recipe but for the number of epochs."""
+"""Chapter 14: the lab session's LeNet-5, by its own recipe."""
 
 from dataclasses import replace
 from functools import partial

@@ -53,7 +53,7 @@ class Facts:
     sheet: Lead
     before: Interval  # `sheet.early` in "lab-session", which has other seeds
     own_rates: Interval  # late, with batch norm at the higher rate and without it at the sheet's
-    own_finding: str
+    at_own_rates: str  # decision on whether batch norm ends ahead there
     svhn: Lead | None
     plain_end: float  # validation accuracy without batch norm after the last epoch, a mean
     caught_up: int  # the first evaluated epoch at which the mean with batch norm is as high
@@ -61,9 +61,7 @@ class Facts:
     long_trained: int  # runs with batch norm that train at the higher rate
     long_plain_trained: int  # and without
     long_plain_once: int  # how many of those without had trained at some epoch
-    by_heart: (
-        float  # least accuracy of a net on its training images in the end, at the sheet's rate
-    )
+    by_heart: float  # least accuracy on training images at the end, at the sheet's rate
     gap_with: Interval  # training minus validation accuracy at the end
     gap_without: Interval
     running_typical: float  # error of an evaluation with running statistics
@@ -124,7 +122,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         sheet=lead(frame, long),
         before=_early(records[experiments.LAB_SESSION.name]),
         own_rates=Interval.of(own),
-        own_finding=str(own["finding"]),
+        at_own_rates=decisions.above({"finding": own["finding"], "mean": own["mean"]}),
         svhn=lead(records[svhn.name], svhn) if svhn.name in records else None,
         plain_end=float(course[WITHOUT].iloc[-1]),
         caught_up=int(ahead.index[0]) if len(ahead) else 0,
