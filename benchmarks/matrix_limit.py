@@ -34,17 +34,17 @@ class Limit:
 
     def __str__(self) -> str:
         shares = {name: 100 * part / self.step for name, part in self.parts.items()}
-        said = ", ".join(f"{name} {share:.0f} %" for name, share in shares.items())
+        said = ", ".join(f"{name} {share:.0f}%" for name, share in shares.items())
         rest = 100 - sum(shares.values())
         if rest > 0:
-            said += f", loss, update and everything between {rest:.0f} %"
+            said += f", loss, update and everything between {rest:.0f}%"
         else:
-            said += f"; that is {-rest:.0f} % too much, since by itself a layer takes longer"
+            said += f"; that is {-rest:.0f}% too much, since by itself a layer takes longer"
         return (
             f"A step of {RUN.batch_size} images takes {1000 * self.step:.1f} ms on one thread. Its "
             f"products are {self.flops / 1e6:.0f} million operations; a product of {SIDE}×{SIDE} "
             f"matrices runs at {self.limit / 1e9:.0f} GFLOP/s, which makes "
-            f"{1000 * self.flops / self.limit:.1f} ms, {100 * self.share:.0f} % of the step. Where "
+            f"{1000 * self.flops / self.limit:.1f} ms, {100 * self.share:.0f}% of the step. Where "
             f"the step goes, each layer timed by itself: {said}."
         )
 

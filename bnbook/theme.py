@@ -187,8 +187,8 @@ _TICKS: Final = (0.9, 0.99, 0.1, 0.5, 0.98, 0.95, 0.8, 0.995, 0.97, 0.7, 0.999)
 def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.Series[float] | None = None) -> None:
     """Show accuracies (0 to 1) in percent.
 
-    With `stretch`, the accuracies to be seen, errors are spaced by their logarithm: 90 to 99 %
-    then takes as much room as 0 to 90 %, and the axis ends a little above the best of them.
+    With `stretch`, the accuracies to be seen, errors are spaced by their logarithm: 90 to 99%
+    then takes as much room as 0 to 90%, and the axis ends a little above the best of them.
     """
     axis = ax.yaxis if which == "y" else ax.xaxis
     if stretch is None:
@@ -211,7 +211,7 @@ def accuracy_axis(ax: Axes, which: str = "y", stretch: pd.Series[float] | None =
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.10g} %"
+    return f"{100 * share:.10g}%"
 
 
 def _place(share: Any) -> Any:

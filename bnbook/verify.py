@@ -166,7 +166,7 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     On the same kind of machine, everything recorded but the time. Elsewhere the first losses, the
     numbers of images, and the end. The losses: to `origin.TOLERANCE`, or only the very first, where
     the arm does what was recorded in double precision (`origin.exact`). The end: the validation
-    accuracy, and the size of everything else in the last row, as recorded or in the 95 % prediction
+    accuracy, and the size of everything else in the last row, as recorded or in the 95% prediction
     interval of this setting's seeds (`findings.prediction`; the run's own recorded value is one of
     them, so that an unusual seed may repeat itself). Where it is the only seed there is no
     interval, and the losses alone decide. Of a study: see the module's docstring.
@@ -255,7 +255,7 @@ def _plausible(recorded: Recorded, again: pd.DataFrame) -> Check:
 def _odd(name: str, now: pd.Series[Any], then: pd.Series[Any], seeds: pd.DataFrame) -> str:
     """Say that the size of `name` is not one of those that the seeds make plausible, or nothing.
 
-    The 95 % are those of all `_SIZES` together (Bonferroni).
+    The 95% are those of all `_SIZES` together (Bonferroni).
     """
     sizes = [_size(value) for value in seeds[name]]
     size = _size(now[name])

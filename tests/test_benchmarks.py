@@ -11,7 +11,7 @@ from bnbook import timings
 
 ROOT = Path(matrix_limit.__file__).parents[1]
 #: A measured figure in prose: a number with its unit.
-FIGURE = re.compile(r"\d[\d.,]*(?: (?:%|ms|s|kB|GFLOP/s)(?!\w)|×(?!\d))")
+FIGURE = re.compile(r"\d[\d.,]*(?:%| (?:ms|s|kB|GFLOP/s)(?!\w)|×(?!\d))")
 
 
 @pytest.fixture

@@ -82,8 +82,8 @@ def test_published_figures_stand_beside_the_same_recipe_with_several_seeds():
     c1, c2 = chapters.claim("C1"), chapters.claim("C2")
     shown = text(findings.published(c1, {"no hidden biases": "no biases"}, posted))
     assert (
-        "| no hidden biases | 98.21 % | 92.20 % [91.70, 92.70] | 92.00 % to 92.40 % "
-        "| 97.20 % [96.70, 97.70] | 3 of 3 |"
+        "| no hidden biases | 98.21% | 92.20% [91.70, 92.70] | 92.00% to 92.40% "
+        "| 97.20% [96.70, 97.70] | 3 of 3 |"
     ) in shown
     assert "Ours: 3 seeds" in shown
     assert "50.00" not in shown

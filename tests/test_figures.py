@@ -299,7 +299,7 @@ def test_differences_over_batch_sizes_show_zero_and_points():
     assert any(list(line.get_ydata()) == [0, 0] for line in difference.lines)
     assert not any(list(line.get_ydata()) == [0, 0] for line in accuracy.lines)
     assert difference.yaxis.get_major_formatter()(0.02) == "2"
-    assert accuracy.yaxis.get_major_formatter()(0.02) == "2 %"
+    assert accuracy.yaxis.get_major_formatter()(0.02) == "2%"
 
 
 @pytest.mark.parametrize(
@@ -329,8 +329,8 @@ def test_stretched_axis_gives_the_last_percents_room(arms):
     low, middle, high = (at((0, y))[1] for y in (0.1, 0.9, 0.95))
     assert (high - middle) > 0.25 * (middle - low)
     labels = [label.get_text() for label in ax.get_yticklabels()]
-    assert "90 %" in labels
-    assert all(re.fullmatch(r"[\d.]+ %", label) for label in labels)
+    assert "90%" in labels
+    assert all(re.fullmatch(r"[\d.]+%", label) for label in labels)
 
 
 @pytest.mark.parametrize("span", [(0.22, 0.34), (0.9, 1.3), (1.08, 1.44), (0.02, 0.5), (1e-6, 1)])

@@ -69,7 +69,7 @@ def test_where_layers_do_not_interact_the_three_measures_agree_with_each_layers_
     assert len(found) == 12
     for i, layer in enumerate(("conv1", "conv2", "fc1", "fc2")):
         mine = found[found["layer"] == layer]
-        # Half an image and the seeds' spread of 1 % keep it from being exact.
+        # Half an image and the seeds' spread of 1% keep it from being exact.
         assert mine["mean"].tolist() == pytest.approx([WORTH[i]] * 3, rel=0.02)
         assert (mine["n"] == 3).all()
 

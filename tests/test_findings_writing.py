@@ -18,12 +18,12 @@ def text(markdown):
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (findings.percent(0.971, 0.968, 0.974), "97.1 % [96.8, 97.4]"),
-        (findings.percent(0.98214, digits=2), "98.21 %"),
+        (findings.percent(0.971, 0.968, 0.974), "97.1% [96.8, 97.4]"),
+        (findings.percent(0.98214, digits=2), "98.21%"),
         (findings.points(0.0013, -0.0002, 0.0028), "+0.13 points [−0.02, 0.28]"),
         (findings.points(-0.0000001), "0.00 points"),
         (findings.plain(0.694, 0.61, 0.77), "0.69 [0.61, 0.77]"),
-        (findings.percent(float("nan")), "– %"),
+        (findings.percent(float("nan")), "–%"),
         (findings.p_value(0.0004), "< 0.001"),
         (findings.p_value(0.034), "0.034"),
         (findings.p_value(0.5), "0.50"),
@@ -46,7 +46,7 @@ def test_table_is_a_pipe_table_that_keeps_pipes_in_their_cells():
     assert lines.splitlines() == [
         "| Arm | Accuracy |",
         "| --- | --- |",
-        r"| a\|b | 97.0 % [96.0, 98.0] |",
+        r"| a\|b | 97.0% [96.0, 98.0] |",
     ]
 
 

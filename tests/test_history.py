@@ -41,13 +41,13 @@ def test_a_history_prints_as_a_small_table():
     head, *table = str(NORMED).splitlines()
     assert head == (
         "Run(norms=('batch', 'batch', 'batch', 'batch'), lr=0.3, epochs=2): "
-        "trained in 3.2 s, test accuracy 95.1 %"
+        "trained in 3.2 s, test accuracy 95.1%"
     )
     cells = [re.split(r"\s{2,}", line.strip()) for line in table]
     assert cells[1:] == [
-        ["0", "–", "2.3", "9.8 %", "9.8 %"],
-        ["1", "0.5", "0.25", "93.0 %", "70.0 %"],
-        ["2", "0.1", "0.2", "95.0 %", "94.0 %"],
+        ["0", "–", "2.3", "9.8%", "9.8%"],
+        ["1", "0.5", "0.25", "93.0%", "70.0%"],
+        ["2", "0.1", "0.2", "95.0%", "94.0%"],
     ]
     assert "validation accuracy" in table[0]
     assert table[0].endswith("with running statistics")
@@ -62,7 +62,7 @@ def test_a_net_without_batch_norm_has_one_accuracy():
 def test_in_jupyter_it_is_a_table_too():
     html = PLAIN._repr_html_()
     assert html.count("<tr") == 4
-    assert "<td>95.0 %</td>" in html
+    assert "<td>95.0%</td>" in html
     assert "lr=0.3, epochs=2): trained" in html
 
 

@@ -114,7 +114,7 @@ def test_the_table_says_in_numbers_what_the_curves_show(opened):
     rows = opened.locator(".current tbody tr")
     net, accuracy, loss = rows.nth(rows.count() - 2).locator("td").all_inner_texts()
     assert net == "With batch norm"
-    assert accuracy.startswith("97.5 % [")
+    assert accuracy.startswith("97.5% [")
     assert loss == "0.767"
     opened.get_by_text("All recorded settings").click()
     assert opened.locator(".all tbody tr").count() == 9 + 6
@@ -203,10 +203,10 @@ def sigmoid(page, tmp_path):
 
 def test_the_sigmoids_sliders_move_its_inputs_its_line_and_its_words(sigmoid):
     said, line, inputs = (sigmoid.locator(one) for one in (".said", "path.line", "path.inputs"))
-    assert said.inner_text().startswith("A straight line explains 98.4 % of the variance")
+    assert said.inner_text().startswith("A straight line explains 98.4% of the variance")
     before = line.get_attribute("d"), inputs.get_attribute("d")
     sigmoid.get_by_role("slider", name="gamma").press("End")
-    assert said.inner_text().startswith("A straight line explains 75.2 % of the variance")
+    assert said.inner_text().startswith("A straight line explains 75.2% of the variance")
     assert line.get_attribute("d") != before[0]
     assert inputs.get_attribute("d") != before[1]
     beta = sigmoid.get_by_role("slider", name="beta")

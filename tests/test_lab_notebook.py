@@ -78,7 +78,7 @@ def test_a_saved_notebook_keeps_words_and_then_a_picture_of_the_last_training(ma
     assert "step 8 of 8" in picture
     for net in (0, 1):
         last = next(row for row in lab.history if row["net"] == net and row["step"] == 8)
-        share = f"{last['val_correct'] / 5:.1f} % right"
+        share = f"{last['val_correct'] / 5:.1f}% right"
         assert picture.count(share) >= 2  # read, and spoken
     source = re.search('src="data:image/svg.xml;base64,(.*?)"', picture)[1]
     assert b"<svg" in base64.b64decode(source)

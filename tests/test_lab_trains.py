@@ -160,7 +160,7 @@ def test_batch_norm_reaches_95_percent_at_the_step_at_which_pytorch_does(lab):
     run = Run(dataset="digits", train_size=4000, norms=("batch",) * 4, lr=1.0)
     expected = reference(run, every=5, goal=950)
     normed, plain = story(lab)
-    assert f"Reached 95 % after {expected} steps" in normed
+    assert f"Reached 95% after {expected} steps" in normed
     assert "Still at chance after 310 steps: a plateau" in plain
 
 

@@ -249,7 +249,7 @@ def test_a_run_is_summed_up_after_its_start():
 def test_unevenness_is_in_decades_and_breadth_too():
     looks = findings.looks(way())
     assert looks["unevenness"].mean() == pytest.approx(np.std(np.linspace(-1, 1, 5)), rel=0.05)
-    # 10 of 40 entries in each outer bin of a quarter of a decade: from 40 % of the first bin on.
+    # 10 of 40 entries in each outer bin of a quarter of a decade: from 40% of the first bin on.
     assert looks["breadth"].to_numpy() == pytest.approx(0.25 * (3 - 2 * 0.4), rel=1e-6)
 
 

@@ -304,7 +304,7 @@ def test_a_long_line_takes_no_longer_than_its_length(book):
 def test_streams_are_joined_as_a_terminal_shows_them(book):
     source = (
         "import sys, time\n"
-        "for text in ('1 %\\r', '50 %\\r', 'done\\n', 'a\\r\\n', 'b'):\n"
+        "for text in ('1%\\r', '50%\\r', 'done\\n', 'a\\r\\n', 'b'):\n"
         "    sys.stderr.write(text)\n    sys.stderr.flush()\n"
         "    print(len(text))\n    time.sleep(0.3)\n"
         "7"

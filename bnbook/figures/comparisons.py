@@ -93,7 +93,7 @@ def curves(
     outcome: str = "val_accuracy",
     stretch: bool = False,
 ) -> Figure:
-    """Draw means along the epochs with 95 % bands, one line per arm, one panel per `panel`.
+    """Draw means along the epochs with 95% bands, one line per arm, one panel per `panel`.
 
     `summary` as from `findings.summary(frame, ["arm", "epoch"], outcome)` (and `panel`). `runs`, as
     from `findings.filled(frame)`, shows every seed as a thin line in place of the bands: use it
@@ -196,7 +196,7 @@ def dots(
     *,
     stretch: bool = False,
 ) -> Figure:
-    """Draw every seed's final accuracy as a dot, and each arm's mean with its 95 % interval.
+    """Draw every seed's final accuracy as a dot, and each arm's mean with its 95% interval.
 
     `runs` as from `findings.final`, `summary` as from `findings.summary` of the same. Runs that
     did not train are crosses.
@@ -226,7 +226,7 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
 
 
 def forest(contrasts: pd.DataFrame, name: Callable[[Any], str] | None = None) -> Figure:
-    """Draw paired differences with 95 % intervals over the shaded margin of equivalence.
+    """Draw paired differences with 95% intervals over the shaded margin of equivalence.
 
     `contrasts` as from `findings.contrasts` or `findings.compared`; `name` labels a row. Filled:
     different; hollow: not shown to differ, or within the margin.

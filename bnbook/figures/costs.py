@@ -37,7 +37,7 @@ def cost_map(
     groups: Mapping[str, Sequence[str]],
     xlabel: str,
 ) -> Figure:
-    """Draw each arm as a point at its cost and its accuracy, with both 95 % intervals.
+    """Draw each arm as a point at its cost and its accuracy, with both 95% intervals.
 
     `accuracies` as from `findings.summary`, `costs` as from `findings.medians`, each with one row
     per arm in a column `arm`. `groups` maps names to the arms that share a color and a marker.
@@ -122,7 +122,7 @@ def sizes(
     accuracy: bool = False,
     reference: float | None = None,
 ) -> Figure:
-    """Draw means with 95 % bands against a size that grows by factors, one line per `by`.
+    """Draw means with 95% bands against a size that grows by factors, one line per `by`.
 
     `summary` has columns `x`, `by`, mean, low, high, and `panel` for panels side by side, whose
     names take the place of an empty `xlabel`. With `accuracy`, errors are spaced by their
@@ -150,7 +150,7 @@ def sizes(
 
 
 def ratios(table: pd.DataFrame, xlabel: str, reference: float | None = None) -> Figure:
-    """Draw ratios with their 95 % intervals on a log axis, some for each row.
+    """Draw ratios with their 95% intervals on a log axis, some for each row.
 
     `table` has columns row, series, mean, low, high; series lie beside each other within a row.
     A solid line stands at 1, a dotted one at `reference`.

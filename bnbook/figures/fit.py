@@ -26,7 +26,7 @@ def gaps(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """Draw each arm's accuracy on training and on test images, joined by a line.
 
     `tables` maps panel titles to rows of `findings.fit(frame)`, without those of the gap; with
-    95 % intervals. Hollow: training images; filled: test images.
+    95% intervals. Hollow: training images; filled: test images.
     """
     rows = max(table["arm"].nunique() for table in tables.values())
     figure, axes = canvas((0.9 + 0.42 * rows) * len(tables), len(tables), sharex=True)
@@ -65,7 +65,7 @@ def batch_sizes(accuracy: pd.DataFrame, differences: Mapping[str, pd.DataFrame])
     """Draw test accuracy against the batch size, and differences of accuracies below, with zero.
 
     All tables are `findings.estimates` by "arm" and "batch_size"; `differences` maps panel titles
-    to them. With 95 % intervals.
+    to them. With 95% intervals.
     """
     tables = {"test accuracy": accuracy, **differences}
     figure, axes = canvas(0.8 + 2.3 * len(tables), len(tables), sharex=True)

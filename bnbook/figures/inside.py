@@ -27,7 +27,7 @@ from bnbook.theme import (
 
 
 def contributions(table: pd.DataFrame, panel: str | None = None) -> Figure:
-    """Draw each layer's worth by three measures, with 95 % intervals, one panel below the other.
+    """Draw each layer's worth by three measures, with 95% intervals, one panel below the other.
 
     `table` as from `findings.contributions`, with a column `panel` that titles the panels.
     """
@@ -54,7 +54,7 @@ def _by_layer(ax: Axes, table: pd.DataFrame, by: str, styles: dict[str, Style]) 
 
 
 def magnitudes(table: pd.DataFrame, panel: str, ylabel: str, x: str = "layer") -> Figure:
-    """Draw positive quantities on a log axis with 95 % intervals, one panel below the other.
+    """Draw positive quantities on a log axis with 95% intervals, one panel below the other.
 
     `table` as from `findings.estimates(findings.magnitudes(frame), ["arm", panel, x], "value",
     geometric=True)`; `x` is layer or after (steps), `panel` for instance where or layer.
@@ -121,7 +121,7 @@ def subsets(
 ) -> Figure:
     """Draw the mean of every subset of norms in rising order, and below it which layers have one.
 
-    `summary` as from `findings.summary(frame, "norms")`, with 95 % intervals; `by` names a column
+    `summary` as from `findings.summary(frame, "norms")`, with 95% intervals; `by` names a column
     that tells several series apart, the first of which sets the order. A filled dot in the lower
     part says that the layer has the norm.
     """

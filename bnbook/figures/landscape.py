@@ -78,7 +78,7 @@ def over_losses(table: pd.DataFrame, kinds: Sequence[str], names: Mapping[str, s
 def over_rates(
     panels: Mapping[str, pd.DataFrame], shares: Sequence[str] = (), gaps: Sequence[str] = ()
 ) -> Figure:
-    """Draw quantities against the learning rate, with 95 % intervals, a panel for each.
+    """Draw quantities against the learning rate, with 95% intervals, a panel for each.
 
     `panels` maps a title to a table as from `findings.estimates(runs, ["arm", "lr"], outcome)`.
     The panels named in `shares` hold accuracies and those in `gaps` their differences, which are

@@ -35,7 +35,7 @@ def two_courses(steps: Iterable[int], courses: dict[str, Sequence[float]]) -> Fi
 def gap_sizes(table: pd.DataFrame, x: str, xlabel: str, by: str) -> Figure:
     """Draw typical differences against `x` on log axes, one line per `by`, one panel per arm.
 
-    `table` as from `findings.statistics_gaps(frame, ("arm", by, x))`, with 95 % intervals.
+    `table` as from `findings.statistics_gaps(frame, ("arm", by, x))`, with 95% intervals.
     """
     parts = panels_of(table, "arm")
     figure, axes = canvas(4.0, 1, len(parts), sharey=True)

@@ -1,7 +1,7 @@
 """Statistics and verdicts: every number that a chapter prints comes from here.
 
 `load` reads an experiment's records; the other functions are pure functions of such tables.
-The seed is the unit, intervals are 95 % Student t intervals over seeds, and accuracies are shares
+The seed is the unit, intervals are 95% Student t intervals over seeds, and accuracies are shares
 (0 to 1), with re-estimated statistics unless a name ends in `_running`.
 """
 

@@ -39,7 +39,7 @@ def _stepped(p_values: Any) -> npt.NDArray[np.float64]:
 
 
 def adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
-    """Widen 95 % t intervals from `mean`, `high` and `n` to the level that Holm's method leaves."""
+    """Widen 95% t intervals from `mean`, `high` and `n` to the level that Holm's method leaves."""
     p = table["p_difference"].fillna(1).clip(lower=np.finfo(float).tiny)
     freedom = (table["n"] - 1).clip(lower=1)
     times = _stepped(p) / p
@@ -49,7 +49,7 @@ def adjusted(table: pd.DataFrame) -> tuple[pd.Series[float], pd.Series[float]]:
 
 
 def holm_intervals(samples: Mapping[str, Any]) -> dict[str, Interval]:
-    """Mean of each sample with a 95 % t interval as wide as Holm's method has it over all of them.
+    """Mean of each sample with a 95% t interval as wide as Holm's method has it over all of them.
 
     Raises ValueError for a sample of fewer than two values, which has no interval.
     """
@@ -80,7 +80,7 @@ def compared(pairs: Sequence[Paired]) -> pd.DataFrame:
     The intervals are adjusted, too: as wide as Holm's method has it for each comparison, so that
     one excludes 0 where `holm_difference` is below the level, and only there. Where all runs of one
     arm train and none of the other, and yet the t test is undecided (failed runs may scatter from
-    10 to 90 %), the finding says just that.
+    10 to 90%), the finding says just that.
     """
     table = pd.DataFrame([{**asdict(pair), "failed": pair.failed} for pair in pairs])
     table["holm_difference"] = holm(table["p_difference"])

@@ -55,7 +55,7 @@ def looks(frame: pd.DataFrame) -> pd.DataFrame:
     - `unpredictability`: relative change of the gradient one step of the run's own rate away
     - `roughness`: `smoothness` there, the steepest change of the gradient on the walk
     - `unevenness`: standard deviation over layers of log10 of the median |gradient|, in decades
-    - `breadth`: from the 10 % to the 90 % quantile of log10 |gradient|, all layers of one weight
+    - `breadth`: from the 10% to the 90% quantile of log10 |gradient|, all layers of one weight
     - `outputs`: root mean square of what enters the activations; `gradients`, `weights`: l2 norms
     """
     return frame[["arm", "seed", "after"]].join(
@@ -107,7 +107,7 @@ def geometric(values: Any) -> float:
 
 
 def _breadth(histograms: Any) -> float:
-    """Decades between the 10 % and the 90 % quantile of the histograms' even mixture."""
+    """Decades between the 10% and the 90% quantile of the histograms' even mixture."""
     low, high = _quantiles(np.mean([_shares(h) for h in histograms], axis=0), 0.1, 0.9)
     return float(high - low)
 
@@ -125,7 +125,7 @@ def _shares(histogram: Any) -> Any:
 def gradient_ranges(frame: pd.DataFrame, after: int) -> pd.DataFrame:
     """Say how large the entries of each layer's gradient are, at the look after `after` steps.
 
-    One row per arm and layer: `low`, `mean`, `high`, the 10 %, 50 % and 90 % quantiles of |entry|,
+    One row per arm and layer: `low`, `mean`, `high`, the 10%, 50% and 90% quantiles of |entry|,
     as geometric means over seeds.
     """
     rows = [
@@ -202,7 +202,7 @@ def slope(runs: pd.DataFrame, arm: str, outcome: str, *, log: bool) -> Interval:
     """Slope of `outcome`, or of its log10, over log10 of the learning rate: mean over seeds.
 
     `runs` as from `arrivals`; one least-squares line per seed, over the runs that trained (two or
-    more of them), with a 95 % t interval over seeds.
+    more of them), with a 95% t interval over seeds.
     """
     found = []
     mine = runs[(runs["arm"] == arm) & runs["trained"]]

@@ -49,7 +49,7 @@ def published(
     return join(
         table(pd.DataFrame(rows)),
         f"Test accuracies by the source's recipe ({claim.recipe}). Ours: {setting(runs)}; means "
-        "with 95 % intervals over seeds.",
+        "with 95% intervals over seeds.",
     )
 
 

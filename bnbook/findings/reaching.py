@@ -108,5 +108,5 @@ def sooner(runs: pd.DataFrame, net: str, target: float) -> Sooner:
 
 
 def product(a: Interval, b: Interval) -> Interval:
-    """Multiply two positive estimates limit by limit: wider than 95 %, never narrower."""
+    """Multiply two positive estimates limit by limit: wider than 95%, never narrower."""
     return Interval(a.mean * b.mean, a.low * b.low, a.high * b.high)

@@ -26,7 +26,7 @@ def statistics_gaps(frame: pd.DataFrame, by: Sequence[str] = ("arm", "cause")) -
 
     `frame` as from `load("running-statistics")`. Per group of `by` (which may name `cause`, the
     words in `CAUSES`, besides columns) and seed, the mean absolute difference over looks and
-    orders; then its mean over seeds with a 95 % t interval: columns of `by`, `mean`, `low`, `high`
+    orders; then its mean over seeds with a 95% t interval: columns of `by`, `mean`, `low`, `high`
     (not below 0), `n`, `runs`, and `largest`, the largest difference of a single look.
     """
     by = list(by)
@@ -54,7 +54,7 @@ def with_gaps(frame: pd.DataFrame) -> pd.DataFrame:
 def offsets(frame: pd.DataFrame) -> pd.DataFrame:
     """How far running means are from the true ones, per layer, in standard deviations.
 
-    One row per `arm`, `cause` and `layer`, with the mean over seeds and its 95 % interval, of the
+    One row per `arm`, `cause` and `layer`, with the mean over seeds and its 95% interval, of the
     means over looks and orders. `frame` has one learning rate and one batch size.
     """
     each = with_gaps(frame).dropna(subset="cause")

@@ -149,7 +149,7 @@ def estimates(
     *,
     geometric: bool = False,
 ) -> pd.DataFrame:
-    """Mean over seeds with a 95 % t interval per group: `mean`, `low`, `high`, `n`, `runs`.
+    """Mean over seeds with a 95% t interval per group: `mean`, `low`, `high`, `n`, `runs`.
 
     `n` counts the values averaged, `runs` the runs in the group: they differ where a failed
     run has no such value. `geometric` averages logarithms, for quantities that span decades.
@@ -246,7 +246,7 @@ def outcomes(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def share_trained(frame: pd.DataFrame, by: Sequence[str] = ("arm", "lr")) -> pd.DataFrame:
-    """Share of runs that trained per group, with its 95 % Wilson interval.
+    """Share of runs that trained per group, with its 95% Wilson interval.
 
     Columns: those of `by`, `share`, `low`, `high`, `trained`, `n`.
     """
@@ -287,7 +287,7 @@ def paired(
     outcome: str = "test_accuracy",
     margin: float = MARGIN,
 ) -> Paired:
-    """Compare two arms seed by seed: mean of a − b, 95 % t interval, t test and TOST.
+    """Compare two arms seed by seed: mean of a − b, 95% t interval, t test and TOST.
 
     `frame` holds one run per arm and seed (choose the learning rate first). The p-values are
     two-sided for "no difference" (paired t) and for "at least `margin` apart" (two one-sided

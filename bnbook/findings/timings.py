@@ -18,7 +18,7 @@ from bnbook.findings.writing import Markdown, folded, join
 
 
 def median_interval(values: Any) -> Interval:
-    """Median with a 95 % interval that assumes no distribution: two of the sorted values.
+    """Median with a 95% interval that assumes no distribution: two of the sorted values.
 
     Timings have a long upper tail, which a mean and a t interval would follow. With fewer than
     six values there is no such interval: NaN. `mean` of the result holds the median.

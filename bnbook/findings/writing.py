@@ -53,8 +53,8 @@ def number(x: float, digits: int, *, sign: bool = False) -> str:
 
 
 def percent(x: float, low: float = np.nan, high: float = np.nan, digits: int = 1) -> str:
-    """Share `x` (0 to 1) in percent, with its interval: "97.1 % [96.8, 97.4]"."""
-    return f"{number(100 * x, digits)}{NBSP}%{_limits(100 * low, 100 * high, digits)}"
+    """Share `x` (0 to 1) in percent, with its interval: "97.1% [96.8, 97.4]"."""
+    return f"{number(100 * x, digits)}%{_limits(100 * low, 100 * high, digits)}"
 
 
 def points(x: float, low: float = np.nan, high: float = np.nan, digits: int = 2) -> str:

@@ -46,7 +46,7 @@ def _settings(log: TrainingLog) -> str:
 
 def _found(name: str, rows: list[Row]) -> str:
     last = rows[-1]
-    return f"{name}: {100 * last['val_correct'] / last['val_images']:.1f} % right."
+    return f"{name}: {100 * last['val_correct'] / last['val_images']:.1f}% right."
 
 
 def _picture(names: list[str], rows: list[Row]) -> str:

@@ -12,7 +12,7 @@ LOOKS = tuple(
         strict=False,
     )
 )
-#: The accuracy axis is logarithmic in the error: 98 % and 99 % stay apart.
+#: The accuracy axis is logarithmic in the error: 98% and 99% stay apart.
 ACCURACY_TICKS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99)
 #: It ends here, or at the best accuracy there is, short of 1: there its scale is infinite.
 TOP_ACCURACY, PERFECT = 0.992, 0.9995

@@ -53,7 +53,7 @@ def grid(frame: pd.DataFrame, arms: Mapping[str, str] | None = None) -> dict[str
     """Summarize recorded runs, JSON-able; `RecordedData` in `web/types.d.ts` names the parts.
 
     `cells[arm][batch size][learning rate]` (indices into the other lists) is None or holds mean
-    and 95 % interval of the validation accuracy after each epoch of `at`, the mean training loss,
+    and 95% interval of the validation accuracy after each epoch of `at`, the mean training loss,
     both of the runs that trained (where none did, the median, and the mean loss of all), every
     seed's curve, and how it ended in words.
     """
@@ -169,7 +169,7 @@ def _ending(outcomes: list[str], trained: int, last: str) -> str:
 def _range(values: pd.Series[float]) -> str:
     """Write the lowest and the highest of some accuracies, or the one that all of them are."""
     low, high = (f"{100 * value:.1f}" for value in (values.min(), values.max()))
-    return f"{high}\N{NO-BREAK SPACE}%" if low == high else f"{low} to {high}\N{NO-BREAK SPACE}%"
+    return f"{high}%" if low == high else f"{low} to {high}%"
 
 
 def _column(values: pd.Series[float]) -> list[float | None]:
@@ -185,7 +185,7 @@ def _about(runs: pd.DataFrame) -> str:
     """Say what was held fixed, from the records themselves."""
     seeds = runs.groupby(["norms", "lr", "batch_size"])["seed"].nunique()
     counts = sorted(set(seeds))
-    band = "band: its 95 % t-interval"
+    band = "band: its 95% t-interval, cut off at 100%"
     if counts[0] < FEWEST_SEEDS:
         band += f", where there are {FEWEST_SEEDS} seeds or more"
     span = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -202,7 +202,7 @@ def _about(runs: pd.DataFrame) -> str:
         f"Thick line: mean over the seeds that train, or the median where none does; {band}; "
         "thin lines: single seeds. A loss off the axis is drawn at its edge. "
         "A run whose loss became non-finite counts as guessing from then on. "
-        "The accuracy axis is logarithmic in the error, so that 98\u00a0% and 99\u00a0% stay apart."
+        "The accuracy axis is logarithmic in the error, so that 98% and 99% stay apart."
     )
 
 

@@ -9,8 +9,8 @@ GAMMAS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 BETAS = tuple(np.arange(-4, 4.5, 0.5).tolist())
 REACH = 8.0  # the drawn part of the axis, to both sides of 0
 SAID = (
-    "A straight line explains {fit} % of the variance of the output; "
-    f"{{inside}} % of the inputs lie between {MINUS}1 and 1."
+    "A straight line explains {fit}% of the variance of the output; "
+    f"{{inside}}% of the inputs lie between {MINUS}1 and 1."
 )
 
 #: Standard deviations from the mean that the integrals go to, and their nodes.
@@ -71,7 +71,7 @@ def _table() -> str:
     heads = "".join(f'<th scope="col">beta {_plain(beta)}</th>' for beta in betas)
     rows = "\n".join(
         f'<tr><th scope="row">{gamma:g}</th>'
-        + "".join(f"<td>{_written(gamma, beta)[2]:.1f} %</td>" for beta in betas)
+        + "".join(f"<td>{_written(gamma, beta)[2]:.1f}%</td>" for beta in betas)
         + "</tr>"
         for gamma in GAMMAS[::2]
     )

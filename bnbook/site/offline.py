@@ -48,11 +48,11 @@ _STYLE = {
 }  # fmt: skip
 _NOT_SCRIPT = re.compile(r"json|text/(?:html|template|plain|x-)|speculationrules|math/tex")
 
-# A space in prose, not in tags or code, at which a line must not end: before a percent sign and the
-# dot of "Chapter 9 · At inference", before the number of a chapter or exercise, and in an interval.
+# A space in prose, not in tags or code, at which a line must not end: before the dot of
+# "Chapter 9 · At inference", before the number of a chapter or exercise, and in an interval.
 _UNBREAKABLE = re.compile(
     r"(<(pre|code|script|style)\b.*?</\2>|<[^>]*>)"
-    r"|(?<=\d) (?=[%·])|(?<=Chapter|xercise) (?=\d)|(?<=\d,) (?=−?[\d.]+\])",
+    r"|(?<=\d) (?=·)|(?<=Chapter|xercise) (?=\d)|(?<=\d,) (?=−?[\d.]+\])",
     re.DOTALL,
 )
 

@@ -155,7 +155,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
 def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Interval]:
     """Divide the gradients of `arm` by those of the good start, both without batch norm.
 
-    At `epoch`, paired by seed: a geometric mean with its 95 % t interval for each layer.
+    At `epoch`, paired by seed: a geometric mean with its 95% t interval for each layer.
     """
     runs = posted[(posted["epoch"] == epoch) & posted["arm"].isin([arm, GOOD])]
     each = findings.multiples(findings.gradients(runs), GOOD)

@@ -10,7 +10,7 @@ from bnbook.lab.presets import Net, Preset
 _ARMS = PAGE.arms
 PRESET = Preset(
     name="time-to-accuracy",
-    title="Race two ReLU nets to 95\N{NO-BREAK SPACE}%",
+    title="Race two ReLU nets to 95%",
     nets=(
         Net("Batch norm", _ARMS["ReLU, with BN"]),
         Net("No norm", _ARMS["ReLU, without BN"]),

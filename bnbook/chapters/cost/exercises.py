@@ -63,8 +63,8 @@ EXERCISES = (
         id="what-the-update-hides",
         title="What the update hides",
         text="""
-            Of a step without batch norm the forward pass takes 30 %, the backward pass 50 %, the
-            update 20 %. With batch norm the forward pass takes 1.5 times and the backward pass 1.3
+            Of a step without batch norm the forward pass takes 30%, the backward pass 50%, the
+            update 20%. With batch norm the forward pass takes 1.5 times and the backward pass 1.3
             times as long; the update stays. How many times as long is the step?
             """,
         numbers=(

@@ -15,7 +15,7 @@ from bnbook.findings import Interval, decisions
 from bnbook.findings.reaching import TARGETS, arm_name, quickest_lr
 
 SIGMOIDS, RELUS, MLP, RESNET = "LeNet, sigmoids", "LeNet, ReLU", "MLP, ReLU", "ResNet"
-#: Slowdowns that count as the source's "30 %".
+#: Slowdowns that count as the source's "30%".
 ABOUT: Final = (0.2, 0.4)
 
 
@@ -182,7 +182,7 @@ class Facts:
 
     @property
     def B3(self) -> str:
-        """Training takes about 30 % longer with batch norm."""
+        """Training takes about 30% longer with batch norm."""
         low, high = ABOUT
         fits = self.numpy.low <= high and self.numpy.high >= low
         if fits and low <= self.table_least and self.table_most <= high:

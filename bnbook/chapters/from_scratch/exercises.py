@@ -55,7 +55,7 @@ def _dx_of_two(dy: tuple[float, float]) -> list[float]:
 
 
 def _batches(momentum: float) -> int:
-    """Count the batches until the start weighs less than 1 %."""
+    """Count the batches until the start weighs less than 1%."""
     return math.ceil(math.log(0.01) / math.log(1 - momentum))
 
 
@@ -159,7 +159,7 @@ EXERCISES = (
         title="When has the start been forgotten?",
         text="""
             The running variance starts at 1, which is a guess. After how many training batches has
-            that guess a weight of less than 1 % in the running variance, with PyTorch's momentum
+            that guess a weight of less than 1% in the running variance, with PyTorch's momentum
             0.1? And what is PyTorch's momentum for a rule that elsewhere is called 0.99?
             """,
         numbers=(
@@ -167,7 +167,7 @@ EXERCISES = (
                 _batches(_MOMENTUM),
                 label="Batches",
                 near={
-                    43: r"$0.9^{43}$ is still just above 1 %.",
+                    43: r"$0.9^{43}$ is still just above 1%.",
                     _batches(0.01): "That many it takes with a momentum of 0.01.",
                     2: "0.1 is the weight of the *new* batch. The old value keeps 0.9.",
                 },

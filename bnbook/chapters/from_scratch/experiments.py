@@ -30,7 +30,7 @@ MISTAKES = (
 GROUPS = (5, 7, 12)
 #: The norm of the lab session, with all that it does differently.
 SHEET = "lab session"
-#: Losses within 5 % count as equal, as accuracies do within `MARGIN`.
+#: Losses within 5% count as equal, as accuracies do within `MARGIN`.
 LOSS_MARGIN = math.log(1.05)
 
 #: One run trains with every code. The primary comparison: each code with the correct one, in the

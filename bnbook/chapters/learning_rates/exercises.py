@@ -74,15 +74,15 @@ EXERCISES = (
         id="five-of-five",
         title="Five of five",
         text="""
-            Five of five seeds train. The 95 % Wilson interval for the share then reaches down to
-            $n / (n + z^2)$ with $n = 5$ and $z = 1.96$, which is only 57 %. How many seeds, all of
-            them training, does it take for that limit to be 90 % or more?
+            Five of five seeds train. The 95% Wilson interval for the share then reaches down to
+            $n / (n + z^2)$ with $n = 5$ and $z = 1.96$, which is only 57%. How many seeds, all of
+            them training, does it take for that limit to be 90% or more?
             """,
         numbers=(
             Number(
                 math.ceil(0.9 / 0.1 * _Z**2),
                 near={
-                    34: "Just too few: with 34 the limit is 89.8 %. Round up.",
+                    34: "Just too few: with 34 the limit is 89.8%. Round up.",
                     18: r"Square $z$.",
                 },
             ),

@@ -21,7 +21,7 @@ from bnbook.run import Run
 SHEET_LR = 0.01
 LONG_STEPS_LR = 0.1
 
-#: The sheet trains on 80 % of the images and one more, for 50 epochs.
+#: The sheet trains on 80% of the images and one more, for 50 epochs.
 _PLAIN = Run(
     activation="relu",
     pooling="max",

@@ -40,7 +40,7 @@ class Lead:
 
 @dataclass(frozen=True)
 class Facts:
-    """Accuracies are shares; intervals are 95 % t intervals over seeds."""
+    """Accuracies are shares; intervals are 95% t intervals over seeds."""
 
     sheet_lr: ClassVar[float] = SHEET_LR
     long_lr: ClassVar[float] = LONG_STEPS_LR

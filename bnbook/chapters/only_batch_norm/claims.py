@@ -5,8 +5,8 @@ from bnbook.findings.claims import Claim
 CLAIMS = (
     Claim(
         "A1",
-        "A ResNet that trains nothing but its batch norm, 0.48 % of its parameters, reaches "
-        "about 68 %; fully trained, it reaches about 92 %.",
+        "A ResNet that trains nothing but its batch norm, 0.48% of its parameters, reaches "
+        "about 68%; fully trained, it reaches about 92%.",
         "ResNet-110, CIFAR-10; everything frozen but batch norm",
         {"everything trained": 0.92, "only batch norm trained": 0.68},
     ),

@@ -44,7 +44,7 @@ PAIRS: Final = {
 
 @dataclass(frozen=True)
 class Facts:
-    """Accuracies are shares of the test images; intervals are 95 % t intervals over seeds."""
+    """Accuracies are shares of the test images; intervals are 95% t intervals over seeds."""
 
     shallow: ClassVar[int] = experiments.ONLY_NORM.arms[NORM].depth
     deeper: ClassVar[int] = experiments.ONLY_NORM.arms[DEEP].depth
@@ -172,7 +172,7 @@ class Facts:
 
     @property
     def A1(self) -> str:
-        """Batch norm alone gets to 68 % at depth 110, everything to 92 %."""
+        """Batch norm alone gets to 68% at depth 110, everything to 92%."""
         if self.deepest is None:
             return decisions.NOT_RUN
         theirs = CLAIMS[0].figures

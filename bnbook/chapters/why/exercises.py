@@ -82,7 +82,7 @@ EXERCISES = (
         title="When is a sigmoid bent?",
         text="""
             Inputs are normal with mean 0. Find the standard deviation gamma at which a straight
-            line explains 90 % of the variance of the sigmoid's output: to one decimal, the one
+            line explains 90% of the variance of the sigmoid's output: to one decimal, the one
             that comes closest. The sliders show it roughly.
             """,
         numbers=(
@@ -91,7 +91,7 @@ EXERCISES = (
                 digits=2,
                 near={
                     _bent() + step / 10: f"""Close, but there a line explains
-                        {100 * straight(_bent() + step / 10, 0)["fit"]:.1f} %."""
+                        {100 * straight(_bent() + step / 10, 0)["fit"]:.1f}%."""
                     for step in (-4, -3, -2, -1, 1, 2, 3, 4)
                 },
             ),

@@ -69,7 +69,7 @@ def at_start(found: pd.DataFrame) -> pd.DataFrame:
 def at_levels(found: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
     """Average `quantities` over seeds at the start and at each level passed together.
 
-    As `figures.over_losses` takes it: geometric means with 95 % intervals, a level being left out
+    As `figures.over_losses` takes it: geometric means with 95% intervals, a level being left out
     where fewer than two seeds have it.
     """
     chosen = found[found["together"] | (found["level"] == START)]

@@ -69,7 +69,7 @@ export function judgeNumber(field, text, salt) {
   const value = read(text);
   if (value === null) {
     const typed = text.trim().replace(/[<&]/g, (sign) => (sign === "<" ? "&lt;" : "&amp;"));
-    const html = `“${typed}” is not a number that I can read. Write 0.0032, 3.2e-3, 1/312 or 12 %.`;
+    const html = `“${typed}” is not a number that I can read. Write 0.0032, 3.2e-3, 1/312 or 12%.`;
     return { state: "open", html };
   }
   const key = (/** @type {number} */ v) => fingerprint(salt, rounded(v, field.digits));

@@ -11,7 +11,7 @@ export const far = (a, b) => Math.abs(Math.log(a / b));
 /** @typedef {{ lr: number, batch: number, words: string }} Place a setting that is recorded */
 
 /**
- * The 95 % interval in brackets, in percent; nothing where there is none.
+ * The 95% interval in brackets, in percent; nothing where there is none.
  * @param {Band} band
  * @param {number} epoch
  */
@@ -90,7 +90,7 @@ export class RecordedBands {
     const here = `learning rate ${setting.lr} and batch size ${setting.batch}`;
     const recorded = `recorded in PyTorch with ${this.seeds} seeds at ${here}`;
     if (known.length === found.length) {
-      return { text: `Shaded: ${recorded}; mean and 95\u00a0% interval.`, nearest: null };
+      return { text: `Shaded: ${recorded}; mean and 95% interval.`, nearest: null };
     }
     const best = this.nearestTo(setting);
     if (!best) {

@@ -1,4 +1,4 @@
-// Reads a number as people write it: 0.0032, 3.2e-3, 1/312, 12 %, 1,234, sqrt(2/784), 1.5 ln 2.
+// Reads a number as people write it: 0.0032, 3.2e-3, 1/312, 12%, 1,234, sqrt(2/784), 1.5 ln 2.
 
 /** @type {Record<string, (x: number) => number>} */
 const FUNCTIONS = { sqrt: Math.sqrt, "√": Math.sqrt, ln: Math.log, log: Math.log, exp: Math.exp };

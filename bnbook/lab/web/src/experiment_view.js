@@ -264,7 +264,7 @@ function fillRuns(holder, plan, cells) {
  * @param {Comparison[]} comparisons
  */
 function fillPairs(holder, comparisons) {
-  const heads = ["Comparison", "Difference with its 95 % interval", "Trained", "Finding"];
+  const heads = ["Comparison", "Difference with its 95% interval", "Trained", "Finding"];
   const rows = comparisons
     .filter((row) => row.n > 1)
     .map((row) => [

@@ -12,7 +12,7 @@ export const written = (value) => String(value).replace("-", "\u2212");
  */
 export function percent(share) {
   const tie = (400 * share) % 4 === 1;
-  return `${(100 * share - (tie ? 0.01 : 0)).toFixed(1)} %`;
+  return `${(100 * share - (tie ? 0.01 : 0)).toFixed(1)}%`;
 }
 
 /**

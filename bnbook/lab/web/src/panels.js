@@ -115,7 +115,7 @@ export function updateDistributions(cells, net, probe, range) {
     cell.lower.setAttribute("d", histogramPath(probe.after[i], FLOOR));
     cell.note.textContent = normed ? "" : "no norm";
     const alive = shareAlive(probe.after[i], range, net.activation);
-    cell.text.textContent = `${Math.round(100 * alive)} % live`;
+    cell.text.textContent = `${Math.round(100 * alive)}% live`;
   });
 }
 

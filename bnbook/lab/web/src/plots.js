@@ -26,7 +26,7 @@ const MARK_ROOM = 44; // px between the captions of two changes of the learning 
  */
 
 /**
- * The accuracy axis is logarithmic in the error: 98 % and 99 % stay apart.
+ * The accuracy axis is logarithmic in the error: 98% and 99% stay apart.
  * @param {number[]} ticks
  * @param {number} top
  * @returns {Scale}
@@ -34,7 +34,7 @@ const MARK_ROOM = 44; // px between the captions of two changes of the learning 
 export function accuracyScale(ticks, top) {
   /** @param {number} accuracy */
   const place = (accuracy) => Math.log(1 - Math.min(accuracy, top)) / Math.log(1 - top);
-  return { place, ticks: ticks.map((tick) => [place(tick), `${Math.round(100 * tick)} %`]) };
+  return { place, ticks: ticks.map((tick) => [place(tick), `${Math.round(100 * tick)}%`]) };
 }
 
 /**

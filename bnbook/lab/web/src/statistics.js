@@ -113,7 +113,7 @@ export function tBeyond(tails, freedom) {
 }
 
 /**
- * Mean with its 95 % t interval; NaN limits for fewer than two values.
+ * Mean with its 95% t interval; NaN limits for fewer than two values.
  * @param {number[]} values
  * @returns {Interval}
  */

@@ -17,7 +17,7 @@ function atChance(one, images) {
 }
 
 /**
- * The first evaluation with 95 % right, or none. Counts, as 0.95 in binary is not 95 %.
+ * The first evaluation with 95% right, or none. Counts, as 0.95 in binary is not 95%.
  * @template {Count} Found
  * @param {Found[]} evaluations
  * @param {number} images
@@ -37,7 +37,7 @@ export function happened(curve, images, over) {
   const last = curve.evaluations.at(-1);
   if (!last) return { kind: "waiting", text: "" };
   const goal = reached(curve.evaluations, images);
-  const first = goal ? `Reached ${GOAL} % after ${thousands(goal.step)} steps` : "";
+  const first = goal ? `Reached ${GOAL}% after ${thousands(goal.step)} steps` : "";
   /** @param {string} text */
   const after = (text) => capital(first ? `${first}; ${text}` : text);
   if (curve.failedAt) {

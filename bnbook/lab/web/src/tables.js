@@ -139,7 +139,7 @@ export function fillTimes(holder, run) {
     const [a, b] = times;
     rows.push(["A : B", ratio(a.step / b.step), ratio(a.goal / b.goal)]);
   }
-  fillTable(holder, ["Net", "one step", `until ${GOAL} %`], rows);
+  fillTable(holder, ["Net", "one step", `until ${GOAL}%`], rows);
 }
 
 /**

@@ -84,7 +84,7 @@ function outcomesOf(cell) {
 }
 
 /**
- * "5 of 5 train, median 96.6 %": no mean, as a net that fails is not half a net that trains.
+ * "5 of 5 train, median 96.6%": no mean, as a net that fails is not half a net that trains.
  * @param {Cell} cell
  */
 export function tallyInWords(cell) {

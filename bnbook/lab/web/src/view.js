@@ -271,7 +271,7 @@ export class View {
     if (news.length) this.announce(news.join(" "));
     nets.forEach((net, i) => {
       find(holder.children[i], "strong").textContent = `${LETTERS[i]} · ${controls.name(net)}`;
-      find(holder.children[i], "span").textContent = texts[i].replaceAll(" %", "\u00a0%");
+      find(holder.children[i], "span").textContent = texts[i];
     });
     return texts.join(" ");
   }

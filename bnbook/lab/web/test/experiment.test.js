@@ -160,9 +160,9 @@ test("no mean is taken over runs of which some fail", () => {
   assert.match(sentence(rows[0], 0.002), /trains with 1 of 2 seeds, “All of it” with 2: no/);
   assert.equal(
     tallyInWords(cells[0]),
-    "1 of 2 train, median of these 96.2 % (others: not yet trained)",
+    "1 of 2 train, median of these 96.2% (others: not yet trained)",
   );
-  assert.equal(tallyInWords(cells[1]), "2 of 2 train, median 95.0 %");
+  assert.equal(tallyInWords(cells[1]), "2 of 2 train, median 95.0%");
 });
 
 test("a loss that is no number counts as guessing", () => {
@@ -172,7 +172,7 @@ test("a loss that is no number counts as guessing", () => {
     cells[0].runs.map((run) => run?.accuracy),
     [0.1, 0.1],
   );
-  assert.equal(tallyInWords(cells[0]), "0 of 2 train, median 10.0 % (non-finite)");
+  assert.equal(tallyInWords(cells[0]), "0 of 2 train, median 10.0% (non-finite)");
 });
 
 test("only pairs are compared", () => {

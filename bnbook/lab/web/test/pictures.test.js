@@ -39,13 +39,13 @@ test("bins at the ends of a histogram take the rest", () => {
   assert.deepEqual(histogram([-9, 0.1, 0.9, 9], 0, 1, 4), [1, 0, 1, 2]);
 });
 
-test("the accuracy axis keeps 98 % and 99 % as far apart as 96 % and 98 %", () => {
+test("the accuracy axis keeps 98% and 99% as far apart as 96% and 98%", () => {
   const { place, ticks } = accuracyScale([0, 0.98], 0.992);
   near(place(0.99) - place(0.98), place(0.98) - place(0.96));
   assert.equal(place(1), 1);
   assert.deepEqual(
     ticks.map(([, text]) => text),
-    ["0 %", "98 %"],
+    ["0%", "98%"],
   );
 });
 

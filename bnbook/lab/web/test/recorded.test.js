@@ -84,7 +84,7 @@ test("epochs that were not evaluated leave no gap in a curve and no room in the 
     rows.map(([epoch]) => epoch),
     ["0", "0", "3", "3"],
   );
-  assert.deepEqual(rows[2], ["3", "With", "90.0 % [80.0, 95.0]", "0.300"]);
+  assert.deepEqual(rows[2], ["3", "With", "90.0% [80.0, 95.0]", "0.300"]);
 });
 
 test("the table of all settings leaves out those that nobody ran", () => {

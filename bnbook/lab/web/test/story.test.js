@@ -18,14 +18,14 @@ const STUCK = curve([0, 100], [1000, 120]);
 
 /** @type {[string, Parameters<typeof happened>[0], string, string][]} */
 const CASES = [
-  ["before training", curve(GOAL[0]), "waiting", "Before training: 10.0 %"],
-  ["one image short of the goal", curve(GOAL[0], GOAL[1]), "learning", "Learning: now 94.9 %"],
-  ["at the goal", curve(...GOAL), "reached", "Reached 95 % after 62 steps; now 95.0 %"],
+  ["before training", curve(GOAL[0]), "waiting", "Before training: 10.0%"],
+  ["one image short of the goal", curve(GOAL[0], GOAL[1]), "learning", "Learning: now 94.9%"],
+  ["at the goal", curve(...GOAL), "reached", "Reached 95% after 62 steps; now 95.0%"],
   [
     "fallen from the goal",
     curve(...GOAL, [93, 199]),
     "collapsed",
-    "Reached 95 % after 62 steps; collapsed to chance by step 93",
+    "Reached 95% after 62 steps; collapsed to chance by step 93",
   ],
   [
     "at chance-level loss",
@@ -56,5 +56,5 @@ for (const [name, run, kind, text] of CASES) {
 test("where running statistics see another net, both accuracies are told", () => {
   const run = curve([0, 100], [31, 900]);
   run.evaluations[1].correctRunning = 850;
-  assert.equal(happened(run, 1000, true).text, "At the end 90.0 % (running: 85.0 %)");
+  assert.equal(happened(run, 1000, true).text, "At the end 90.0% (running: 85.0%)");
 });
