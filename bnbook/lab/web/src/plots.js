@@ -122,8 +122,6 @@ function drawFrame(svg, box, chart, x, y) {
   if (chart.guess === undefined) return;
   const guess = y(chart.guess);
   draw(svg, "line", { class: "chance", x1: left, x2: right, y1: guess, y2: guess });
-  const caption = { class: "mute", x: right - 2, y: guess - 5, "text-anchor": "end" };
-  draw(svg, "text", caption, "guessing");
 }
 
 /**
@@ -251,6 +249,11 @@ export function drawChart(svg, chart, [width, height]) {
   for (const band of chart.bands) drawBand(svg, band, x, y);
   drawMarks(svg, box, chart.marks, x);
   const ends = chart.curves.map((curve) => drawCurve(svg, curve, x, y));
+  if (chart.guess !== undefined) {
+    // Over the curves, which it may meet.
+    const caption = { class: "mute", x: box.right - 2, y: y(chart.guess) - 5 };
+    draw(svg, "text", { ...caption, "text-anchor": "end" }, "guessing");
+  }
   const known = ends.filter((end) => end !== null);
   if (!chart.unlabelled && !bare) drawEnds(svg, known, box);
 }
