@@ -4,58 +4,36 @@ import ast
 import importlib
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, Final
 
-from bnbook.errors import BookError
 from bnbook.findings import Markdown
 
 #: Sources are named from here.
 _ROOT: Final = Path(__file__).resolve().parents[1]
 #: The house: which modules stand on which floor. A module imports from its own or from below.
-FLOORS: Final[Mapping[int, tuple[str, ...]]] = MappingProxyType(
-    {
-        0: (
-            "data",
-            "inputs",
-            "norms",
-            "models",
-            "folding",
-            "formulas",
-            "optimizers",
-            "streams",
-            "atomic",
-            "clones",
-            "errors",
-            "screens",
-            "theme",
-        ),
-        1: ("run", "history", "session", "probes", "training", "studies"),
-        2: ("experiment", "tables", "spool", "store", "origin", "cluster", "sweep", "timings"),
-        3: ("findings", "verify"),
-        4: ("figures", "lab", "reference"),
-        5: ("chapters",),
-        6: ("site", "cli", "__main__"),
-    }
-)
-#: The words of the chapters: nobody calls them from elsewhere, and they would only fill the page.
-UNLISTED: Final = ("chapters",)
+FLOORS: Final[dict[int, tuple[str, ...]]] = {
+    0: (
+        *("data", "inputs", "norms", "models", "folding", "formulas", "optimizers", "streams"),
+        *("atomic", "clones", "errors", "screens", "theme"),
+    ),
+    1: ("run", "history", "session", "probes", "training", "studies"),
+    2: ("experiment", "tables", "spool", "store", "origin", "cluster", "sweep", "timings"),
+    3: ("findings", "verify"),
+    4: ("figures", "lab", "reference"),
+    5: ("chapters",),
+    6: ("site", "cli", "__main__"),
+}
 #: Characters of a line that fit beside the button that copies. Longer signatures get a line for
 #: each argument.
 WIDTH: Final = 82
 
 
 def floor(number: int) -> Markdown:
-    """Document the modules of a floor: signatures as written, docstrings as they are.
-
-    Raises BookError for a floor that the house does not have.
-    """
-    if number not in FLOORS:
-        raise BookError(f"no floor {number}; there are: {', '.join(map(str, FLOORS))}")
-    listed = [name for name in FLOORS[number] if name not in UNLISTED]
-    return Markdown("\n\n".join(_module(f"bnbook.{name}") for name in listed))
+    """Document the modules of a floor: signatures as written, docstrings as they are."""
+    return Markdown("\n\n".join(_module(f"bnbook.{name}") for name in FLOORS[number]))
 
 
 def describe(*things: Any, repository: str = "") -> Markdown:

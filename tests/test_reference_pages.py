@@ -12,7 +12,6 @@ from conftest import ROOT
 import bnbook.run
 from bnbook import chapters, findings, norms, reference, store
 from bnbook.chapters import advice, methods
-from bnbook.errors import BookError
 from bnbook.findings import ledger, sentences
 
 EXPERIMENTS = chapters.EXPERIMENTS.values()
@@ -107,10 +106,6 @@ def test_names_of_a_package_come_from_its_list():
             assert f"\n{name}(" in said, name
 
 
-def test_words_of_the_chapters_are_no_functions_for_a_reader():
-    assert not any("### bnbook.chapters" in str(reference.floor(n)) for n in reference.FLOORS)
-
-
 def test_markup_in_a_docstring_stays_text():
     said = reference._prose("y_1 * x_2 < `a_b`\n\nmore $")
     assert said == "y\\_1 \\* x\\_2 \\< `a_b`\n\nmore \\$"
@@ -127,11 +122,6 @@ def test_every_documented_name_has_a_docstring():
 def test_a_long_signature_has_a_line_for_each_argument():
     said = str(reference.floor(1))
     assert "train(\n    run: Run,\n    splits: data.Splits | None = None,\n" in said
-
-
-def test_a_floor_that_is_not_there_is_named():
-    with pytest.raises(BookError, match="no floor 9; there are: 0, 1"):
-        reference.floor(9)
 
 
 def test_layers_that_a_net_is_made_of_are_documented():
