@@ -59,14 +59,14 @@ def test_bundled_archives_carry_no_time_and_no_name():
 
 def test_mnist_has_its_published_class_counts():
     mnist = data.load("mnist")
-    assert mnist.train_images.shape == (60_000, 1, 28, 28)
-    assert mnist.test_images.shape == (10_000, 1, 28, 28)
-    assert mnist.train_images.dtype == torch.uint8
-    assert mnist.train_labels.dtype == torch.int64
+    assert mnist.train.images.shape == (60_000, 1, 28, 28)
+    assert mnist.test.images.shape == (10_000, 1, 28, 28)
+    assert mnist.train.images.dtype == torch.uint8
+    assert mnist.train.labels.dtype == torch.int64
     train = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
     test = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]
-    assert mnist.train_labels.bincount().tolist() == train
-    assert mnist.test_labels.bincount().tolist() == test
+    assert mnist.train.labels.bincount().tolist() == train
+    assert mnist.test.labels.bincount().tolist() == test
     assert mnist.classes[7].startswith("7")
 
 
@@ -97,11 +97,11 @@ def test_train_and_validation_are_disjoint_and_exhaustive(n, n_train):
 def test_splits_keep_images_with_their_labels():
     mnist, splits = data.load("mnist"), data.splits("mnist")
     train, validation = data.split_indices(60_000)
-    assert splits.train.images.equal(mnist.train_images[train])
-    assert splits.train.labels.equal(mnist.train_labels[train])
-    assert splits.validation.images.equal(mnist.train_images[validation])
-    assert splits.validation.labels.equal(mnist.train_labels[validation])
-    assert splits.test.images.equal(mnist.test_images)
+    assert splits.train.images.equal(mnist.train.images[train])
+    assert splits.train.labels.equal(mnist.train.labels[train])
+    assert splits.validation.images.equal(mnist.train.images[validation])
+    assert splits.validation.labels.equal(mnist.train.labels[validation])
+    assert splits.test.images.equal(mnist.test.images)
     assert len(splits.train) == 50_000
 
 
@@ -112,7 +112,7 @@ def test_splits_are_loaded_once_per_process():
 def test_to_float_is_what_torchvision_makes_of_an_image():
     from torchvision.transforms.functional import to_tensor
 
-    image = data.load("mnist").test_images[:1]
+    image = data.load("mnist").test.images[:1]
     assert data.to_float(image)[0].equal(to_tensor(image[0, 0].numpy()))
 
 
@@ -122,10 +122,10 @@ def test_to_float_is_what_torchvision_makes_of_an_image():
 def test_every_value_of_a_packed_idx_file_arrives(cache, tiny_mnist):
     _, arrays = tiny_mnist
     loaded = data.load("mnist")
-    assert (loaded.train_images[:, 0].numpy() == arrays["train-images-idx3-ubyte"]).all()
-    assert (loaded.train_labels.numpy() == arrays["train-labels-idx1-ubyte"]).all()
-    assert (loaded.test_images[:, 0].numpy() == arrays["t10k-images-idx3-ubyte"]).all()
-    assert (loaded.test_labels.numpy() == arrays["t10k-labels-idx1-ubyte"]).all()
+    assert (loaded.train.images[:, 0].numpy() == arrays["train-images-idx3-ubyte"]).all()
+    assert (loaded.train.labels.numpy() == arrays["train-labels-idx1-ubyte"]).all()
+    assert (loaded.test.images[:, 0].numpy() == arrays["t10k-images-idx3-ubyte"]).all()
+    assert (loaded.test.labels.numpy() == arrays["t10k-labels-idx1-ubyte"]).all()
     assert [p.name for p in cache.iterdir()] == ["mnist"]
 
 
@@ -141,7 +141,7 @@ def test_a_damaged_cached_mnist_heals_from_the_bundled_one(cache, harm):
         content[-1] ^= 1
         victim.write_bytes(content if harm == "flip" else content[: len(content) // 2])
     after = data.load("mnist")
-    assert after.train_images.equal(before.train_images)
+    assert after.train.images.equal(before.train.images)
     assert md5(victim) == catalog.MNIST_MD5[victim.name]
 
 
@@ -198,7 +198,7 @@ def test_a_cache_that_cannot_be_written_names_the_variable(tmp_path, monkeypatch
 def test_loaders_that_unpack_at_once_do_not_disturb_each_other(cache):
     with ThreadPoolExecutor(8) as pool:
         loaded = list(pool.map(lambda _: data.load("mnist"), range(16)))
-    assert all(one.train_images.equal(loaded[0].train_images) for one in loaded)
+    assert all(one.train.images.equal(loaded[0].train.images) for one in loaded)
     assert [p.name for p in cache.iterdir()] == ["mnist"]
 
 
@@ -213,7 +213,7 @@ def test_an_interrupted_unpacking_leaves_nothing_behind(cache, monkeypatch):
         with pytest.raises(KeyboardInterrupt):
             data.load("mnist")
     assert not [p for p in cache.rglob("*") if p.is_file()]
-    assert len(data.load("mnist").train_labels) == 30
+    assert len(data.load("mnist").train.labels) == 30
 
 
 def test_an_unknown_name_lists_the_known_ones():

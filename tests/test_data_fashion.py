@@ -46,10 +46,10 @@ def no_package(tmp_path, monkeypatch):
 def test_debians_fashion_mnist_is_read_without_a_network():
     assert data.at_hand("fashion_mnist")
     loaded = data.load("fashion_mnist")
-    assert loaded.train_images.shape == (60_000, 1, 28, 28)
-    assert loaded.test_images.shape == (10_000, 1, 28, 28)
-    assert loaded.train_labels.bincount().tolist() == [6000] * 10
-    assert loaded.test_labels.bincount().tolist() == [1000] * 10
+    assert loaded.train.images.shape == (60_000, 1, 28, 28)
+    assert loaded.test.images.shape == (10_000, 1, 28, 28)
+    assert loaded.train.labels.bincount().tolist() == [6000] * 10
+    assert loaded.test.labels.bincount().tolist() == [1000] * 10
     assert loaded.classes[9] == "Ankle boot"
 
 
@@ -57,9 +57,9 @@ def test_debians_fashion_mnist_is_read_without_a_network():
 def test_clothes_are_split_as_digits_are():
     loaded, splits = data.load("fashion_mnist"), data.splits("fashion_mnist")
     train, validation = data.split_indices(60_000)
-    assert splits.train.images.equal(loaded.train_images[train])
-    assert splits.validation.labels.equal(loaded.train_labels[validation])
-    assert splits.test.labels.equal(loaded.test_labels)
+    assert splits.train.images.equal(loaded.train.images[train])
+    assert splits.validation.labels.equal(loaded.train.labels[validation])
+    assert splits.test.labels.equal(loaded.test.labels)
 
 
 # Files like them
@@ -69,10 +69,10 @@ def test_clothes_are_split_as_digits_are():
 def test_every_value_of_the_packages_files_arrives(cache, tiny_clothes):
     _, arrays = tiny_clothes
     loaded = data.load("fashion_mnist")
-    assert (loaded.train_images[:, 0].numpy() == arrays["train-images-idx3-ubyte"]).all()
-    assert (loaded.train_labels.numpy() == arrays["train-labels-idx1-ubyte"]).all()
-    assert (loaded.test_images[:, 0].numpy() == arrays["t10k-images-idx3-ubyte"]).all()
-    assert (loaded.test_labels.numpy() == arrays["t10k-labels-idx1-ubyte"]).all()
+    assert (loaded.train.images[:, 0].numpy() == arrays["train-images-idx3-ubyte"]).all()
+    assert (loaded.train.labels.numpy() == arrays["train-labels-idx1-ubyte"]).all()
+    assert (loaded.test.images[:, 0].numpy() == arrays["t10k-images-idx3-ubyte"]).all()
+    assert (loaded.test.labels.numpy() == arrays["t10k-labels-idx1-ubyte"]).all()
     assert [p.name for p in cache.iterdir()] == ["fashion_mnist"]
 
 
@@ -81,7 +81,7 @@ def test_a_damaged_cached_file_heals_from_the_package(cache):
     before = data.load("fashion_mnist")
     victim = cache / RAW / "train-images-idx3-ubyte"
     victim.write_bytes(victim.read_bytes()[:-1])
-    assert data.load("fashion_mnist").train_images.equal(before.train_images)
+    assert data.load("fashion_mnist").train.images.equal(before.train.images)
 
 
 @pytest.mark.usefixtures("offline")
@@ -133,8 +133,8 @@ def test_archives_put_there_by_hand_are_unpacked_without_a_network(
     resources = [(file.name, md5(file)) for file in sorted((cache / RAW).iterdir())]
     monkeypatch.setattr(FashionMNIST, "resources", resources)
     loaded = data.load("fashion_mnist")
-    assert (loaded.train_images[:, 0].numpy() == arrays["train-images-idx3-ubyte"]).all()
-    assert loaded.test_labels.equal(torch.from_numpy(arrays["t10k-labels-idx1-ubyte"]))
+    assert (loaded.train.images[:, 0].numpy() == arrays["train-images-idx3-ubyte"]).all()
+    assert loaded.test.labels.equal(torch.from_numpy(arrays["t10k-labels-idx1-ubyte"]))
 
 
 @pytest.mark.usefixtures("offline", "no_package")

@@ -41,10 +41,10 @@ def test_svhn_is_read_with_channels_first_and_ten_as_zero(tiny_svhn):
     _, arrays = tiny_svhn
     loaded = data.load("svhn")
     images, labels = arrays["train"]
-    assert (loaded.train_images.numpy() == images.transpose(0, 3, 1, 2)).all()
-    assert (loaded.train_labels.numpy() == labels).all()
-    assert (loaded.test_labels.numpy() == arrays["test"][1]).all()
-    assert loaded.train_images.is_contiguous()
+    assert (loaded.train.images.numpy() == images.transpose(0, 3, 1, 2)).all()
+    assert (loaded.train.labels.numpy() == labels).all()
+    assert (loaded.test.labels.numpy() == arrays["test"][1]).all()
+    assert loaded.train.images.is_contiguous()
 
 
 def test_a_truncated_mat_file_is_named(tiny_svhn):
@@ -87,9 +87,9 @@ def test_cifar10_is_read_in_the_order_of_its_batches(tiny_cifar):
     loaded = data.load("cifar10")
     images = np.concatenate([arrays[f"data_batch_{i}"][0] for i in range(1, 6)])
     labels = np.concatenate([arrays[f"data_batch_{i}"][1] for i in range(1, 6)])
-    assert (loaded.train_images.numpy() == images).all()
-    assert (loaded.train_labels.numpy() == labels).all()
-    assert (loaded.test_images.numpy() == arrays["test_batch"][0]).all()
+    assert (loaded.train.images.numpy() == images).all()
+    assert (loaded.train.labels.numpy() == labels).all()
+    assert (loaded.test.images.numpy() == arrays["test_batch"][0]).all()
     assert loaded.classes[3] == "thing 3"
 
 
@@ -103,7 +103,7 @@ def test_a_cifar10_archive_put_there_by_hand_is_unpacked(tiny_cifar, monkeypatch
         file.unlink()
     monkeypatch.setattr(CIFAR10, "tgz_md5", md5(archive))
     loaded = data.load("cifar10")
-    assert (loaded.test_images.numpy() == arrays["test_batch"][0]).all()
+    assert (loaded.test.images.numpy() == arrays["test_batch"][0]).all()
 
 
 @pytest.mark.parametrize("name", ["data_batch_3", "batches.meta"])
@@ -158,12 +158,12 @@ def tiny_jpegs(cache, tmp_path, monkeypatch):
 
 def test_jpeg_images_are_decoded_in_their_order_with_their_labels(tiny_jpegs):
     loaded = data.load("cifar10-jpeg")
-    for part in ("train", "test"):
-        colors, labels = tiny_jpegs[2][part]
-        images = getattr(loaded, f"{part}_images").int()
+    for name, part in (("train", loaded.train), ("test", loaded.test)):
+        colors, labels = tiny_jpegs[2][name]
+        images = part.images.int()
         assert images.shape == (len(labels), 3, 32, 32)
         assert (images - torch.from_numpy(colors).int()[:, :, None, None]).abs().max() <= 4
-        assert (getattr(loaded, f"{part}_labels").numpy() == labels).all()
+        assert (part.labels.numpy() == labels).all()
     assert loaded.classes[3] == "cat"
 
 
@@ -171,14 +171,14 @@ def test_jpeg_images_are_decoded_once(tiny_jpegs, monkeypatch):
     first = data.load("cifar10-jpeg")
     tiny_jpegs[0].unlink()
     monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
-    assert data.load("cifar10-jpeg").train_images.equal(first.train_images)
+    assert data.load("cifar10-jpeg").train.images.equal(first.train.images)
 
 
 def test_images_decoded_from_another_file_are_decoded_anew(tiny_jpegs):
     named, arrays, _ = tiny_jpegs
-    first = data.load("cifar10-jpeg").train_labels
+    first = data.load("cifar10-jpeg").train.labels
     np.savez(named, **{**arrays, "train_label": arrays["train_label"][::-1]})
-    assert data.load("cifar10-jpeg").train_labels.equal(first.flip(0))
+    assert data.load("cifar10-jpeg").train.labels.equal(first.flip(0))
     assert not first.equal(first.flip(0))
 
 
@@ -245,10 +245,10 @@ def test_a_file_of_jpeg_images_that_cannot_be_read_is_named(tiny_jpegs, harm, sa
 
 
 def test_a_damaged_decoded_array_is_decoded_again_or_named(tiny_jpegs, monkeypatch):
-    before = data.load("cifar10-jpeg").train_images
+    before = data.load("cifar10-jpeg").train.images
     victim = data.cache_folder() / "cifar10-jpeg/train_images.npy"
     victim.write_bytes(victim.read_bytes()[:-1])
-    assert data.load("cifar10-jpeg").train_images.equal(before)
+    assert data.load("cifar10-jpeg").train.images.equal(before)
     victim.write_bytes(victim.read_bytes()[:-1])
     monkeypatch.delenv("BNBOOK_CIFAR10_JPEG")
     with pytest.raises(BookError, match=r"train_images\.npy is damaged.*delete it"):
@@ -276,7 +276,7 @@ def test_cached_arrays_with_an_odd_head_are_made_anew(tiny_jpegs, old, new):
     raw = path.read_bytes()
     assert old in raw[:128]
     path.write_bytes(raw.replace(old, new, 1))
-    assert data.load("cifar10-jpeg").train_images.equal(whole.train_images)
+    assert data.load("cifar10-jpeg").train.images.equal(whole.train.images)
 
 
 @pytest.mark.parametrize(

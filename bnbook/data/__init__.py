@@ -15,7 +15,7 @@ from torch import Tensor
 
 from bnbook.data import files
 from bnbook.data.catalog import SOURCES
-from bnbook.data.files import Dataset, bundled_folder, cache_folder
+from bnbook.data.files import Dataset, Images, bundled_folder, cache_folder
 from bnbook.errors import BookError, reason
 
 __all__ = [
@@ -50,17 +50,6 @@ SPLIT_SEED = 85
 
 
 @dataclass(frozen=True)
-class Images:
-    """Images uint8 `(n, channels, height, width)` with their labels, int64 `(n,)`."""
-
-    images: Tensor
-    labels: Tensor
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
 class Splits:
     """The book's split: train to learn from, validation to choose by, test to report once."""
 
@@ -90,11 +79,8 @@ def load(name: str) -> Dataset:
         data = source.read(folder)
     except READING as error:
         raise BookError(f"cannot read the files in {folder} ({reason(error)}): {remedy}") from error
-    for images, labels in (
-        (data.train_images, data.train_labels),
-        (data.test_images, data.test_labels),
-    ):
-        if wrong := _mismatch(images, labels, len(data.classes)):
+    for part in (data.train, data.test):
+        if wrong := _mismatch(part.images, part.labels, len(data.classes)):
             raise BookError(f"the files in {folder} do not belong together ({wrong}): {remedy}")
     return data
 
@@ -134,12 +120,10 @@ def splits(name: str) -> Splits:
         parts = zip((full.train, full.validation, full.test), EXCERPT_SIZES, strict=True)
         return Splits(*(Images(coarsen(p.images[:n]), p.labels[:n]) for p, n in parts))
     data = load(name)
-    train, validation = split_indices(len(data.train_labels))
-    return Splits(
-        train=Images(data.train_images[train], data.train_labels[train]),
-        validation=Images(data.train_images[validation], data.train_labels[validation]),
-        test=Images(data.test_images, data.test_labels),
-    )
+    images, labels = data.train.images, data.train.labels
+    order = split_indices(len(labels))
+    train, validation = (Images(images[chosen], labels[chosen]) for chosen in order)
+    return Splits(train, validation, data.test)
 
 
 def split_indices(n: int) -> tuple[Tensor, Tensor]:
@@ -162,9 +146,9 @@ def to_float(images: Tensor) -> Tensor:
 def describe(name: str) -> str:
     """Load the data set; say in one line how large it is and where its files are."""
     data = load(name)
-    shape = " x ".join(map(str, data.train_images.shape[1:]))
+    shape = " x ".join(map(str, data.train.images.shape[1:]))
     return (
-        f"{name}: {len(data.train_images):,} training and {len(data.test_images):,} test images, "
+        f"{name}: {len(data.train):,} training and {len(data.test):,} test images, "
         f"{shape}, {len(data.classes)} classes, in {cache_folder() / name}"
     )
 

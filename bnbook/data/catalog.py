@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 
 from bnbook.data import files
-from bnbook.data.files import Dataset, Source
+from bnbook.data.files import Dataset, Images, Source
 from bnbook.errors import BookError, reason
 
 #: MD5 of the unpacked files of MNIST, and of Fashion-MNIST.
@@ -120,39 +120,30 @@ def _fashion_mnist() -> Source:
 
 
 def _read_idx(kind: Any, folder: Path) -> Dataset:
-    train, test = kind(folder, train=True), kind(folder, train=False)
-    return Dataset(
-        train_images=train.data.unsqueeze(1),
-        train_labels=train.targets,
-        test_images=test.data.unsqueeze(1),
-        test_labels=test.targets,
-        classes=tuple(kind.classes),
-    )
+    parts = (kind(folder, train=train) for train in (True, False))
+    train, test = (Images(part.data.unsqueeze(1), part.targets) for part in parts)
+    return Dataset(train, test, tuple(kind.classes))
 
 
 def _svhn() -> Source:
     from torchvision.datasets import SVHN
 
-    parts = [SVHN.split_list[split] for split in ("train", "test")]
+    archives = [SVHN.split_list[part] for part in PARTS]
+
+    def parts(folder: Path, download: bool = False) -> list[Any]:
+        return [SVHN(folder, split=part, download=download) for part in PARTS]
 
     def read(folder: Path) -> Dataset:
-        train, test = SVHN(folder, split="train"), SVHN(folder, split="test")
-        return Dataset(
-            train_images=torch.from_numpy(train.data).contiguous(),
-            train_labels=torch.from_numpy(train.labels),
-            test_images=torch.from_numpy(test.data).contiguous(),
-            test_labels=torch.from_numpy(test.labels),
-            classes=tuple("0123456789"),
+        train, test = (
+            Images(torch.from_numpy(part.data).contiguous(), torch.from_numpy(part.labels))
+            for part in parts(folder)
         )
-
-    def build(root: Path) -> None:
-        SVHN(root, split="train", download=True)
-        SVHN(root, split="test", download=True)
+        return Dataset(train, test, tuple("0123456789"))
 
     return Source(
-        files={file: md5 for _, file, md5 in parts},
+        files={file: md5 for _, file, md5 in archives},
         fetch=lambda root: files.download(
-            "svhn", lambda: build(root), f"each of {', '.join(url for url, _, _ in parts)}"
+            "svhn", lambda: parts(root, True), f"each of {', '.join(url for url, _, _ in archives)}"
         ),
         read=read,
     )
@@ -162,15 +153,9 @@ def _cifar10() -> Source:
     from torchvision.datasets import CIFAR10
 
     def read(folder: Path) -> Dataset:
-        train, test = CIFAR10(folder, train=True), CIFAR10(folder, train=False)
-        return Dataset(
-            # torchvision stores `(n, height, width, channels)`.
-            train_images=torch.from_numpy(train.data).permute(0, 3, 1, 2).contiguous(),
-            train_labels=torch.tensor(train.targets),
-            test_images=torch.from_numpy(test.data).permute(0, 3, 1, 2).contiguous(),
-            test_labels=torch.tensor(test.targets),
-            classes=tuple(train.classes),
-        )
+        parts = [CIFAR10(folder, train=train) for train in (True, False)]
+        train, test = (Images(_channels_first(p.data), torch.tensor(p.targets)) for p in parts)
+        return Dataset(train, test, tuple(parts[0].classes))
 
     batches = [*CIFAR10.train_list, *CIFAR10.test_list]
     batches.append([CIFAR10.meta["filename"], CIFAR10.meta["md5"]])
@@ -229,7 +214,12 @@ def _decoded(content: Any, lengths: Any) -> Tensor:
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # of an image that claims too many pixels to be one of these
         images = [_pixels(piece) for piece in pieces]
-    return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2).contiguous()
+    return _channels_first(np.stack(images))
+
+
+def _channels_first(images: Any) -> Tensor:
+    """Turn an array `(n, height, width, channels)` into a tensor with its channels second."""
+    return torch.from_numpy(images).permute(0, 3, 1, 2).contiguous()
 
 
 def _pixels(content: bytes) -> Any:
@@ -250,13 +240,8 @@ def _read_npy(folder: Path) -> Dataset:
     def array(name: str) -> Tensor:
         return torch.from_numpy(np.load(folder / f"{name}.npy"))
 
-    return Dataset(
-        train_images=array("train_images"),
-        train_labels=array("train_labels"),
-        test_images=array("test_images"),
-        test_labels=array("test_labels"),
-        classes=CIFAR10_CLASSES,
-    )
+    train, test = (Images(array(f"{part}_images"), array(f"{part}_labels")) for part in PARTS)
+    return Dataset(train, test, CIFAR10_CLASSES)
 
 
 #: The data sets the book knows, each with the function that says where it comes from.

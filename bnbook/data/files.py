@@ -27,16 +27,22 @@ MISSING = "is missing"
 
 
 @dataclass(frozen=True)
+class Images:
+    """Images uint8 `(n, channels, height, width)` with their labels, int64 `(n,)`."""
+
+    images: Tensor
+    labels: Tensor
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True)
 class Dataset:
-    """A data set as its authors split it.
+    """A data set as its authors split it, with labels in 0..len(classes)-1."""
 
-    Images uint8 `(n, channels, height, width)`, labels int64 `(n,)` in 0..len(classes)-1.
-    """
-
-    train_images: Tensor
-    train_labels: Tensor
-    test_images: Tensor
-    test_labels: Tensor
+    train: Images
+    test: Images
     classes: tuple[str, ...]
 
 
