@@ -4,6 +4,7 @@ import numpy as np
 
 from bnbook.findings.writing import MINUS
 from bnbook.lab.element import Html, Widget, element
+from bnbook.theme import plain
 
 GAMMAS = (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 5.6, 8.0)
 BETAS = tuple(np.arange(-4, 4.5, 0.5).tolist())
@@ -68,7 +69,7 @@ def _written(gamma: float, beta: float) -> list[float]:
 def _table() -> str:
     _, _, fit, inside = _written(1.0, 0.0)
     betas = BETAS[::4]
-    heads = "".join(f'<th scope="col">beta {_plain(beta)}</th>' for beta in betas)
+    heads = "".join(f'<th scope="col">beta {plain(beta)}</th>' for beta in betas)
     rows = "\n".join(
         f'<tr><th scope="row">{gamma:g}</th>'
         + "".join(f"<td>{_written(gamma, beta)[2]:.1f}%</td>" for beta in betas)
@@ -79,7 +80,3 @@ def _table() -> str:
 What the line explains elsewhere:</p>
 <table><thead><tr><th scope="col">gamma</th>{heads}</tr></thead>
 <tbody>{rows}</tbody></table>"""
-
-
-def _plain(value: float) -> str:
-    return f"{value:g}".replace("-", MINUS)
