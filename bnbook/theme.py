@@ -11,12 +11,14 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from cycler import cycler
+from IPython.core.getipython import get_ipython
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
+from matplotlib_inline.config import InlineBackend
 
 from bnbook import screens
 
@@ -74,15 +76,6 @@ _RC: Final[dict[str, Any]] = {
 def theme() -> None:
     """Set matplotlib's defaults and, in a notebook, SVG output. Every figure here calls it."""
     mpl.rcParams.update(_RC)  # type: ignore[arg-type]
-    _use_svg()
-
-
-def _use_svg() -> None:
-    try:
-        from IPython.core.getipython import get_ipython
-        from matplotlib_inline.config import InlineBackend
-    except ImportError:
-        return
     shell: Any = get_ipython()
     if shell is None:
         return
