@@ -12,7 +12,7 @@ import smalldocs.notebook
 import yaml
 from conftest import ROOT
 
-from bnbook import site
+from bnbook import site, sweep
 from bnbook.errors import BookError
 from bnbook.site import mathml, offline, pages
 from bnbook.site.publish import check_output
@@ -104,10 +104,11 @@ def test_a_notebook_is_stale_when_one_that_it_runs_has_changed(book):
     assert [site.is_executed(one) for one in site.stage(book)] == [False, False, False]
 
 
-def test_the_notebook_with_most_code_comes_first(book, capsys):
+def test_the_notebook_with_most_code_comes_first(book, capsys, monkeypatch):
+    monkeypatch.setattr(sweep, "check_workers", lambda _: 1)
     put(book, "02", "# Two", ("sum(range(10)) + sum(range(20)) + sum(range(30))",))
     put(book, "03", "# Three", ("%run 02.ipynb",))
-    site.execute(site.stage(book), workers=1)
+    site.execute(site.stage(book))
     said = re.findall(r"executed (\S+)\.ipynb", capsys.readouterr().out)
     assert said == ["02", "03", "01"]
 
@@ -181,11 +182,6 @@ def test_a_broken_notebook_is_named(book):
     (book / "chapters/02.ipynb").write_text('{"cells": [')
     with pytest.raises(BookError, match=r"02\.ipynb is not a readable notebook"):
         site.stage(book)
-
-
-def test_no_workers_are_refused():
-    with pytest.raises(BookError, match="workers"):
-        site.execute([], workers=0)
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])

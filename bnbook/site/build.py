@@ -12,12 +12,7 @@ from bnbook.site.publish import alone, cannot_write, check_output, publish
 from bnbook.site.repository import Repository, add_links, name_in
 
 
-def render(
-    root: Path,
-    output: Path | None = None,
-    workers: int | None = None,
-    renderer: str | None = None,
-) -> None:
+def render(root: Path, output: Path | None = None, renderer: str | None = None) -> None:
     """Build the site of the book in `root` into `output` (default `_site`).
 
     `renderer` is "quarto" or "smalldocs"; without it, Quarto where it can be had. Only chapters
@@ -31,18 +26,18 @@ def render(
         check_output(output)
         chosen = renderers.choose(renderer)
         with alone(root / WORK / "lock"):
-            publish(_build(root, chosen, workers), output)
+            publish(_build(root, chosen), output)
     except OSError as error:
         raise cannot_write(error, output) from error
     print(f"the site is in {output}: open {output / 'index.html'} in a browser,")
     print("or run `make serve` for the search as well")
 
 
-def _build(root: Path, chosen: renderers.Renderer, workers: int | None) -> Path:
+def _build(root: Path, chosen: renderers.Renderer) -> Path:
     """Stage, execute, render and mend; return the folder of the new site."""
     staged = stage(root)
     Repository.of(root)  # a bad address is refused before the work
-    execute([notebook for notebook in staged if not is_executed(notebook)], workers)
+    execute([notebook for notebook in staged if not is_executed(notebook)])
     for notebook in staged:
         _check_figures(notebook)
     print(f"rendering with {chosen.title}", flush=True)

@@ -40,8 +40,8 @@ _MESSAGE = 200
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
-def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int = 600) -> None:
-    """Execute notebooks in place, `workers` at a time, `timeout` seconds a cell.
+def execute(notebooks: Sequence[Path], timeout: int = 600) -> None:
+    """Execute notebooks in place, as many at a time as there are cores, `timeout` seconds a cell.
 
     Each runs in its own kernel with one thread and BNBOOK_RENDER=1. A notebook is written only
     when all its cells succeeded. Raises BookError with one line for each that did not.
@@ -49,14 +49,13 @@ def execute(notebooks: Sequence[Path], workers: int | None = None, timeout: int 
     Those with most code come first, so that no worker waits long for the last one, and that a page
     which takes something over from a chapter finds it there.
     """
-    workers = sweep.check_workers(workers)
     running: list[_Client] = []
     stop = threading.Event()
     # Threads, one kernel each: nbclient installs its own signal handlers in the main thread, which
     # would leave all kernels but one alive on Ctrl-C.
     with (
         tempfile.TemporaryDirectory(prefix="bnbook-", ignore_cleanup_errors=True) as profile,
-        ThreadPoolExecutor(workers) as pool,
+        ThreadPoolExecutor(sweep.check_workers(None)) as pool,
     ):
         manager = _manager(Path(profile))
         try:

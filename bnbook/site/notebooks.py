@@ -42,14 +42,14 @@ _UNREADABLE = (
 )
 
 
-def stage(root: Path, work: Path | None = None) -> list[Path]:
-    """Copy the book's sources to `work`/book and return the staged notebooks, home page first.
+def stage(root: Path) -> list[Path]:
+    """Copy the book's sources to `WORK`/book and return the staged notebooks, home page first.
 
     A staged notebook whose digest still matches its source keeps its outputs; any other is
     replaced by the source without outputs. Raises BookError if a source is missing or broken.
     """
     check_sources(root)
-    book = (work or root / WORK) / "book"
+    book = root / WORK / "book"
     (book / "chapters").mkdir(parents=True, exist_ok=True)
     pages = sorted(root.glob("*.qmd"))
     sources = notebooks(root)
