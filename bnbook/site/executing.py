@@ -5,7 +5,6 @@ import atexit
 import itertools
 import logging
 import os
-import re
 import signal
 import tempfile
 import threading
@@ -29,7 +28,7 @@ from nbclient.exceptions import (
 from bnbook import sweep
 from bnbook.errors import BookError
 from bnbook.site import kernel
-from bnbook.site.notebooks import code_of, first_line, read_clean, write
+from bnbook.site.notebooks import code_of, first_line, printed_lines, read_clean, write
 
 #: How long a kernel may take to start; on a machine with other work a minute has not been enough.
 START_SECONDS = 180
@@ -37,7 +36,6 @@ START_SECONDS = 180
 MOST_OUTPUT = 20_000_000
 #: What a message counts beyond its text: an output without any takes room as well.
 _MESSAGE = 200
-_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 
 def execute(notebooks: Sequence[Path], timeout: int = 600) -> None:
@@ -174,8 +172,7 @@ def _reason(error: dict[str, Any]) -> str:
     """Say what an error was; one raised while a figure is drawn stands in its traceback only."""
     if error["ename"] != "NoneType":
         return f"{error['ename']}: {first_line(error['evalue'])}"
-    lines = [line for part in error["traceback"] for line in part.splitlines() if line.strip()]
-    return _COLORS.sub("", lines[-1])
+    return printed_lines("\n".join(error["traceback"]))[-1]
 
 
 def _joined(outputs: Iterable[Any]) -> list[Any]:

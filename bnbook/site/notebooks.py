@@ -26,19 +26,12 @@ HOME = "index"
 DOORS = ("site", "cli.py")
 #: Characters of a reason that are shown; a cell may raise an error with a book for a text.
 WIDTH = 300
-
+_COLORS = re.compile(r"\x1b\[[0-9;]*m")
 
 # What reading something else than a notebook raises.
 _UNREADABLE = (
-    OSError,
-    ValueError,
-    RecursionError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    AssertionError,
-    nbformat.ValidationError,
-    nbformat.reader.NotJSONError,
+    *(OSError, ValueError, RecursionError, LookupError, TypeError, AttributeError),
+    *(AssertionError, nbformat.ValidationError),
 )
 
 
@@ -149,7 +142,7 @@ def _digest_of(staged: Path) -> str | None:
         notebook = nbformat.read(staged, as_version=4)
         nbformat.validate(notebook)
         return str(notebook.metadata["bnbook"]["digest"])
-    except (*_UNREADABLE, LookupError, TypeError, AttributeError):
+    except _UNREADABLE:
         return None
 
 
@@ -160,6 +153,11 @@ def is_executed(staged: Path) -> bool:
     return all(c.execution_count is not None for c in cells) and not any(
         output.output_type == "error" for c in cells for output in c.outputs
     )
+
+
+def printed_lines(text: str) -> list[str]:
+    """Split what a program has printed into lines, without colors and without empty ones."""
+    return [line.strip() for line in _COLORS.sub("", text).splitlines() if line.strip()]
 
 
 def first_line(error: object) -> str:

@@ -20,7 +20,7 @@ import smalldocs.site
 import yaml
 
 from bnbook.errors import BookError
-from bnbook.site.notebooks import notebooks, write
+from bnbook.site.notebooks import notebooks, printed_lines, write
 
 #: The oldest Quarto that the pages were looked at with.
 OLDEST = (1, 9)
@@ -28,7 +28,6 @@ OLDEST = (1, 9)
 INSTALL_SECONDS = 90
 #: Where it says why Quarto could not be installed, so that this is tried once and not each time.
 TRIED = "quarto-not-installed.txt"
-_COLOR = re.compile(r"\x1b\[[0-9;]*m")
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,7 @@ def _install() -> str:
 
 
 def _last_line(text: str) -> str:
-    lines = [line.strip() for line in _COLOR.sub("", text).splitlines() if line.strip()]
+    lines = printed_lines(text)
     errors = [line for line in lines if "error" in line.lower()]
     return (errors or lines or ["no message"])[-1]
 
@@ -134,7 +133,7 @@ def render_with_quarto(program: str, book: Path) -> tuple[Path, list[str]]:
         encoding="utf-8",
         errors="replace",
     )
-    lines = [line.strip() for line in _COLOR.sub("", done.stderr).splitlines() if line.strip()]
+    lines = printed_lines(done.stderr)
     if done.returncode:
         reason = next((line for line in lines if "ERROR" in line), (lines or ["no message"])[-1])
         raise BookError(f"quarto render failed: {reason}")
