@@ -131,10 +131,6 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
     ]
 
 
-def _run(rows: pd.DataFrame) -> Run:
-    return Run.from_changes(json.loads(rows["run"].iloc[0]))
-
-
 def _setting(text: str) -> str:
     """Name what runs of different seeds have in common."""
     return replace(Run.from_changes(json.loads(text)), seed=0).key
@@ -156,7 +152,7 @@ def verify(chosen: Sequence[Recorded]) -> Iterator[Check]:
             for record in records:
                 again = store.records_frame([record])
                 for one in some:
-                    if one.run == _run(again):
+                    if one.run.key == record["key"]:
                         yield check(one, again)
 
 
