@@ -89,12 +89,10 @@ def grade_batch_norm(forward: Callable[..., Any], backward: Callable[..., Any]) 
         return Grade(note="Not written yet: replace the `...` and run the cell again.")
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        first = list(_run(_forward_checks(forward), FORWARD))
-        if first[1].complaint != "":  # no output of the right shape: nothing to differentiate
-            second = [Item(name, None) for name in BACKWARD]
-        else:
-            second = list(_run(_backward_checks(forward, backward, _all(first)), BACKWARD))
-    return Grade((*first, *second))
+        first = Grade(tuple(_run(_forward_checks(forward), FORWARD)))
+        shaped = first.items[1].complaint == ""  # or there is nothing to differentiate
+        checks = _backward_checks(forward, backward, first.passed) if shaped else iter(())
+        return Grade((*first.items, *_run(checks, BACKWARD)))
 
 
 FORWARD = (
@@ -118,20 +116,12 @@ BACKWARD = (
 
 def _run(checks: Iterator[str], names: tuple[str, ...]) -> Iterator[Item]:
     """Give each check its name; a check that stops leaves the rest unreached."""
-    complaint: str | None
-    stopped = False
     for name in names:
-        complaint = None
-        if not stopped:
-            try:
-                complaint = next(checks)
-            except _StopError as stop:
-                complaint, stopped = str(stop), True
+        try:
+            complaint = next(checks, None)
+        except _StopError as stop:
+            complaint = str(stop)
         yield Item(name, complaint)
-
-
-def _all(items: list[Item]) -> bool:
-    return all(item.complaint == "" for item in items)
 
 
 def _empty(forward: Callable[..., Any]) -> bool:

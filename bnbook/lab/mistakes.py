@@ -12,13 +12,15 @@ Array: TypeAlias = npt.NDArray[np.float64]
 Mistakes: TypeAlias = list[tuple[str, Array]]
 
 EPS = 1e-5
+#: What a mistake returns may be so far away (see `distance`).
+NEAR = 2e-4
 
 
-def named(got: Array, mistakes: Mistakes, tolerance: float = 2e-4) -> str:
-    """Say which mistake returns just this: the nearest within `tolerance`, or "" if none is."""
+def named(got: Array, mistakes: Mistakes) -> str:
+    """Say which mistake returns just this: the nearest one, or "" if none is near."""
     reasons = {distance(got, made): reason for reason, made in mistakes}
     nearest = min(reasons, default=np.inf)
-    return reasons[nearest] if nearest <= tolerance else ""
+    return reasons[nearest] if nearest <= NEAR else ""
 
 
 def distance(got: Array, wanted: Array) -> float:
