@@ -71,6 +71,15 @@ def circumstances(device: str) -> dict[str, str]:
     return {name: here[name] for name in ("machine", "torch")} | {"code": code_hash()}
 
 
+def versions() -> dict[str, Any]:
+    """Name the versions of all that can move a result: packages, Python, this package's code."""
+    return {
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "python": platform.python_version(),
+        "code": code_hash(),
+    }
+
+
 @functools.cache
 def code_hash() -> str:
     """Hash the package's sources, for information: staleness is judged by behavior."""
@@ -184,11 +193,7 @@ def account(experiment: Experiment, records: Sequence[Record]) -> dict[str, Any]
     found = follows(experiment, records)
     for one in found["fingerprints"].values():
         one["double"] = _doubles(Run.from_changes(one["run"]))
-    return found | {
-        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
-        "python": platform.python_version(),
-        "code": code_hash(),
-    }
+    return found | versions()
 
 
 def contradictions(experiment: Experiment, told: dict[str, Any]) -> list[str]:

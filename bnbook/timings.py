@@ -4,9 +4,7 @@ One JSON file each in `data/timings/`. A timing is no property of the code alone
 checked against a new one: the file says on which machine it was taken, and when.
 """
 
-import importlib.metadata
 import json
-import platform
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -34,9 +32,7 @@ def write(name: str, rows: Iterable[Mapping[str, Any]], command: str) -> None:
         "command": command,
         **origin.environment(),
         "threads": torch.get_num_threads(),
-        "python": platform.python_version(),
-        "packages": {name: importlib.metadata.version(name) for name in origin.PACKAGES},
-        "code": origin.code_hash(),
+        **origin.versions(),
         "rows": list(rows),
     }
     with replacing(path(name)) as temporary:
