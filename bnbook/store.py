@@ -4,7 +4,6 @@ The provenance is JSON and holds the table's SHA-256 and a checksum of itself: w
 together, or has changed since, is noticed. Reading never executes anything.
 """
 
-import hashlib
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -67,8 +66,8 @@ def _pending_path(name: str) -> Path:
     return results_folder() / f".{name}.json"
 
 
-def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> Path:
-    """Write an experiment's table and its provenance as one; return the table's path.
+def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> None:
+    """Write an experiment's table and its provenance as one.
 
     Whatever happens meanwhile, a reader meets the two of before or the two of now: both are
     written beside those of before, and the new provenance counts from the moment in which the
@@ -80,7 +79,6 @@ def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> P
         with replacing(_pending_path(name)) as described:
             described.write_text(json.dumps(account, indent=1, sort_keys=True) + "\n")
     settle(name)
-    return table_path(name)
 
 
 def settle(name: str) -> None:
@@ -205,7 +203,7 @@ def _content(path: Path) -> bytes:
 def _checksum(account: dict[str, Any]) -> str:
     """Return the SHA-256 of all that a provenance says besides."""
     said = {key: value for key, value in account.items() if key != "checksum"}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+    return tables.digest(json.dumps(said, sort_keys=True).encode())
 
 
 def _anew(name: str) -> str:
