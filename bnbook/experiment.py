@@ -71,6 +71,11 @@ class Experiment:
     contrasts: tuple[Contrast, ...] = ()
     measure: Measure | None = None
 
+    @property
+    def study(self) -> str:
+        """Its name if it is a study, whose records are its own; else "", for what all share."""
+        return self.name if self.measure else ""
+
     def runs(self, frame: pd.DataFrame) -> list[Run]:
         """List the runs that can be named now, without repetition.
 

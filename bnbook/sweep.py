@@ -58,10 +58,11 @@ def _run_missing(experiment: Experiment, workers: int, scheduler: str | None, de
     if not experiment.runs(_frame(experiment, [])):
         raise BookError(f"{experiment.name} names no runs: there is nothing to sweep")
     already = store.recorded(experiment.name)
-    known = _known(experiment) | already
+    known = spool.read(experiment.study) if experiment.study else store.everything()
+    known |= already
     new = 0
     try:
-        while missing := _missing(experiment, known):
+        while missing := [run for run in _named(experiment, known) if run.key not in known]:
             started = (
                 cluster.execute(missing, scheduler, work_of(experiment, device))
                 if scheduler is not None
@@ -126,7 +127,7 @@ def work_of(experiment: Experiment, device: str = "cpu", resumable: bool = False
 
     `resumable`: it keeps the state of a run in the spool, and goes on from one that it finds there.
     """
-    return functools.partial(_work, experiment.name, experiment.measure, device, resumable)
+    return functools.partial(_work, experiment.study, experiment.measure, device, resumable)
 
 
 def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[Record, None, None]:
@@ -195,7 +196,7 @@ def _follow(parent: Any) -> None:
 
 
 def _work(
-    name: str,
+    study: str,
     measure: Measure | None,
     device: str,
     resumable: bool,
@@ -205,9 +206,7 @@ def _work(
     # Two one-thread workers beat one process of two threads on nets this small.
     torch.set_num_threads(1)
     splits = splits or data.splits(run.dataset)
-    kept = None
-    if resumable:
-        kept = spool.Checkpoint(run, name if measure else "", origin.circumstances(device))
+    kept = spool.Checkpoint(run, study, origin.circumstances(device)) if resumable else None
     if measure is None:
         return store.record(train(run, splits, device, checkpoint=kept), origin.environment(device))
     start = time.perf_counter()
@@ -215,16 +214,7 @@ def _work(
     rows = measure(run, splits, checkpoint=kept) if takes_one else measure(run, splits)
     seconds = time.perf_counter() - start
     rows[-1] |= {"seconds": seconds, "first_losses": first_losses(run, splits)}
-    return store.study_record(name, run, rows, origin.environment())
-
-
-def _known(experiment: Experiment) -> dict[str, Record]:
-    """Read what runs of `experiment` may be taken from besides its table; a study has its own."""
-    return spool.read(experiment.name) if experiment.measure else store.everything()
-
-
-def _missing(experiment: Experiment, known: dict[str, Record]) -> list[Run]:
-    return [run for run in _named(experiment, known) if run.key not in known]
+    return store.study_record(study, run, rows, origin.environment())
 
 
 def _named(experiment: Experiment, known: dict[str, Record]) -> list[Run]:
@@ -250,4 +240,4 @@ def _merge(experiment: Experiment, known: dict[str, Record], already: dict[str, 
         return
     records = list(finished.values())
     store.merge(experiment.name, records, origin.account(experiment, records))
-    spool.clear(finished, experiment.name if experiment.measure else "")
+    spool.clear(finished, experiment.study)

@@ -107,7 +107,7 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
             f"restore it and {store.table_path(name).name} with `git checkout`, or delete "
             f"both and run `bnbook sweep {name}`"
         )
-    study = experiment.measure is not None
+    study = experiment.study
     last = frame["seconds"].notna() if study else frame.groupby("key")["epoch"].idxmax()
     ends = frame.loc[last].assign(setting=lambda rows: rows["run"].map(_setting))
     whole = ends
@@ -144,7 +144,7 @@ def verify(chosen: Sequence[Recorded]) -> Iterator[Check]:
     workers = sweep.check_workers(None)
     by_study: dict[str, list[Recorded]] = {}
     for one in chosen:
-        by_study.setdefault(one.experiment.name if one.experiment.measure else "", []).append(one)
+        by_study.setdefault(one.experiment.study, []).append(one)
     for some in by_study.values():
         work = sweep.work_of(some[0].experiment)
         runs = dict.fromkeys(one.run for one in some)  # experiments share some
