@@ -114,8 +114,20 @@ class _Look:
         self, weights: str, order: str, rate: float, draw: int, some: Statistics
     ) -> dict[str, Any]:
         """Count right answers with `some` statistics in place of the re-estimated ones."""
-        self._put(some)
-        return self._row(weights, order, rate, draw, self._count(), _offset(self))
+        for mine, new in zip(statistics(self.net), some, strict=True):
+            for old, value in zip(mine, new, strict=True):
+                old.copy_(value)
+        return {
+            "after": self.state.step,
+            "weights": weights,
+            "order": order,
+            "rate": rate,
+            "draw": draw,
+            "correct": self._count(),
+            "correct_precise": self.correct,
+            "images": len(self.labels),
+            "offset": _offset(some, self.precise),
+        }
 
     def own_batch_row(self, size: int) -> dict[str, Any]:
         """Count right answers where each batch of `size` is normalized by itself."""
@@ -125,27 +137,8 @@ class _Look:
                 self.images.split(size), self.labels.split(size), strict=True
             ):
                 correct += int((net(images).argmax(1) == labels).sum())
-        return self._row("still", "own batch", 1.0, 0, correct, [])
-
-    def _row(
-        self, weights: str, order: str, rate: float, draw: int, correct: int, offset: list[float]
-    ) -> dict[str, Any]:
-        return {
-            "after": self.state.step,
-            "weights": weights,
-            "order": order,
-            "rate": rate,
-            "draw": draw,
-            "correct": correct,
-            "correct_precise": self.correct,
-            "images": len(self.labels),
-            "offset": offset,
-        }
-
-    def _put(self, some: Statistics) -> None:
-        for mine, new in zip(statistics(self.net), some, strict=True):
-            for old, value in zip(mine, new, strict=True):
-                old.copy_(value)
+        row = self.row("still", "own batch", 1.0, 0, self.precise)
+        return row | {"correct": correct, "offset": []}
 
     def _count(self) -> int:
         return training.count_correct(self.net, self.images, self.labels)[0]
@@ -203,6 +196,6 @@ def _start(some: Statistics) -> Statistics:
     return [(torch.zeros_like(mean), torch.ones_like(var)) for mean, var in some]
 
 
-def _offset(look: _Look) -> list[float]:
-    pairs = zip(statistics(look.net), look.precise, strict=True)
+def _offset(some: Statistics, precise: Statistics) -> list[float]:
+    pairs = zip(some, precise, strict=True)
     return [float(((mean - true).abs() / var.sqrt()).mean()) for (mean, _), (true, var) in pairs]
