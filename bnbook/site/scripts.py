@@ -127,23 +127,20 @@ def _values(node: Node, names: dict[str, list[Node]], depth: int = 0) -> Iterato
     """Yield the strings that an expression may begin with."""
     if depth > 8:
         return
+    inner: list[Node] = []
     if node.type in ("string", "template_string"):
         yield text_of(node)
         inner = [one for one in node.named_children[:1] if one.type == "template_substitution"]
     elif node.type == "identifier":
         inner = names.get(raw_text(node), [])
-    elif node.type == "new_expression" and _called(node) != "URL":
-        inner = []
+    elif node.type == "new_expression" and _called(node) == "URL":
+        inner = _arguments(node)[:1]
     elif node.type == "ternary_expression":
-        inner = list(node.named_children[1:])
+        inner = node.named_children[1:]
     elif node.type == "binary_expression" and raw_text(node.children[1]) == "+":
-        inner = list(node.named_children[:1])
-    elif node.type == "new_expression":
-        inner = list(_arguments(node)[:1])
+        inner = node.named_children[:1]
     elif node.type in ("binary_expression", "parenthesized_expression", "template_substitution"):
-        inner = list(node.named_children)
-    else:
-        inner = []
+        inner = node.named_children
     for one in inner:
         yield from _values(one, names, depth + 1)
 
