@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterable, Iterator, Sequence
 
 from bnbook.lab.element import SCRIPT, STYLE
-from bnbook.site.pages import Edit, Tag, edit, tags, text_of
+from bnbook.site.pages import Edit, Tag, by_id, edit, tags, text_of
 
 ICON = "favicon.svg"
 # As Quarto writes it with `toc-expand: true`.
@@ -23,7 +23,7 @@ def dress(page: str, to_root: str) -> str:
 
 def _one_title(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
     """Quarto titles the first page with the book's name, above the page's own title."""
-    block = _by_id(found, "title-block-header")
+    block = by_id(found, "title-block-header")
     titles = [tag for tag in found if tag.name == "h1" and _in_main(tag, found)]
     if block is None or len(titles) < 2 or not block.holds(titles[0]):
         return
@@ -37,13 +37,13 @@ def _one_title(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
 
 def _contents(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
     """List the page's sections anew where computed ones are missing, or a title is too many."""
-    beside = _by_id(found, "quarto-margin-sidebar")
+    beside = by_id(found, "quarto-margin-sidebar")
     headings = list(_headings(page, found))
     listed = [tag.attrs.get("data-scroll-target") for tag in found if "nav-link" in tag.classes]
     wanted = [f"#{anchor}" for _, anchor, _ in headings]
     if beside is None or not wanted or [one for one in listed if one] == wanted:
         return
-    title = next((tag for tag in found if tag.attrs.get("id") == "toc-title"), None)
+    title = by_id(found, "toc-title")
     label = text_of(page, title) if title else "On this page"
     heading = f'<h2 id="toc-title">{html.escape(label)}</h2>'
     yield beside.stop, beside.close, f"{_NAVIGATION}{heading}{_nested(headings)}</nav>"
@@ -132,10 +132,6 @@ def _shortened(text: str) -> str:
         return text
     end = text.rfind(". ", 0, _LONGEST)
     return text[: end + 1] if end > 0 else text[: text.rfind(" ", 0, _LONGEST)] + " …"
-
-
-def _by_id(found: Iterable[Tag], name: str) -> Tag | None:
-    return next((tag for tag in found if tag.attrs.get("id") == name), None)
 
 
 def _in_main(tag: Tag, found: Sequence[Tag]) -> bool:

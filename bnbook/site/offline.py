@@ -17,7 +17,7 @@ from bnbook import findings
 from bnbook.errors import BookError
 from bnbook.lab import bands, element
 from bnbook.site import accessible, css, disk, dress, figures, mathml, scripts
-from bnbook.site.pages import Edit, Tag, edit, is_elsewhere, line_of, tags
+from bnbook.site.pages import Edit, Tag, by_id, edit, is_elsewhere, line_of, tags
 
 _SCHEME = re.compile(r"\s*[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 # Not needed: math is MathML, outputs need no module loader, the type faces are the system's. Parts
@@ -67,7 +67,9 @@ def mend(site: Path, whole: bool = True) -> list[str]:
     formulas = mathml.to_mathml(set().union(*(mathml.formulas(t) for t in fresh.values())))
     for path, page in fresh.items():
         to_root = "../" * (len(path.relative_to(site).parts) - 1)
-        typeset = _UNBREAKABLE.sub(_unbroken, mathml.typeset(page, formulas))
+        typeset = _UNBREAKABLE.sub(
+            lambda found: found[1] or "\u00a0", mathml.typeset(page, formulas)
+        )
         pages[path] = dress.dress(typeset, to_root)
     warnings = _write(pages, set(fresh))
     for path in sorted(site.rglob("*.css")):
@@ -108,14 +110,10 @@ def _write(pages: dict[Path, str], fresh: set[Path]) -> list[str]:
     ]
 
 
-def _unbroken(found: re.Match[str]) -> str:
-    return found[1] or "\u00a0"
-
-
 def _edits(page: str, path: Path, found: list[Tag]) -> Iterator[Edit]:
     """Yield what has to change in a page: extras out, home links and the download link in."""
     notebook = path.with_suffix(".ipynb")
-    block = next((tag for tag in found if tag.attrs.get("id") == "title-block-header"), None)
+    block = by_id(found, "title-block-header")
     if notebook.is_file() and block is not None:
         end = block.close + len("</header>")
         yield end, end, _download(notebook.name)

@@ -92,6 +92,11 @@ def tags(page: str) -> list[Tag]:
     return _Reader(page).tags
 
 
+def by_id(found: Iterable[Tag], name: str) -> Tag | None:
+    """Return the first tag with this id."""
+    return next((tag for tag in found if tag.attrs.get("id") == name), None)
+
+
 def edit(page: str, edits: Iterable[Edit]) -> str:
     """Apply edits that do not overlap."""
     for start, stop, text in sorted(edits, reverse=True):
