@@ -117,7 +117,8 @@ def _stack(figure: Figure, panels: Sequence[Axes]) -> float:
     Those of a grid stay where they are if its rows or columns mean something: then not every panel
     has a title of its own.
     """
-    grid = _grid(panels)
+    place: Any = panels[0].get_subplotspec()
+    grid = place.get_gridspec()
     height = float(figure.get_figheight())
     titles = {ax.get_title("left") for ax in panels}
     if grid.ncols == 1 or (grid.nrows > 1 and len(titles - {""}) < len(panels)):
@@ -134,11 +135,6 @@ def _stack(figure: Figure, panels: Sequence[Axes]) -> float:
             ax.tick_params(labelleft=panels[0].yaxis.get_tick_params()["labelleft"])
             ax.set_ylabel(ax.get_ylabel() or ylabel)
     return height / int(grid.nrows) * down
-
-
-def _grid(panels: Sequence[Axes]) -> Any:
-    place: Any = panels[0].get_subplotspec()
-    return place.get_gridspec()
 
 
 def _collide(ax: Axes) -> bool:

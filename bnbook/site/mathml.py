@@ -45,10 +45,10 @@ def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:
     ordered = sorted(wanted)
     if not ordered:
         return {}
-    kinds = {"inline": "InlineMath", "display": "DisplayMath"}
+    math = [{"t": "Math", "c": [{"t": f"{kind.title()}Math"}, tex]} for kind, tex in ordered]
     blocks = [
-        {"t": "Div", "c": [[f"f{n}", [], []], [{"t": "Plain", "c": [_math(kinds[kind], tex)]}]]}
-        for n, (kind, tex) in enumerate(ordered)
+        {"t": "Div", "c": [[f"f{n}", [], []], [{"t": "Plain", "c": [one]}]]}
+        for n, one in enumerate(math)
     ]
     document = {"pandoc-api-version": _api_version(), "meta": {}, "blocks": blocks}
     converted = _pandoc(json.dumps(document), "json", "html", "--mathml", "--wrap=none")
@@ -58,10 +58,6 @@ def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:
         if (kind, tex) not in result:
             raise BookError(f"pandoc cannot read the formula {tex!r}: check its TeX")
     return result
-
-
-def _math(kind: str, tex: str) -> dict[str, object]:
-    return {"t": "Math", "c": [{"t": kind}, tex]}
 
 
 @cache
