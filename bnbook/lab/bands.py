@@ -10,7 +10,7 @@ import pandas as pd
 
 from bnbook import findings, training
 from bnbook.experiment import Experiment, grid, halves, held_fixed, subsets
-from bnbook.lab.presets import NORMED, PLAIN
+from bnbook.lab.presets import NET_FIELDS, NORMED, PLAIN
 from bnbook.lab.settings import net_code
 from bnbook.run import Run
 
@@ -18,8 +18,6 @@ from bnbook.run import Run
 ADDRESS = "data/bands.js"
 #: Bands hold accuracies as whole numbers of so many parts: three bytes less for each.
 SHARE = 10_000
-#: What tells one net from another.
-NET_FIELDS = ["norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"]
 
 PAGE_SEEDS = (0, 1, 2, 3, 4)
 PAGE_LRS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
@@ -88,8 +86,9 @@ def bands(frame: pd.DataFrame) -> dict[str, Any]:
     """
     cells: dict[str, dict[str, dict[str, list[list[float | None]]]]] = {}
     seeds = set()
-    for _, runs in findings.filled(frame).groupby([*NET_FIELDS, "batch_size", "lr"], observed=True):
-        net = {name: runs[name].iloc[0] for name in NET_FIELDS}
+    settings = [*NET_FIELDS.values(), "batch_size", "lr"]
+    for _, runs in findings.filled(frame).groupby(settings, observed=True):
+        net = {name: runs[name].iloc[0] for name in NET_FIELDS.values()}
         biases = {name: bool(net[name]) for name in ("conv_bias", "linear_bias")}
         code = net_code(Run(**{**net, **biases, "norms": net["norms"].split(",")}))
         rates = cells.setdefault(code, {}).setdefault(f"{runs['batch_size'].iloc[0]}", {})

@@ -60,9 +60,18 @@ TRAINED = {
     "head": "The last layer",
 }
 
+#: What tells one net from another: how the front end calls it, and the field of its run.
+NET_FIELDS = {
+    "norms": "norms",
+    "affine": "affine",
+    "convBias": "conv_bias",
+    "linearBias": "linear_bias",
+    "activation": "activation",
+    "trained": "trainable",
+}
 #: What the page's engine trains by; a live kernel trains by all of `Run`.
 ENGINE_FIELDS = {
-    *("norms", "affine", "conv_bias", "linear_bias", "activation", "trainable"),
+    *NET_FIELDS.values(),
     *("lr", "batch_size", "epochs", "seed", "train_size", "eval_epochs", "record_fit"),
     *("dataset", "momentum", "weight_decay"),
 }

@@ -17,21 +17,12 @@ from bnbook.lab import bands, images, presets
 from bnbook.lab.element import Widget, rendering, running_cell
 from bnbook.lab.kernel_trainer import KernelTrainer, check_device, devices
 from bnbook.lab.last_state import ELSEWHERE, last_state
-from bnbook.lab.presets import WITH_OR_WITHOUT, Preset
+from bnbook.lab.presets import NET_FIELDS, WITH_OR_WITHOUT, Preset
 from bnbook.lab.settings import settings
 from bnbook.lab.training_log import Message, TrainingLog
 from bnbook.run import Run
 
 TRAIN_SIZES = (data.EXCERPT_SIZES[0], 10_000, 50_000)
-#: What the front end calls the fields of a net's run that it has controls for.
-NET_FIELDS = {
-    "norms": "norms",
-    "affine": "affine",
-    "convBias": "conv_bias",
-    "linearBias": "linear_bias",
-    "activation": "activation",
-    "trained": "trainable",
-}
 
 
 class TrainingLab(Widget):
