@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from bnbook.models.chains import LENET_LAYERS, MLP_LAYERS, SOFTMAX_LAYERS, lenet, mlp, softmax
+from bnbook.models.chains import LENET_LAYERS, lenet, mlp, softmax
 from bnbook.models.parts import (
     ACTIVATIONS,
     AFFINE,
@@ -36,7 +36,6 @@ __all__ = [
     "INITIALIZATIONS",
     "LAYERS",
     "LENET_LAYERS",
-    "MLP_LAYERS",
     "MODELS",
     "NORM_PLACES",
     "OPTIONS",
@@ -80,8 +79,8 @@ SLOTS = {name: len(dims) for name, dims in SLOT_DIMS.items()}
 #: The layers with weights of the nets that have no branches, in order.
 LAYERS: dict[str, tuple[str, ...]] = {
     "lenet": LENET_LAYERS,
-    "mlp": MLP_LAYERS,
-    "softmax": SOFTMAX_LAYERS,
+    "mlp": ("fc1", "fc2", "out"),
+    "softmax": ("out",),
 }
 _NO_FIELDS = ("slots", "input_shape")
 #: What else each can be told: names of fields of `Run`.

@@ -9,10 +9,6 @@ from bnbook.models.parts import POOLING, hidden
 
 #: LeNet's layers with weights, in order; all but the last are followed by a norm slot.
 LENET_LAYERS = ("conv1", "conv2", "fc1", "fc2", "out")
-#: The MLP's layers with weights, in order.
-MLP_LAYERS = ("fc1", "fc2", "out")
-#: The one layer of softmax regression.
-SOFTMAX_LAYERS = ("out",)
 #: Features of the MLP's hidden layers.
 MLP_WIDTH = 256
 
