@@ -15,6 +15,7 @@ from bnbook.models.parts import (
     AveragePool,
     Dropout,
     Noise,
+    follow,
 )
 from bnbook.models.residual import ResidualBlock, resnet
 from bnbook.models.weights import (
@@ -82,9 +83,14 @@ LAYERS: dict[str, tuple[str, ...]] = {
     "mlp": ("fc1", "fc2", "out"),
     "softmax": ("out",),
 }
-_NO_FIELDS = ("slots", "input_shape")
+_NO_FIELDS = {"slots", "input_shape", "options", "layer", "number", "norm"}
+
+
+def _told(make: Callable[..., object]) -> set[str]:
+    parameters = inspect.signature(make).parameters
+    more = _told(follow) if "options" in parameters else set()
+    return {*parameters, *more} - _NO_FIELDS
+
+
 #: What else each can be told: names of fields of `Run`.
-OPTIONS = {
-    name: [p for p in inspect.signature(make).parameters if p not in _NO_FIELDS]
-    for name, make in MODELS.items()
-}
+OPTIONS = {name: _told(make) for name, make in MODELS.items()}

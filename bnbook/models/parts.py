@@ -156,23 +156,22 @@ def norm_slot(kind: str, features: int, dims: int, affine: str, momentum: float)
     return norm
 
 
-def hidden(
-    number: int,
-    name: str,
+def follow(
     layer: nn.Conv2d | nn.Linear,
+    number: int,
     norm: str,
-    affine: str,
-    activation: str,
-    norm_place: str,
-    norm_momentum: float,
-    norm_noise: bool,
-    dropout: float,
-    dropout_place: str,
+    affine: str = "both",
+    activation: str = "sigmoid",
+    norm_place: str = "before",
+    norm_momentum: float = 0.1,
+    norm_noise: bool = False,
+    dropout: float = 0.0,
+    dropout_place: str = "last",
 ) -> list[tuple[str, nn.Module]]:
-    """Name and list the modules of hidden layer `number` (from 1) in their order.
+    """Name and list the modules after `layer`, the hidden one of this `number` (from 1), in order.
 
-    `layer`, then norm and activation in the order that `norm_place` says, and dropout where it is
-    above 0: last, or directly before the norm. `norm_noise`: with noise right after the norm.
+    Norm and activation as `norm_place` says, and dropout where it is above 0: last, or directly
+    before the norm. `norm_noise`: with noise right after the norm.
     """
     conv = isinstance(layer, nn.Conv2d)
     features = layer.out_channels if isinstance(layer, nn.Conv2d) else layer.out_features
@@ -184,4 +183,4 @@ def hidden(
         order.insert(place, (f"drop{number}", Dropout(dropout)))
     if norm_noise and norm != "none":
         order.insert(order.index(normed) + 1, (f"noise{number}", Noise()))
-    return [(name, layer), *order]
+    return order
