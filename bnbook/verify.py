@@ -1,13 +1,4 @@
-"""Run recorded runs again and say whether the records hold.
-
-Where a record was made on this kind of machine (same processor model) with these versions of torch
-and of this package, training repeats itself to the bit, so everything that was recorded must come
-out the same. Elsewhere sums are rounded differently, and training amplifies that: there the first
-losses must agree (or, where single precision does not determine them, those in double precision),
-the numbers of images as well, and the end must be one that the seeds of this setting make
-plausible. Of a study, whose measures have no common scale, everything measured must come out the
-same on this kind of machine; elsewhere the first losses decide.
-"""
+"""Run recorded runs again and say whether the records hold (see `check`)."""
 
 from __future__ import annotations
 
@@ -159,13 +150,16 @@ def verify(chosen: Sequence[Recorded]) -> Iterator[Check]:
 def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     """Compare a recorded run with the rows of the same run made `again`.
 
-    On the same kind of machine, everything recorded but the time. Elsewhere the first losses, the
-    numbers of images, and the end. The losses: to `origin.TOLERANCE`, or only the very first, where
-    the arm does what was recorded in double precision (`origin.exact`). The end: the validation
-    accuracy, and the size of everything else in the last row, as recorded or in the 95% prediction
-    interval of this setting's seeds (`findings.prediction`; the run's own recorded value is one of
-    them, so that an unusual seed may repeat itself). Where it is the only seed there is no
-    interval, and the losses alone decide. Of a study: see the module's docstring.
+    On the kind of machine that made the record (same processor model), with its versions of torch
+    and of this package, training repeats itself to the bit: everything recorded but the time must
+    come out the same. Elsewhere sums are rounded differently, and training amplifies that: there
+    the first losses must agree, the numbers of images, and the end. The losses: to
+    `origin.TOLERANCE`, or only the very first, where the arm does what was recorded in double
+    precision (`origin.exact`). The end: the validation accuracy, and the size of everything else in
+    the last row, as recorded or in the 95 % prediction interval of this setting's seeds
+    (`findings.prediction`; the run's own recorded value is one of them, so that an unusual seed may
+    repeat itself). Where it is the only seed there is no interval, and the losses alone decide; so
+    they do for a study, whose measures have no common scale.
     """
     if _place(recorded.rows) == _place(again):
         found = _differences(recorded.rows, again)
