@@ -42,19 +42,23 @@ def _build(root: Path, chosen: renderers.Renderer) -> Path:
         _check_figures(notebook)
     print(f"rendering with {chosen.title}", flush=True)
     site, warnings = chosen.render(root / WORK / "book")
-    add_notebooks(root, site)
-    for warning in [*warnings, *offline.mend(site)]:
+    for warning in [*warnings, *finish(root, site)]:
         print(f"{chosen.title} warns: {warning}", flush=True)
-    add_links(root, site)
     return site
 
 
-def add_notebooks(root: Path, site: Path) -> None:
-    """Put the chapters beside their pages, without outputs, for the reader to take."""
+def finish(root: Path, site: Path, whole: bool = True) -> list[str]:
+    """Mend a rendered site and put the chapters beside their pages, without outputs.
+
+    Returns warnings; `whole` as in `offline.mend`.
+    """
     repository = Repository.of(root)
     for notebook in (root / "chapters").glob("*.ipynb"):
         named = name_in(read_clean(notebook), repository)
         write(named, site / "chapters" / notebook.name)
+    warnings = offline.mend(site, whole)
+    add_links(root, site)
+    return warnings
 
 
 def _check_figures(notebook: Path) -> None:

@@ -15,11 +15,9 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from bnbook.errors import BookError
-from bnbook.site import offline
-from bnbook.site.build import add_notebooks
+from bnbook.site.build import finish
 from bnbook.site.executing import execute
 from bnbook.site.notebooks import WORK, is_executed, notebooks, stage
-from bnbook.site.repository import add_links
 
 
 def before(root: Path) -> None:
@@ -48,12 +46,10 @@ def exchange(folder: Path, text: str) -> str:
 def after(root: Path) -> None:
     """Mend the pages; of a single one, or in a preview, the others may not be there yet."""
     site = Path(os.environ["QUARTO_PROJECT_OUTPUT_DIR"])
-    add_notebooks(root, site)
     # Quarto finds the resources in the build folder too.
     shutil.rmtree(site / WORK, ignore_errors=True)
-    for warning in offline.mend(site, whole=bool(os.environ.get("QUARTO_PROJECT_RENDER_ALL"))):
+    for warning in finish(root, site, whole=bool(os.environ.get("QUARTO_PROJECT_RENDER_ALL"))):
         print(warning)
-    add_links(root, site)
 
 
 def main(arguments: Sequence[str]) -> int:
