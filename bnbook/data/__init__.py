@@ -40,6 +40,10 @@ __all__ = [
 EXCERPTS = {"digits": "mnist", "clothes": "fashion_mnist"}
 EXCERPT_SIZES = (4_000, 1_000, 1_000)
 GRAY_LEVELS = 16
+#: Parts and another division of data sets, and what they are made of.
+MADE_OF = {**EXCERPTS, "mnist_60000": "mnist"}
+#: Every name that `splits` knows.
+NAMES = (*SOURCES, *MADE_OF)
 
 #: What libraries raise over files that hold something else than they should.
 READING = (OSError, ValueError, TypeError, LookupError, EOFError, AssertionError, MemoryError)
@@ -91,10 +95,8 @@ def at_hand(name: str) -> bool:
     That is: it comes with the book or a package of the system, lies in the user's cache, or in a
     file that the user names.
     """
-    if name not in NAMES:
-        return False
-    name = EXCERPTS.get(name, name)
-    source = SOURCES["mnist" if name == "mnist_60000" else name]()
+    name = MADE_OF.get(name, name)
+    source = SOURCES[name]()
     return (
         source.bundled or files.MISSING not in files.faults(source, cache_folder() / name).values()
     )
@@ -163,7 +165,3 @@ def _mismatch(images: Tensor, labels: Tensor, classes: int) -> str:
         return f"{len(images):,} images, {len(labels):,} labels"
     low, high = int(labels.min()), int(labels.max())
     return "" if 0 <= low <= high < classes else f"labels {low} to {high} for {classes} classes"
-
-
-#: Every name that `splits` knows: beside the data sets, parts and another division of some.
-NAMES = (*SOURCES, *EXCERPTS, "mnist_60000")
