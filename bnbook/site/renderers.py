@@ -71,9 +71,7 @@ def _find() -> str | None:
 def _version_of(program: str) -> tuple[str, str]:
     """Return Quarto's version, and what is wrong with it if anything is."""
     try:
-        done = subprocess.run(
-            [program, "--version"], capture_output=True, text=True, encoding="utf-8", timeout=60
-        )
+        done = _run([program, "--version"], timeout=60)
     except (OSError, subprocess.TimeoutExpired) as error:
         return "", f"{program} does not start ({_last_line(str(error))})"
     found = done.stdout.strip()
@@ -95,14 +93,9 @@ def _install() -> str:
     print(f"no Quarto on PATH: trying to install it, at most {INSTALL_SECONDS} s", flush=True)
     # It asks for Jupyter, of which the book has all that Quarto needs.
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-deps", "--retries", "0", "--timeout", "10"]
     try:
-        done = subprocess.run(
-            [*pip, "--no-deps", "--retries", "0", "--timeout", "10", "quarto-cli"],
-            capture_output=True,
-            text=True,
-            encoding="utf-8",
-            timeout=INSTALL_SECONDS,
-        )
+        done = _run([*pip, *options, "quarto-cli"], timeout=INSTALL_SECONDS)
     except subprocess.TimeoutExpired:
         reason = f"not done after {INSTALL_SECONDS} s"
     else:
@@ -111,6 +104,13 @@ def _install() -> str:
         reason = _last_line(done.stderr)
     note.write_text(f"pip install quarto-cli: {reason}\n", encoding="utf-8")
     return f"Quarto could not be installed ({reason})"
+
+
+def _run(command: list[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program and keep what it prints, damaged text too."""
+    return subprocess.run(
+        command, capture_output=True, encoding="utf-8", errors="replace", **options
+    )
 
 
 def _last_line(text: str) -> str:
@@ -125,13 +125,9 @@ def render_with_quarto(program: str, book: Path) -> tuple[Path, list[str]]:
     shutil.rmtree(site, ignore_errors=True)
     _without_hooks(book / "_quarto.yml")
     environment = {k: v for k, v in os.environ.items() if k != "QUARTO_PROFILE"}
-    done = subprocess.run(
+    done = _run(
         [program, "render", str(book), "--to", "html", "--no-execute"],
         env=environment | {"QUARTO_PYTHON": sys.executable, "NO_COLOR": "1"},
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        errors="replace",
     )
     lines = printed_lines(done.stderr)
     if done.returncode:
