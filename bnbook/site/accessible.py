@@ -35,8 +35,7 @@ def edits(page: str, found: Sequence[Tag]) -> Iterator[Edit]:
     for tag in found:
         raw = page[tag.start : tag.stop]
         if tag.name == "nav" and "aria-label" not in tag.attrs:
-            marks = {tag.attrs.get("id", ""), *tag.attrs.get("class", "").split()}
-            for mark in marks & set(_NAMES):
+            for mark in {tag.attrs.get("id", ""), *tag.classes} & set(_NAMES):
                 at = tag.start + len("<nav")
                 yield at, at, f' aria-label="{_NAMES[mark]}"'
         elif tag.name == "a" and _ROLE in raw:

@@ -41,13 +41,11 @@ if (location.protocol === "file:") {
 
 def turn_modules(addresses: Iterable[Path]) -> set[Path]:
     """Turn module scripts at these places into classic ones; return those that could be."""
-    sources = sorted({path.resolve() for path in addresses})
     # First all, then write: they import each other.
-    texts = {path: modules.classic(path) for path in sources}
+    texts = {path: text for path in addresses if (text := modules.classic(path)) is not None}
     for path, text in texts.items():
-        if text is not None:
-            path.write_text(text, "utf-8")
-    return {path for path, text in texts.items() if text is not None}
+        path.write_text(text, "utf-8")
+    return set(texts)
 
 
 def modules_of(path: Path, found: Sequence[Tag]) -> Iterator[tuple[Tag, Path]]:
