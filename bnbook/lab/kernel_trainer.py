@@ -7,7 +7,6 @@ import re
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +15,7 @@ from bnbook import data, models, probes, training
 from bnbook.errors import BookError
 from bnbook.lab.images import GRAY_STEP
 from bnbook.lab.settings import RANGE
+from bnbook.lab.training_log import Message
 from bnbook.run import Run
 from bnbook.session import Session
 
@@ -30,8 +30,6 @@ SHARED = (
     *("dataset", "train_size", "input_transform", "augmentation"),
     *("batch_size", "epochs", "epoch_steps", "seed", "lr", "schedule"),
 )
-#: What is said: JSON's types, as `Message` in `web/types.d.ts` describes; null for no number.
-Message = dict[str, Any]
 
 
 class KernelTrainer:

@@ -4,11 +4,12 @@ from typing import Any
 
 from bnbook.history import Row
 
+#: What is said: JSON's types, as `Message` in `web/types.d.ts` describes; null for no number.
 Message = dict[str, Any]
 
 
 class TrainingLog:
-    """Takes the messages of one training (`Message` in `web/types.d.ts`) and keeps what counts.
+    """Takes the messages of one training and keeps what counts.
 
     It begins with `ready`, which also holds the `setting`. `trainer` is as the lab's.
     """
