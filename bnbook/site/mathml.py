@@ -4,7 +4,6 @@ import html
 import json
 import re
 from collections.abc import Iterable
-from functools import cache
 
 import pypandoc
 
@@ -50,7 +49,7 @@ def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:
         {"t": "Div", "c": [[f"f{n}", [], []], [{"t": "Plain", "c": [one]}]]}
         for n, one in enumerate(math)
     ]
-    document = {"pandoc-api-version": _api_version(), "meta": {}, "blocks": blocks}
+    document = json.loads(_pandoc("", "markdown", "json")) | {"blocks": blocks}
     converted = _pandoc(json.dumps(document), "json", "html", "--mathml", "--wrap=none")
     found = re.findall(r'<div id="f(\d+)">\s*(<math.*?</math>)', converted, re.DOTALL)
     result = {ordered[int(n)]: text for n, text in found}
@@ -58,12 +57,6 @@ def to_mathml(wanted: Iterable[Formula]) -> dict[Formula, str]:
         if (kind, tex) not in result:
             raise BookError(f"pandoc cannot read the formula {tex!r}: check its TeX")
     return result
-
-
-@cache
-def _api_version() -> list[int]:
-    version: list[int] = json.loads(_pandoc("", "markdown", "json"))["pandoc-api-version"]
-    return version
 
 
 def _pandoc(text: str, read: str, write: str, *arguments: str) -> str:
