@@ -184,17 +184,12 @@ def tuned(
     return tuning + at_shared + own_best
 
 
-def subset_name(slots: Iterable[int]) -> str:
-    """Name the subset of norm slots (1 to 4) that hold batch norm: "124", or "none"."""
-    return "".join(map(str, sorted(slots))) or "none"
-
-
 def subsets(base: Run) -> dict[str, Run]:
-    """Vary `base` over all sixteen subsets of slots with batch norm, by `subset_name`."""
+    """Vary `base` over all sixteen subsets of slots (1 to 4) with batch norm: "124", or "none"."""
     slots = (1, 2, 3, 4)
     subsets = itertools.chain.from_iterable(itertools.combinations(slots, k) for k in range(5))
     return {
-        subset_name(held): replace(
+        "".join(map(str, held)) or "none": replace(
             base, norms=tuple("batch" if s in held else "none" for s in slots)
         )
         for held in subsets

@@ -162,11 +162,7 @@ def add_legend(
     figure: Figure, handles: Sequence[Artist], names: Sequence[str], width: float = WIDTH
 ) -> None:
     """Name the series above the axes, in as many columns as fit into so many inches."""
-    options: dict[str, Any] = {"loc": "outside upper left", "borderpad": 0}
-    figure.legend(handles, names, ncols=fitting_columns(names, width), **options)
-
-
-def fitting_columns(names: Sequence[str], width: float = WIDTH) -> int:
-    """Count the legend columns that fit into so many inches."""
     widest = max(map(len, names)) + _KEY
-    return max(1, min(len(names), int(_PER_INCH * width) // widest))
+    columns = max(1, min(len(names), int(_PER_INCH * width) // widest))
+    options: dict[str, Any] = {"loc": "outside upper left", "borderpad": 0}
+    figure.legend(handles, names, ncols=columns, **options)

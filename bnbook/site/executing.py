@@ -56,10 +56,11 @@ def execute(notebooks: Sequence[Path], timeout: int = 600) -> None:
         ThreadPoolExecutor(sweep.check_workers(None)) as pool,
     ):
         manager = _manager(Path(profile))
+        longest_first = sorted(notebooks, key=lambda p: len(code_of(read_clean(p))), reverse=True)
         try:
             jobs = [
                 pool.submit(_execute_one, path, manager, timeout, running, stop)
-                for path in sorted(notebooks, key=_length, reverse=True)
+                for path in longest_first
             ]
             errors = [error for job in jobs if (error := job.result())]
         except BaseException:
@@ -70,11 +71,6 @@ def execute(notebooks: Sequence[Path], timeout: int = 600) -> None:
             raise
     if errors:
         raise BookError("\n".join(errors))
-
-
-def _length(path: Path) -> int:
-    """Count the characters of code in a notebook."""
-    return len(code_of(read_clean(path)))
 
 
 def _manager(profile: Path) -> type[AsyncKernelManager]:
