@@ -156,7 +156,7 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
     the first losses must agree, the numbers of images, and the end. The losses: to
     `origin.TOLERANCE`, or only the very first, where the arm does what was recorded in double
     precision (`origin.exact`). The end: the validation accuracy, and the size of everything else in
-    the last row, as recorded or in the 95 % prediction interval of this setting's seeds
+    the last row, as recorded or in the 95% prediction interval of this setting's seeds
     (`findings.prediction`; the run's own recorded value is one of them, so that an unusual seed may
     repeat itself). Where it is the only seed there is no interval, and the losses alone decide; so
     they do for a study, whose measures have no common scale.
