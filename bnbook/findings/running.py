@@ -26,16 +26,14 @@ def statistics_gaps(frame: pd.DataFrame, by: Sequence[str] = ("arm", "cause")) -
 
     `frame` as from `load("running-statistics")`. Per group of `by` (which may name `cause`, the
     words in `CAUSES`, besides columns) and seed, the mean absolute difference over looks and
-    orders; then its mean over seeds with a 95% t interval: columns of `by`, `mean`, `low`, `high`
-    (not below 0), `n`, `runs`, and `largest`, the largest difference of a single look.
+    orders; then its mean over seeds with a 95 % t interval: columns of `by`, `mean`, `low`, `high`
+    (not below 0), `n` and `runs`.
     """
     by = list(by)
     each = with_gaps(frame)
     each = each.assign(size=each["gap"].abs())
     groups = each.groupby([*by, "seed"], observed=True, sort=False)["size"]
     table = estimates(groups.mean().rename("value").reset_index(), by, "value")
-    largest = each.groupby(by, observed=True)["size"].max().rename("largest")
-    table = table.merge(largest.reset_index(), on=by)
     return table.assign(low=table["low"].clip(lower=0))
 
 

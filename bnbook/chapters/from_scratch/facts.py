@@ -38,7 +38,6 @@ class Facts:
     images: int
     epochs: int
     batch_size: int
-    correct: float  # validation accuracy of the correct code, mean over seeds
     curves: Mapping[str, pd.DataFrame]  # by the names of CURVES
     strains: Mapping[str, pd.DataFrame]  # by the names of UNDER_STRAIN
     same_losses: tuple[str, ...]  # mistakes whose every loss is the correct code's, to the last bit
@@ -196,7 +195,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         images=run.train_size,
         epochs=run.epochs,
         batch_size=run.batch_size,
-        correct=float(frame.loc[frame["arm"] == RIGHT, "val_accuracy"].mean()),
         curves={name: compared(frame, outcome) for name, outcome in CURVES.items()},
         strains={name: compared(frame, outcome) for name, outcome in UNDER_STRAIN.items()},
         same_losses=tuple(m for m in MISTAKES if _losses(frame, m) == _losses(frame, RIGHT)),

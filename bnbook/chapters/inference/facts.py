@@ -43,7 +43,6 @@ class Facts:
     steps: int
     #: How far off the accuracy is, on average over looks, by the origin of the statistics.
     off: Mapping[str, Mapping[str, Interval]]  # by activation, then by `findings.CAUSES`
-    worst: Mapping[str, float]  # the largest of a single look, with PyTorch's statistics
     #: Of two origins, the first minus the second, paired by seed.
     extra: Mapping[str, Interval]  # `MOVING` and `STILL`
     lagging: Interval  # sigmoids, early, without the start: update rates 0.01 and 0.1
@@ -235,7 +234,6 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
     study = records["running-statistics"]
     large = study[study["batch_size"] == BATCH_SIZE]
     usual = large[large["lr"] == LR]
-    gaps = findings.statistics_gaps(usual)
     long = records["bias-removal"]
     long = long[(long["arm"] == "all biases") & (long["epoch"] > 0)]
     noise = findings.evaluation_noise(long).iloc[0]
@@ -247,11 +245,7 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         nets=study["key"].nunique(),
         images=Run().train_size,
         steps=int(study["after"].max()),
-        off=measured.nested(gaps, "cause"),
-        worst={
-            str(row["arm"]): float(row["largest"])
-            for row in gaps[gaps["cause"] == MOVING].to_dict("records")
-        },
+        off=measured.nested(findings.statistics_gaps(usual), "cause"),
         extra={arm: measured.between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS},
         averaging={arm: measured.averaging(large, arm) for arm in ACTIVATIONS},
         lagging=measured.lagging(records["running-statistics-long"]),

@@ -63,7 +63,6 @@ class Facts:
     #: Per arm: `arm`, `numbers` that it trains, accuracy with its `own` head and with a `new` one.
     nets: pd.DataFrame
     own: Mapping[str, Interval]  # by arm
-    new: Mapping[str, Interval]
     pixels: Interval  # softmax regression on the images as they are
     pixel_numbers: int  # that it trains
     #: How far nets are above it, by arm, with their own heads and with new ones; not paired.
@@ -73,7 +72,6 @@ class Facts:
     #: method adjusts those that were planned; `planned` has their findings, by claim.
     pairs: pd.DataFrame
     planned: Mapping[str, Any]
-    features: int  # in the net of depth 8
     off: Interval  # share of gammas below OFF in size where only the norm is trained
     off_everything: Interval  # and where everything is
     small: Interval  # and below the paper's threshold, where only the norm is
@@ -256,14 +254,12 @@ def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
         epochs=int(frame["epochs"].max()),
         nets=pd.DataFrame(nets),
         own=own,
-        new=new,
         pixels=findings.interval(pixels),
         pixel_numbers=trained_numbers(experiments.PIXELS.arms["pixels"]),
         above=above,
         above_new=above_new,
         pairs=_pairs(frame, planned),
         planned=planned,
-        features=len(frame.loc[frame["arm"] == NORM, "gamma"].iloc[0]),
         off=below(frame, NORM, OFF),
         off_everything=below(frame, EVERYTHING, OFF),
         small=below(frame, NORM, SMALL),
