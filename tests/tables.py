@@ -1,5 +1,6 @@
 """Tables shaped like recorded runs, with outcomes that the test chooses."""
 
+import copy
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -107,3 +108,10 @@ def probed(norms: tuple[str, ...], arm: str, seed: int = 0, gamma: float = 1.5) 
     more = {name: [value, value] for name, value in lists.items()}
     more |= {name: [None, value] for name, value in last.items()}
     return run_rows(Run(norms=norms, seed=seed, epochs=1), arm, [0.1, 0.97], **more)
+
+
+def altered(facts: Any, **changes: Any) -> Any:
+    """Facts like these, but for what the test changes."""
+    found = copy.copy(facts)
+    vars(found).update(changes)
+    return found

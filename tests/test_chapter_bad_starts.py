@@ -1,9 +1,8 @@
 """Chapter 11: its decisions flip with the records."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
+from tables import altered
 
 from bnbook import chapters
 from bnbook.chapters.bad_starts.facts import GOOD, WITH, WITHOUT, gradient_ratios
@@ -16,7 +15,7 @@ LAYERS = ("fc1", "fc2", "out")
 def first(*ranges):
     """Today's facts with other gradients at the start, layer by layer."""
     found = (Interval((low + high) / 2, low, high) for low, high in ranges)
-    return replace(NOW, first=dict(zip(LAYERS, found, strict=True)))
+    return altered(NOW, first=dict(zip(LAYERS, found, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -45,16 +44,16 @@ def test_gradients_that_grow_refute_that_they_vanish(ranges, status, gradient):
 )
 def test_the_post_is_right_in_both_readings_in_one_or_in_none(plain, dropped, status):
     trained = NOW.trained | {"without BN": plain, "without BN, dropout": dropped}
-    facts = replace(NOW, trained=trained)
+    facts = altered(NOW, trained=trained)
     assert status == facts.B1
 
 
 def maps(*gains):
     found = {
-        name: replace(NOW.maps[name], gain=Interval(sum(gain) / 2, *gain))
+        name: altered(NOW.maps[name], gain=Interval(sum(gain) / 2, *gain))
         for name, gain in zip(("Adam", "SGD"), gains, strict=True)
     }
-    return replace(NOW, maps=found)
+    return altered(NOW, maps=found)
 
 
 @pytest.mark.parametrize(

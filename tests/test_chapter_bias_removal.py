@@ -3,7 +3,7 @@
 import pytest
 
 from bnbook import chapters
-from bnbook.chapters.bias_removal.facts import facts
+from bnbook.chapters.bias_removal.facts import Facts
 from bnbook.findings import decisions
 
 NAME = "bias-removal"
@@ -16,7 +16,7 @@ def records():
 
 
 def test_equal_pairs_make_the_same_net(records):
-    found = facts(records)
+    found = Facts(records)
     assert found.decision == decisions.SUPPORTED
     assert found.C1 == decisions.REPRODUCED
     assert found.pairs == 30
@@ -26,9 +26,9 @@ def test_one_pair_that_parts_is_enough_against_it(records):
     frame = records[NAME]
     ends = frame[(frame["arm"] == "no biases") & frame["test_correct"].notna()]
     frame.loc[ends.index[0], "test_accuracy"] += 1e-4
-    found = facts(records)
+    found = Facts(records)
     assert (found.equal, found.decision, found.C1) == (29, decisions.REFUTED, decisions.REFUTED)
 
 
 def test_only_recorded_settings_are_compared(records):
-    assert facts(records).settings == 1
+    assert Facts(records).settings == 1

@@ -11,7 +11,7 @@ from bnbook import findings
 from bnbook import timings as kept
 from bnbook.chapters.cost import pace
 from bnbook.chapters.cost.experiments import NETS, NUMPY, TIME_TO_ACCURACY
-from bnbook.chapters.cost.facts import facts
+from bnbook.chapters.cost.facts import Facts
 from bnbook.findings import Interval
 from bnbook.findings.decisions import REFINED, REFUTED, REPRODUCED, SUPPORTED, UNDECIDED
 from bnbook.findings.reaching import STEPS, arm_name
@@ -150,7 +150,7 @@ def facts_of(monkeypatch):
     def made(case, ratio, numpy_ratio=1.3):
         found = {"bn-steps": timings(ratio, numpy_ratio), "bn-sizes": sizes}
         monkeypatch.setattr(kept, "read", found.__getitem__)
-        return facts({"time-to-accuracy": records(reach(*case))})
+        return Facts({"time-to-accuracy": records(reach(*case))})
 
     return made
 

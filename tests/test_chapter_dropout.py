@@ -1,10 +1,9 @@
 """Chapter 6 decides by its declared contrasts, and its decisions flip with the records."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from tables import altered
 
 from bnbook import chapters
 from bnbook.chapters.dropout import noise
@@ -35,7 +34,7 @@ def facts():
 )
 def test_batch_norm_replaces_dropout_where_it_costs_no_more_than_the_margin(facts, swap, decision):
     assert MARGIN == 0.002
-    assert replace(facts, timed=replace(facts.timed, swap=swap)).decision == decision
+    assert altered(facts, timed=altered(facts.timed, swap=swap)).decision == decision
 
 
 @pytest.mark.parametrize(
@@ -54,9 +53,9 @@ def test_a_claim_of_parts_is_undecided_only_where_no_part_is(parts, status):
 def test_the_order_is_judged_by_both_kinds_of_statistics(facts):
     def judged(order, running):
         few, many = (
-            replace(s, order=order, order_running=running) for s in (facts.few, facts.many)
+            altered(s, order=order, order_running=running) for s in (facts.few, facts.many)
         )
-        return replace(facts, few=few, many=many).D4
+        return altered(facts, few=few, many=many).D4
 
     assert judged(DOWN, DOWN) == decisions.REPRODUCED
     assert judged(OPEN, DOWN) == decisions.REFINED
@@ -67,7 +66,7 @@ def test_the_order_is_judged_by_both_kinds_of_statistics(facts):
 def test_a_comparison_that_nobody_planned_decides_nothing(facts):
     assert not chapters.experiment("batch-noise").contrasts
     for found in (UP, DOWN, OPEN):
-        judged = replace(facts, small_fit=1.0, more_small=found, more_large=found)
+        judged = altered(facts, small_fit=1.0, more_small=found, more_large=found)
         assert judged.C12 == decisions.UNDECIDED
 
 

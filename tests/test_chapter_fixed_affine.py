@@ -1,8 +1,7 @@
 """Chapter 5: what fixing gamma and beta costs, by facts that the test bends."""
 
-from dataclasses import replace
-
 import pytest
+from tables import altered
 
 from bnbook import chapters
 from bnbook.chapters.fixed_affine.facts import BETA, BOTH, GAMMA
@@ -16,11 +15,11 @@ NONE = Interval(0, -0.001, 0.001)
 
 def own(**changes):
     """The facts with something else at own rates."""
-    return replace(FACTS, at_own=replace(FACTS.at_own, **changes))
+    return altered(FACTS, at_own=altered(FACTS.at_own, **changes))
 
 
 def shared(**changes):
-    return replace(FACTS, at_shared=replace(FACTS.at_shared, **changes))
+    return altered(FACTS, at_shared=altered(FACTS.at_shared, **changes))
 
 
 @pytest.mark.parametrize(
@@ -39,15 +38,15 @@ def test_fixing_both_costs_accuracy_or_not(cost, finding, decision):
 
 
 def test_a_shared_rate_is_unfair_only_where_a_sign_changes():
-    more = replace(FACTS, change={**FACTS.change, BOTH: ABOVE})
+    more = altered(FACTS, change={**FACTS.change, BOTH: ABOVE})
     assert more.C10 == decisions.REFINED
     costs = {GAMMA: ABOVE, BETA: ABOVE, BOTH: ABOVE}
-    still = replace(FACTS, change={GAMMA: ZERO, BETA: ZERO, BOTH: ZERO})
+    still = altered(FACTS, change={GAMMA: ZERO, BETA: ZERO, BOTH: ZERO})
     assert still.C10 == decisions.UNDECIDED  # equivalent at one rate, undetected at the other
-    turned = replace(
+    turned = altered(
         FACTS,
-        at_shared=replace(FACTS.at_shared, cost=costs),
-        at_own=replace(FACTS.at_own, cost={**costs, BETA: BELOW}),
+        at_shared=altered(FACTS.at_shared, cost=costs),
+        at_own=altered(FACTS.at_own, cost={**costs, BETA: BELOW}),
     )
     assert turned.C10 == decisions.REPRODUCED
 
@@ -62,10 +61,10 @@ def test_a_shared_rate_is_unfair_only_where_a_sign_changes():
     ],
 )
 def test_gamma_against_beta(at_shared, at_own, decision):
-    found = replace(
+    found = altered(
         FACTS,
-        at_shared=replace(FACTS.at_shared, gamma_over_beta=at_shared),
-        at_own=replace(FACTS.at_own, gamma_over_beta=at_own),
+        at_shared=altered(FACTS.at_shared, gamma_over_beta=at_shared),
+        at_own=altered(FACTS.at_own, gamma_over_beta=at_own),
     )
     assert decision == found.C7
 

@@ -1,10 +1,9 @@
 """Chapter 8's facts flip with what the records and the tests say; its tests let right code pass."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from tables import altered
 
 from bnbook import chapters
 from bnbook.chapters.from_scratch import checks
@@ -41,7 +40,7 @@ def compared(losses=(), accuracies=None, noise=1e-5):
     ]
     frame = prepared(pd.DataFrame(rows))
     curves = {name: against_correct(frame, outcome) for name, outcome in CURVES.items()}
-    return replace(FOUND, curves=curves)
+    return altered(FOUND, curves=curves)
 
 
 def test_mistakes_that_change_nothing_are_alike_and_the_curve_does_not_tell():
@@ -70,14 +69,14 @@ def test_seeds_that_scatter_decide_nothing():
 
 
 def test_the_claims_follow_the_checks():
-    assert replace(FOUND, first_layer_error=0.0).B5 == decisions.REPRODUCED
-    assert replace(FOUND, first_layer_error=1.0).B5 == decisions.REFINED
-    assert replace(FOUND, printed_error=0.1).B5 == decisions.REFUTED
-    assert replace(FOUND, learned=("momentum", "momentum_var")).D2 == decisions.REPRODUCED
-    assert replace(FOUND, learned=("weight",)).D2 == decisions.REFUTED
-    assert replace(FOUND, sheet_fails=()).E3 == decisions.REPRODUCED
-    assert replace(FOUND, sheet_finding="no detectable difference").E3 == decisions.UNDECIDED
-    assert replace(FOUND, sheet_finding="different").E3 == decisions.REFUTED
+    assert altered(FOUND, first_layer_error=0.0).B5 == decisions.REPRODUCED
+    assert altered(FOUND, first_layer_error=1.0).B5 == decisions.REFINED
+    assert altered(FOUND, printed_error=0.1).B5 == decisions.REFUTED
+    assert altered(FOUND, learned=("momentum", "momentum_var")).D2 == decisions.REPRODUCED
+    assert altered(FOUND, learned=("weight",)).D2 == decisions.REFUTED
+    assert altered(FOUND, sheet_fails=()).E3 == decisions.REPRODUCED
+    assert altered(FOUND, sheet_finding="no detectable difference").E3 == decisions.UNDECIDED
+    assert altered(FOUND, sheet_finding="different").E3 == decisions.REFUTED
 
 
 def test_right_code_passes_every_test_and_every_mistake_fails_one():

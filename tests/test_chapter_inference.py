@@ -1,11 +1,10 @@
 """Chapter 9's facts flip with what the records say."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tables import altered
 
 from bnbook import chapters
 from bnbook.chapters.inference import measured
@@ -24,7 +23,7 @@ def near(value):
 def off(moving, still, by_label=0.03):
     """Facts in which both nets are off by so much in training, and with weights held fixed."""
     values = {MOVING: near(moving), STILL: near(still), SORTED: near(by_label)}
-    return replace(
+    return altered(
         FOUND,
         off={arm: FOUND.off[arm] | values for arm in measured.ACTIVATIONS},
         extra=dict.fromkeys(measured.ACTIVATIONS, near(moving - still)),
@@ -38,7 +37,7 @@ def test_age_is_to_blame_where_moving_weights_account_for_most():
 
 
 def test_an_interval_across_zero_decides_nothing():
-    found = replace(off(0.02, 0.001), extra={"sigmoid": near(0.02), "ReLU": Interval(0, -1, 1)})
+    found = altered(off(0.02, 0.001), extra={"sigmoid": near(0.02), "ReLU": Interval(0, -1, 1)})
     assert found.decision == decisions.UNDECIDED
 
 
@@ -51,7 +50,7 @@ def test_shuffling_must_help_and_order_must_matter():
 
 def placed(*rows):
     table = pd.DataFrame(rows, columns=["finding", "mean"]).assign(lr="own best")
-    return replace(FOUND, placed=table)
+    return altered(FOUND, placed=table)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +70,7 @@ def test_a_place_that_is_not_shown_to_matter_is_undecided_not_refuted(rows, deci
 
 def test_folding_that_changes_outputs_would_refute_the_claim():
     assert FOUND.D3 == decisions.REPRODUCED
-    assert replace(FOUND, folding_error=1e-3).D3 == decisions.REFUTED
+    assert altered(FOUND, folding_error=1e-3).D3 == decisions.REFUTED
 
 
 def test_folding_is_exact_and_leaves_no_norm():
@@ -121,9 +120,10 @@ def test_the_means_of_the_layers_keep_their_order():
         for arm in measured.ACTIVATIONS
         for seed in range(3)
     ]
-    found = measured.motion(pd.DataFrame(rows))
-    assert found["cosine"]["sigmoid"]["conv1"].mean == pytest.approx(-0.49)
-    assert found["cosine"]["ReLU"]["fc2"].mean == pytest.approx(-0.19)
-    assert found["step_ratio"]["conv2"].mean == pytest.approx(2)
-    assert found["zigzag"]["sigmoid"]["fc1"].low > 0
-    assert list(found["autocorrelation"]["lag"].unique()) == [1, 2]
+    moved = measured.motion(pd.DataFrame(rows))
+    cosine = measured.by_layer(moved, "cosine")
+    assert cosine["sigmoid"]["conv1"].mean == pytest.approx(-0.49)
+    assert cosine["ReLU"]["fc2"].mean == pytest.approx(-0.19)
+    assert measured.step_ratios(moved)["conv2"].mean == pytest.approx(2)
+    assert measured.by_layer(moved, "zigzag")["sigmoid"]["fc1"].low > 0
+    assert list(measured.autocorrelation(moved)["lag"].unique()) == [1, 2]

@@ -1,21 +1,19 @@
 """Chapter 2: the limits of the learning rate, from frames where they must move."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
-from tables import shares
+from tables import altered, shares
 
 from bnbook import chapters, findings
-from bnbook.chapters.learning_rates.facts import facts
+from bnbook.chapters.learning_rates.facts import Facts
 from bnbook.chapters.learning_rates.limits import by_rate, elsewhere, every_rate, limits
 from bnbook.findings import Interval, decisions
 
 
 @pytest.fixture(scope="module")
 def found():
-    return facts(chapters.RECORDS)
+    return Facts(chapters.RECORDS)
 
 
 def test_limits_are_neighbors_of_the_grid():
@@ -58,26 +56,26 @@ def test_a_median_is_that_of_runs_that_trained():
     ],
 )
 def test_twice_as_high_must_hold_for_the_whole_bracket(found, last, above, decision, lower):
-    plain = replace(found.plain, last=5.0, above=6.0)
-    now = replace(found, plain=plain, normed=replace(found.normed, last=last, above=above))
+    plain = altered(found.plain, last=5.0, above=6.0)
+    now = altered(found, plain=plain, normed=altered(found.normed, last=last, above=above))
     assert (now.decision, now.lower) == (decision, lower)
     assert (now.C4 == decisions.REFINED) == (decision == decisions.SUPPORTED)
 
 
 def test_larger_rates_are_the_main_benefit_if_going_on_gains_more(found):
     gain = Interval(0.03, 0.025, 0.035)
-    assert replace(found, own_rate=gain).C4 == decisions.REPRODUCED
-    assert replace(found, own_rate=Interval(0.01, 0.0, 0.02)).C4 == decisions.UNDECIDED
+    assert altered(found, own_rate=gain).C4 == decisions.REPRODUCED
+    assert altered(found, own_rate=Interval(0.01, 0.0, 0.02)).C4 == decisions.UNDECIDED
 
 
 def test_one_end_of_the_sources_range_is_half_a_claim(found):
     assert found.C2 == decisions.REFINED
-    assert replace(found, high_trained=0).C2 == decisions.REFUTED
-    exact = replace(found.plain, first=found.low, last=found.high)
-    assert replace(found, low_trained=5, plain=exact).C2 == decisions.REPRODUCED
+    assert altered(found, high_trained=0).C2 == decisions.REFUTED
+    exact = altered(found.plain, first=found.low, last=found.high)
+    assert altered(found, low_trained=5, plain=exact).C2 == decisions.REPRODUCED
 
 
 def test_help_that_is_not_early_everywhere_refines(found):
-    assert replace(found, ahead=found.runs - 1).C3 == decisions.REFINED
-    narrow = replace(found.normed, first=1.0, last=2.0)
-    assert replace(found, normed=narrow).D5 == decisions.REFUTED
+    assert altered(found, ahead=found.runs - 1).C3 == decisions.REFINED
+    narrow = altered(found.normed, first=1.0, last=2.0)
+    assert altered(found, normed=narrow).D5 == decisions.REFUTED

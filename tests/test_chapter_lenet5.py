@@ -5,7 +5,7 @@ import pytest
 from tables import arranged, run_rows
 
 from bnbook.chapters.lenet5 import experiments
-from bnbook.chapters.lenet5.facts import WITH, WITHOUT, facts
+from bnbook.chapters.lenet5.facts import WITH, WITHOUT, Facts
 from bnbook.findings.decisions import NOT_RUN, REFINED, REFUTED, REPRODUCED, SUPPORTED, UNDECIDED
 
 SPREAD = (0.0, 0.002, -0.002, 0.001, -0.001)
@@ -46,7 +46,7 @@ def given(**changed):
     ],
 )
 def test_faster_and_better_are_decided_apart(early, late, faster, better, decision):
-    found = facts(given(early=early, late=late))
+    found = Facts(given(early=early, late=late))
     assert (found.sheet.faster, found.sheet.better, found.decision) == (faster, better, decision)
     in_part = SUPPORTED in (faster, better) and decision != SUPPORTED
     assert {SUPPORTED: REPRODUCED}.get(decision, REFINED if in_part else decision) == found.E1
@@ -54,16 +54,16 @@ def test_faster_and_better_are_decided_apart(early, late, faster, better, decisi
 
 def test_a_difference_shown_to_be_within_the_margin_is_no_better():
     narrow = [share / 20 for share in SPREAD]
-    assert facts(given(late=0.0, spread=narrow)).sheet.better == REFUTED
+    assert Facts(given(late=0.0, spread=narrow)).sheet.better == REFUTED
 
 
 def test_svhn_counts_once_it_is_recorded():
-    assert facts(given()).E2 == NOT_RUN
+    assert Facts(given()).E2 == NOT_RUN
     svhn = records(plan=experiments.LAB_SESSION_SVHN, late=0.02)
-    assert facts(given() | {"lab-session-svhn": svhn}).E2 == REPRODUCED
+    assert Facts(given() | {"lab-session-svhn": svhn}).E2 == REPRODUCED
 
 
 def test_what_a_net_learns_and_loses_again_is_counted():
-    held, lost = facts(given()), facts(given(kept=False))
+    held, lost = Facts(given()), Facts(given(kept=False))
     assert (held.long_plain_trained, held.long_plain_once) == (5, 5)
     assert (lost.long_plain_trained, lost.long_plain_once, lost.long_trained) == (0, 5, 5)

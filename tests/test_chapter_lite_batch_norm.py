@@ -1,11 +1,10 @@
 """Chapter 4: which half of batch norm comes closer to the whole, by records that the test bends."""
 
-from dataclasses import replace
-
 import pytest
+from tables import altered
 
 from bnbook import chapters, findings
-from bnbook.chapters.lite_batch_norm.facts import MEAN, VARIANCE, Ends, facts
+from bnbook.chapters.lite_batch_norm.facts import MEAN, VARIANCE, Ends, Facts
 from bnbook.findings import Interval, decisions
 
 CHAPTER = chapters.find(4)
@@ -17,7 +16,7 @@ def bent(change):
     rows = (frame["arm"] == MEAN) & (frame["lr"] == CHAPTER.facts.rates[MEAN])
     rows &= frame.index.isin(findings.fresh(frame).index)
     frame.loc[rows, "test_accuracy"] += frame.loc[rows, "seed"].map(change)
-    return facts({**chapters.RECORDS, "own-rates": frame})
+    return Facts({**chapters.RECORDS, "own-rates": frame})
 
 
 @pytest.mark.parametrize(
@@ -34,17 +33,17 @@ def test_the_decision_follows_the_paired_difference(change, decision, closer):
 
 
 def test_equal_halves_refute_that_one_is_closer():
-    found = replace(CHAPTER.facts, halves=Interval(0.0, -0.001, 0.001), halves_equal=True)
+    found = altered(CHAPTER.facts, halves=Interval(0.0, -0.001, 0.001), halves_equal=True)
     assert found.decision == decisions.REFUTED
     assert CHAPTER.sentences["predict"].choices(found)[2][0].startswith("Neither")
 
 
 def test_a_net_that_is_still_climbing_at_one_rate_is_no_reason_to_tune():
     late, fine = Ends(10, 0, 10, 0, 0.88), Ends(10, 10, 0, 0, 0.98)
-    one = replace(CHAPTER.facts, at_shared={MEAN: late}, at_own={MEAN: fine})
+    one = altered(CHAPTER.facts, at_shared={MEAN: late}, at_own={MEAN: fine})
     assert one.C10 == decisions.UNDECIDED
     guesses = Ends(10, 1, 0, 9, 0.98)
-    assert replace(one, at_shared={MEAN: guesses}).C10 == decisions.REPRODUCED
+    assert altered(one, at_shared={MEAN: guesses}).C10 == decisions.REPRODUCED
 
 
 def test_runs_are_counted_as_trained_climbing_or_guessing():

@@ -1,13 +1,12 @@
 """Chapter 13: what is concluded about nets that train only their batch norm."""
 
-from dataclasses import replace
-
 import numpy as np
 import pandas as pd
 import pytest
+from tables import altered
 
 from bnbook.chapters.only_batch_norm import experiments
-from bnbook.chapters.only_batch_norm.facts import DEEP, HEAD, NORM, STRAIGHT, WEIGHTS, WIDE, facts
+from bnbook.chapters.only_batch_norm.facts import DEEP, HEAD, NORM, STRAIGHT, WEIGHTS, WIDE, Facts
 from bnbook.findings.decisions import NOT_RUN, REFINED, REFUTED, REPRODUCED, SUPPORTED, UNDECIDED
 
 TEST, PROBE = "test_accuracy", "readout_accuracy"
@@ -88,29 +87,29 @@ def recorded(ends=(), pixels=0.4, lost=(0.01, 0.05, 0.2), **more):
     ],
 )
 def test_random_features_carry_far_only_if_they_pass_the_pixels(norm, decision, a5):
-    found = facts(recorded({NORM: norm}))
+    found = Facts(recorded({NORM: norm}))
     assert found.decision == decision
     assert a5 is None or a5 == found.A5
 
 
 def test_a_lead_over_random_weights_that_seeds_disagree_on_is_undecided():
-    found = facts(recorded({WEIGHTS: [0.3, 0.37, 0.45]}))
+    found = Facts(recorded({WEIGHTS: [0.3, 0.37, 0.45]}))
     assert found.A5 == UNDECIDED
-    assert facts(recorded({WEIGHTS: near(0.5)})).A5 == REFUTED
+    assert Facts(recorded({WEIGHTS: near(0.5)})).A5 == REFUTED
 
 
 def test_depth_beats_width_only_if_both_heads_say_so():
     deeper = recorded({DEEP: near(0.45), WIDE: near(0.4, 0.001)})
-    assert facts(deeper).A7 == REPRODUCED
+    assert Facts(deeper).A7 == REPRODUCED
     frame = deeper["only-norm"]
     turned = frame[PROBE].where(frame["arm"] != WIDE, 0.5 + frame["seed"] / 1000)
-    assert facts(deeper | {"only-norm": frame.assign(**{PROBE: turned})}).A7 == UNDECIDED
+    assert Facts(deeper | {"only-norm": frame.assign(**{PROBE: turned})}).A7 == UNDECIDED
 
 
 def test_shortcuts_are_judged_on_either_side():
-    assert facts(recorded({STRAIGHT: near(0.45, 0.001)})).A9 == REPRODUCED
-    assert facts(recorded({STRAIGHT: near(0.3, 0.001)})).A9 == REFUTED
-    assert facts(recorded({STRAIGHT: [0.3, 0.37, 0.44]})).A9 == UNDECIDED
+    assert Facts(recorded({STRAIGHT: near(0.45, 0.001)})).A9 == REPRODUCED
+    assert Facts(recorded({STRAIGHT: near(0.3, 0.001)})).A9 == REFUTED
+    assert Facts(recorded({STRAIGHT: [0.3, 0.37, 0.44]})).A9 == UNDECIDED
 
 
 @pytest.mark.parametrize(
@@ -122,7 +121,7 @@ def test_shortcuts_are_judged_on_either_side():
     ],
 )
 def test_switched_off_features_are_counted(gamma, verdict):
-    assert verdict == facts(recorded(gamma=gamma)).A2
+    assert verdict == Facts(recorded(gamma=gamma)).A2
 
 
 @pytest.mark.parametrize(
@@ -130,19 +129,19 @@ def test_switched_off_features_are_counted(gamma, verdict):
     [((0.005, 0.1, 0.2), REPRODUCED), ((0.1, 0.2, 0.3), REFUTED), ((0.018, 0.1, 0.2), UNDECIDED)],
 )
 def test_little_cost_is_below_two_points(lost, verdict):
-    assert verdict == facts(recorded(lost=lost)).A8
+    assert verdict == Facts(recorded(lost=lost)).A8
 
 
 def test_the_depth_of_the_source_is_judged_once_it_is_recorded():
     given = recorded()
-    found = facts(given)
+    found = Facts(given)
     assert found.A1 == NOT_RUN
-    assert replace(found, deepest=(0.66, 0.93)).A1 == REPRODUCED
-    assert replace(found, deepest=(0.5, 0.9)).A1 == REFINED
+    assert altered(found, deepest=(0.66, 0.93)).A1 == REPRODUCED
+    assert altered(found, deepest=(0.5, 0.9)).A1 == REFINED
 
 
 def test_differences_of_other_seeds_have_welchs_interval():
-    gap = -facts(recorded({NORM: near(0.37)})).above[NORM]
+    gap = -Facts(recorded({NORM: near(0.37)})).above[NORM]
     assert gap.mean == pytest.approx(0.03, abs=1e-3)
     assert gap.low < gap.mean < gap.high
     assert np.isfinite([gap.low, gap.high]).all()

@@ -1,8 +1,7 @@
 """Chapter 7 decides by contrasts with batch norm, and by equal time only once that is recorded."""
 
-from dataclasses import replace
-
 import pytest
+from tables import altered
 
 from bnbook import chapters, findings
 from bnbook.chapters.other_norms.experiments import NORMS
@@ -27,7 +26,7 @@ def with_differences(facts, effect, **kinds):
         kind: findings.UNDECIDED if x.low <= 0 <= x.high else findings.DIFFERENT
         for kind, x in against.items()
     }
-    return replace(facts, against=against, finding=finding)
+    return altered(facts, against=against, finding=finding)
 
 
 def test_one_norm_ahead_supports_its_idea_and_the_question(facts):
@@ -49,7 +48,7 @@ def test_an_interval_around_zero_decides_nothing(facts):
 
 def test_equivalence_refutes(facts):
     found = with_differences(facts, DOWN, integral=OPEN)
-    same = replace(found, finding=dict(found.finding, integral=findings.EQUIVALENT))
+    same = altered(found, finding=dict(found.finding, integral=findings.EQUIVALENT))
     assert same.integral == decisions.REFUTED
 
 
@@ -58,7 +57,7 @@ def test_equivalence_refutes(facts):
     [(DOWN, decisions.SUPPORTED), (OPEN, decisions.UNDECIDED), (UP, decisions.REFUTED)],
 )
 def test_a_regularizer_narrows_the_gap_between_the_losses(facts, gap, decision):
-    assert replace(facts, loss_gap=gap).sparse == decision
+    assert altered(facts, loss_gap=gap).sparse == decision
 
 
 @pytest.mark.parametrize(
@@ -70,9 +69,9 @@ def test_a_regularizer_narrows_the_gap_between_the_losses(facts, gap, decision):
     ],
 )
 def test_in_equal_time_one_ahead_suffices_and_all_within_the_margin_refute(facts, timed, decision):
-    assert replace(facts, timed=timed).in_equal_time == decision
+    assert altered(facts, timed=timed).in_equal_time == decision
 
 
 def test_leaders_differ_where_any_two_do(facts):
-    assert replace(facts, between_leaders={"a - b": OPEN, "a - c": UP}).leaders_differ
-    assert not replace(facts, between_leaders={"a - b": OPEN}).leaders_differ
+    assert altered(facts, between_leaders={"a - b": OPEN, "a - c": UP}).leaders_differ
+    assert not altered(facts, between_leaders={"a - b": OPEN}).leaders_differ

@@ -1,9 +1,8 @@
 """Chapter 3: which norm is missed most, from frames where the decision must flip."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
+from tables import altered
 
 from bnbook import chapters, findings
 from bnbook.chapters.per_layer import removals
@@ -47,21 +46,21 @@ WORSE, BETTER, MIXED = (
 )
 def test_the_first_is_missed_most_if_it_is_against_each_other_one(found, rows, decision):
     assert removals.missed_most(rows[rows["lr"] == "0.1"]) == decision
-    assert replace(found, firsts=rows).decision == decision
+    assert altered(found, firsts=rows).decision == decision
     assert list(rows["layer"]) == 2 * ["conv2", "fc1", "fc2"]
 
 
 def test_a_claim_of_one_rate_is_refined(found):
     one = pd.concat([WORSE[WORSE["lr"] == "0.1"], MIXED[MIXED["lr"] == "1"]])
-    assert replace(found, firsts=one).C5 == decisions.REFINED
-    assert replace(found, firsts=WORSE).C5 == decisions.REPRODUCED
-    assert replace(found, firsts=MIXED).C5 == decisions.UNDECIDED
+    assert altered(found, firsts=one).C5 == decisions.REFINED
+    assert altered(found, firsts=WORSE).C5 == decisions.REPRODUCED
+    assert altered(found, firsts=MIXED).C5 == decisions.UNDECIDED
 
 
 def test_only_a_cost_whose_interval_excludes_zero_is_missed(found):
     costs = found.costs.assign(low=-0.01, high=0.01)
     costs.loc[costs["layer"] == "fc1", ["mean", "low", "high"]] = (-0.02, -0.03, -0.01)
-    one = replace(found, costs=costs)
+    one = altered(found, costs=costs)
     assert one.missed == one.missed_at_high == ("fc1",)
     assert one.most == "fc1"
 
@@ -72,7 +71,7 @@ def test_activations_that_shrink_everywhere_reproduce_the_claim(found):
     smaller = found.ratios.copy()
     sound = itself & (smaller["where"] != "after the norm")
     smaller.loc[sound, ["mean", "low", "high"]] = (0.5, 0.4, 0.6)
-    assert replace(found, ratios=smaller).C6 == decisions.REPRODUCED
+    assert altered(found, ratios=smaller).C6 == decisions.REPRODUCED
     larger = found.ratios.copy()
     larger.loc[itself, ["mean", "low", "high"]] = (2.0, 1.9, 2.1)
-    assert replace(found, ratios=larger).C6 == decisions.REFUTED
+    assert altered(found, ratios=larger).C6 == decisions.REFUTED

@@ -1,9 +1,8 @@
 """Chapter 10: its decisions flip with the records, and equal loss means equal loss."""
 
-from dataclasses import replace
-
 import pandas as pd
 import pytest
+from tables import altered
 
 from bnbook import chapters, findings
 from bnbook.chapters.why import measures
@@ -21,14 +20,14 @@ def effect(mean, finding):
 
 def noisy(against_with, against_without):
     both = {WITH: against_with, WITHOUT: against_without}
-    return replace(NOW, noisy={"ReLU": both, "sigmoid": both})
+    return altered(NOW, noisy={"ReLU": both, "sigmoid": both})
 
 
 def quantities(field, **findings_of):
     """Today's facts with other findings for some quantities, alike in both kinds of net."""
     old = getattr(NOW, field)
     changed = {name: effect(1.0, finding) for name, finding in findings_of.items()}
-    return replace(NOW, **{field: {kind: old[kind] | changed for kind in old}})
+    return altered(NOW, **{field: {kind: old[kind] | changed for kind in old}})
 
 
 @pytest.mark.parametrize(
@@ -47,7 +46,7 @@ def test_what_noise_leaves_decides(against_with, against_without, decision, left
 
 def test_noise_that_does_not_move_the_inputs_decides_nothing():
     still = {kind: {WITHOUT: effect(1.0, OPEN)} for kind in NOW.drift}
-    assert replace(NOW, drift=still).decision == decisions.UNDECIDED
+    assert altered(NOW, drift=still).decision == decisions.UNDECIDED
 
 
 def test_smooth_and_steady_are_judged_apart():
@@ -81,11 +80,11 @@ def test_small_numbers_need_all_three():
 
 def test_flatter_is_not_yet_more_general():
     closer = {kind: findings.Interval(-0.01, -0.02, -0.005) for kind in NOW.wider}
-    assert replace(NOW, wider=closer).C4 == decisions.REPRODUCED
+    assert altered(NOW, wider=closer).C4 == decisions.REPRODUCED
     flat = {kind: findings.Interval(0.9, 0.7, 1.1) for kind in NOW.flatter}
-    assert replace(NOW, flatter=flat).C4 == decisions.UNDECIDED
+    assert altered(NOW, flatter=flat).C4 == decisions.UNDECIDED
     sharp = {kind: findings.Interval(1.5, 1.2, 1.8) for kind in NOW.flatter}
-    assert replace(NOW, flatter=sharp).C4 == decisions.REFUTED
+    assert altered(NOW, flatter=sharp).C4 == decisions.REFUTED
 
 
 def caught(arm, seed, level, loss):
@@ -113,4 +112,4 @@ def test_a_level_counts_only_where_both_nets_are_caught_at_one_loss():
 def test_noise_is_all_that_tells_the_noisy_net_apart():
     for kind in ("ReLU", "sigmoid"):
         quiet = NOISY_NORM.arms[f"{kind}, with BN"]
-        assert NOISY_NORM.arms[f"{kind}, noisy BN"] == replace(quiet, norm_noise=True)
+        assert NOISY_NORM.arms[f"{kind}, noisy BN"] == altered(quiet, norm_noise=True)

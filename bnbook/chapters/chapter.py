@@ -108,7 +108,7 @@ class Chapter:
 
     @cached_property
     def facts(self) -> Any:
-        """Work out its facts from the records; a dataclass of its own."""
+        """Work out its facts from the records: an object of its own class."""
         return self.facts_of(self.library.records)
 
     @cached_property

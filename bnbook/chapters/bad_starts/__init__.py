@@ -2,7 +2,7 @@
 
 from bnbook.chapters.bad_starts.claims import CLAIMS
 from bnbook.chapters.bad_starts.experiments import EXPERIMENTS
-from bnbook.chapters.bad_starts.facts import facts
+from bnbook.chapters.bad_starts.facts import Facts
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
 
 CHAPTER = Chapter(
@@ -15,5 +15,5 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("B1", "B4", "D5"),
-    facts_of=facts,
+    facts_of=Facts,
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -23,7 +22,6 @@ READINGS: Final = {
 }
 
 
-@dataclass(frozen=True)
 class Map:
     """How many runs of one optimizer's map train, and at how many scales of the weights.
 
@@ -31,45 +29,51 @@ class Map:
     with batch norm, minus without, over seeds.
     """
 
-    runs: int  # with batch norm, and as many without
-    normed: int
-    plain: int
-    scales_normed: int
-    scales_plain: int
-    gain: Interval
+    def __init__(self, starts: pd.DataFrame, optimizer: str) -> None:
+        sides = [starts[starts["arm"] == f"{optimizer}, {arm}"] for arm in (WITH, WITHOUT)]
+        normed, plain = (findings.final(side) for side in sides)
+        by_seed = [ends.groupby("seed")["trained"].mean() for ends in (normed, plain)]
+        shares = [findings.share_trained(side, ("arm", "lr", "init_scale")) for side in sides]
+        scales = [int(table[table["share"] >= 0.5]["init_scale"].nunique()) for table in shares]
+        self.runs = len(normed)  # with batch norm, and as many without
+        self.normed = int(normed["trained"].sum())
+        self.plain = int(plain["trained"].sum())
+        self.scales_normed, self.scales_plain = scales
+        self.gain = findings.interval((by_seed[0] - by_seed[1]).dropna())
 
 
-@dataclass(frozen=True)
 class Facts:
     """Accuracies are shares of test images; arms as in `BAD_STARTS`."""
 
-    seeds: int  # per arm
-    steps: int
-    #: By arm: test accuracy, and how many runs trained.
-    reached: dict[str, Interval]
-    trained: dict[str, int]
-    #: Contrasts of test accuracy by their two arms: rows of `findings.contrasts`.
-    contrasts: dict[tuple[str, str], dict[str, Any]]
-    #: By layer, gradients without batch norm as multiples of those from the good start: before the
-    #: first step, and with dropout after the last.
-    first: dict[str, Interval]
-    last_dropout: dict[str, Interval]
-    #: Mean square after the first ReLU after the last step, without batch norm: with dropout as a
-    #: multiple of that without dropout.
-    silence: float
-    maps: dict[str, Map]
-    largest: float  # scale of the map
-    largest_trained: int  # runs that train from it, of both optimizers, with or without
-
-    @property
-    def behind(self) -> Interval:
-        """How far batch norm from the bad start is behind batch norm from the good one."""
-        return -Interval.of(self.contrasts[WITH, f"good start, {WITH}"])
-
-    @property
-    def recovered(self) -> str:
-        """What the test says of batch norm from the bad start against a good start without."""
-        return str(self.contrasts[WITH, GOOD]["finding"])
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from "bad-starts" and "start-map"."""
+        posted, starts = records["bad-starts"], records["start-map"]
+        table = findings.summary(posted, outcome="test_accuracy").set_index("arm")
+        rows: Any = findings.contrasts(posted, BAD_STARTS.contrasts).to_dict("records")
+        last = int(posted["epoch"].max())
+        largest = findings.final(starts[starts["init_scale"] == starts["init_scale"].max()])
+        self.seeds = int(table["runs"].max())  # per arm
+        self.steps = int(posted["step"].max())
+        #: By arm: test accuracy, and how many runs trained.
+        self.reached = {str(arm): Interval.of(row) for arm, row in table.iterrows()}
+        self.trained = {str(arm): int(n) for arm, n in table["trained"].items()}
+        #: Contrasts of test accuracy by their two arms: rows of `findings.contrasts`.
+        self.contrasts = {(row["a"], row["b"]): row for row in rows}
+        #: By layer, gradients without batch norm as multiples of those from the good start: before
+        #: the first step, and with dropout after the last.
+        self.first = gradient_ratios(posted, WITHOUT, 0)
+        self.last_dropout = gradient_ratios(posted, f"{WITHOUT}, dropout", last)
+        #: Mean square after the first ReLU after the last step, without batch norm: with dropout as
+        #: a multiple of that without dropout.
+        self.silence = _silence(posted[posted["epoch"] == last])
+        self.maps = {name: Map(starts, name) for name in ("Adam", "SGD")}
+        #: Largest scale of the map, and runs that train from it, of both optimizers and nets.
+        self.largest = float(starts["init_scale"].max())
+        self.largest_trained = int(largest["trained"].sum())
+        #: How far batch norm from the bad start is behind batch norm from the good one.
+        self.behind = -Interval.of(self.contrasts[WITH, f"good start, {WITH}"])
+        #: What the test says of batch norm from the bad start against a good start without.
+        self.recovered = str(self.contrasts[WITH, GOOD]["finding"])
 
     @property
     def gradient(self) -> str:
@@ -129,29 +133,6 @@ class Facts:
         }.get(self.D5, decisions.UNDECIDED)
 
 
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "bad-starts" and "start-map"."""
-    posted, starts = records["bad-starts"], records["start-map"]
-    table = findings.summary(posted, outcome="test_accuracy").set_index("arm")
-    rows: Any = findings.contrasts(posted, BAD_STARTS.contrasts).to_dict("records")
-    last = int(posted["epoch"].max())
-    largest = float(starts["init_scale"].max())
-    ends = findings.final(starts)
-    return Facts(
-        seeds=int(table["runs"].max()),
-        steps=int(posted["step"].max()),
-        reached={str(arm): Interval.of(row) for arm, row in table.iterrows()},
-        trained={str(arm): int(n) for arm, n in table["trained"].items()},
-        contrasts={(row["a"], row["b"]): row for row in rows},
-        first=gradient_ratios(posted, WITHOUT, 0),
-        last_dropout=gradient_ratios(posted, f"{WITHOUT}, dropout", last),
-        silence=_silence(posted[posted["epoch"] == last]),
-        maps={name: _map(starts, name) for name in ("Adam", "SGD")},
-        largest=largest,
-        largest_trained=int(ends.loc[ends["init_scale"] == largest, "trained"].sum()),
-    )
-
-
 def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Interval]:
     """Divide the gradients of `arm` by those of the good start, both without batch norm.
 
@@ -168,19 +149,3 @@ def _silence(ends: pd.DataFrame) -> float:
     first = squares[(squares["where"] == "after the activation") & (squares["layer"] == FIRST)]
     each = findings.multiples(first, WITHOUT)
     return float(np.exp(np.log(each.loc[each["arm"] == f"{WITHOUT}, dropout", "value"]).mean()))
-
-
-def _map(starts: pd.DataFrame, optimizer: str) -> Map:
-    sides = [starts[starts["arm"] == f"{optimizer}, {arm}"] for arm in (WITH, WITHOUT)]
-    normed, plain = (findings.final(side) for side in sides)
-    by_seed = [ends.groupby("seed")["trained"].mean() for ends in (normed, plain)]
-    shares = [findings.share_trained(side, ("arm", "lr", "init_scale")) for side in sides]
-    scales = [int(table[table["share"] >= 0.5]["init_scale"].nunique()) for table in shares]
-    return Map(
-        runs=len(normed),
-        normed=int(normed["trained"].sum()),
-        plain=int(plain["trained"].sum()),
-        scales_normed=scales[0],
-        scales_plain=scales[1],
-        gain=findings.interval((by_seed[0] - by_seed[1]).dropna()),
-    )

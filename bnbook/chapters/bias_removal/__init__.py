@@ -2,7 +2,7 @@
 
 from bnbook.chapters.bias_removal.claims import CLAIMS
 from bnbook.chapters.bias_removal.experiments import EXPERIMENTS
-from bnbook.chapters.bias_removal.facts import facts
+from bnbook.chapters.bias_removal.facts import Facts
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset, Trial
@@ -18,7 +18,7 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C1",),
-    facts_of=facts,
+    facts_of=Facts,
     preset=Preset(
         name="bias-removal",
         title="Train with and without the biases",

@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
 from bnbook.chapters.cost.claims import CLAIMS
 from bnbook.chapters.cost.experiments import EXPERIMENTS
-from bnbook.chapters.cost.facts import facts
+from bnbook.chapters.cost.facts import Facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -31,6 +31,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("B3",),
-    facts_of=facts,
+    facts_of=Facts,
     preset=PRESET,
 )

@@ -4,7 +4,7 @@ from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.dropout.claims import CLAIMS
 from bnbook.chapters.dropout.equal_time import DROPOUT_AT_EQUAL_TIME
 from bnbook.chapters.dropout.experiments import EXPERIMENTS
-from bnbook.chapters.dropout.facts import facts
+from bnbook.chapters.dropout.facts import Facts
 
 CHAPTER = Chapter(
     __name__,
@@ -16,5 +16,5 @@ CHAPTER = Chapter(
     experiments=(*EXPERIMENTS, DROPOUT_AT_EQUAL_TIME),
     claims=CLAIMS,
     judges=("B2", "C12", "D4", "D6"),
-    facts_of=facts,
+    facts_of=Facts,
 )

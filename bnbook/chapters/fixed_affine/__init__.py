@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.fixed_affine.claims import CLAIMS
 from bnbook.chapters.fixed_affine.experiments import EXPERIMENTS
-from bnbook.chapters.fixed_affine.facts import facts
+from bnbook.chapters.fixed_affine.facts import Facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset, Trial
 
@@ -39,6 +39,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("A3", "C7", "C8", "C9", "C10"),
-    facts_of=facts,
+    facts_of=Facts,
     preset=PRESET,
 )

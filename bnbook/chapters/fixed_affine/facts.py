@@ -1,8 +1,7 @@
 """What the records say about gamma and beta, learned and held fixed."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -16,24 +15,27 @@ LEARNED, GAMMA, BETA, BOTH = "both learned", "gamma fixed", "beta fixed", "both 
 FIXED = (GAMMA, BETA, BOTH)
 
 
-@dataclass(frozen=True)
 class Rate:
     """What fixing costs at one choice of learning rates; points are shares of the test images."""
 
-    #: Accuracy of the net that learns both, minus that of the arm: Holm's intervals.
-    cost: Mapping[str, Interval]
-    finding: Mapping[str, str]
-    #: Cost of fixing gamma minus that of fixing beta.
-    gamma_over_beta: Interval
-    #: Cost of fixing both beyond the sum of the two single costs.
-    beyond_sum: Interval
-    #: Validation accuracy that the net with both fixed is behind, by epoch.
-    behind: Mapping[int, Interval]
-    #: By how much less it is behind after the last epoch than after the first.
-    narrowed: Interval
-    #: Root mean square of gamma − 1 minus that of beta, per layer and over the layers.
-    gamma_further: Mapping[str, Interval]
-    further: Interval
+    def __init__(self, part: pd.DataFrame, contrasts: pd.DataFrame) -> None:
+        """`part` has one learning rate per arm, `contrasts` those at these rates."""
+        rows = contrasts.set_index("a")
+        cost = _costs(part, LEARNED)
+        gap = _gap(part, LEARNED)
+        #: Accuracy of the net that learns both, minus that of the arm: Holm's intervals.
+        self.cost = {arm: -Interval.of(rows.loc[arm]) for arm in FIXED}
+        self.finding = dict(rows["finding"])
+        #: Cost of fixing gamma minus that of fixing beta.
+        self.gamma_over_beta = findings.interval(cost[GAMMA] - cost[BETA])
+        #: Cost of fixing both beyond the sum of the two single costs.
+        self.beyond_sum = _beyond(cost)
+        #: Validation accuracy that the net with both fixed is behind, by epoch.
+        self.behind = _behind(part, LEARNED)
+        #: By how much less it is behind after the last epoch than after the first.
+        self.narrowed = findings.interval(gap.iloc[:, 0] - gap.iloc[:, -1])
+        #: Root mean square of gamma − 1 minus that of beta, per layer and over the layers.
+        self.gamma_further, self.further = _further(part[part["arm"] == LEARNED])
 
     @property
     def first(self) -> Interval:
@@ -52,42 +54,61 @@ class Rate:
         return tuple("gamma" if g.low > 0 else "beta" if g.high < 0 else "" for g in gaps)
 
 
-@dataclass(frozen=True)
 class Facts:
     """Everything that the chapter says; see `Rate` for the two choices of learning rates."""
 
-    margin: ClassVar[float] = MARGIN
+    margin = MARGIN
 
-    seeds: int  # at the shared rate
-    own_seeds: int  # at each net's own
-    images: int
-    epochs: int
-    steps: int
-    tuning_seeds: int
-    grid: tuple[float, ...]
-    shared: float
-    rates: Mapping[str, float]
-    share_fixed: float  # of the parameters, with both fixed
-    trained: int  # of all fresh runs
-    runs: int
-    at_shared: Rate
-    at_own: Rate
-    #: How much more fixing costs at own rates than at the shared one.
-    change: Mapping[str, Interval]
-    #: Test accuracy of each net at its own rate minus that at the shared rate.
-    gain: Mapping[str, Interval]
-    #: How far both fixed is behind in the end by the source's recipe, in `posted_steps`.
-    posted_last: Interval
-    posted_steps: int
-    #: Fresh runs at the shared rate and at each net's own; the tuning runs; what was compared.
-    shared_runs: pd.DataFrame
-    own_runs: pd.DataFrame
-    tuning: pd.DataFrame
-    contrasts: pd.DataFrame
-    #: `findings.transfer.elsewhere`: the fixed nets in other settings.
-    elsewhere: pd.DataFrame
-    #: `beyond_sum` on Fashion-MNIST, each net at its own rate.
-    clothes_beyond: Interval
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts.
+
+        From "affine", "own-rates", "as-posted" and the experiments of `findings.transfer`.
+        """
+        frame, posted = records[AFFINE.name], records["as-posted"]
+        fresh = findings.fresh(frame)
+        shared = fresh[fresh["lr"] == SHARED_LR]
+        chosen = own_rates.own(records[own_rates.OWN_RATES.name], ["full", *FIXED])
+        own, tuned = (_named(part, frame["arm"].dtype) for part in (chosen.runs, chosen.tuning))
+        posted = posted[posted["lr"] == SHARED_LR]
+        clothes = records[transfer.SETTINGS[transfer.CLOTHES_OWN_RATES]]
+        ends = findings.final(pd.concat([shared, own])).drop_duplicates("key")
+        contrasts = findings.contrasts(frame, AFFINE.contrasts)
+        contrasts = contrasts[contrasts["lr"] == f"{SHARED_LR:g}"]
+        net = training.build(AFFINE.arms[BOTH])
+        learned = sum(p.numel() for p in net.parameters() if p.requires_grad)
+        self.seeds = shared["seed"].nunique()  # at the shared rate
+        self.own_seeds = own["seed"].nunique()  # at each net's own
+        self.images = int(frame["train_size"].iloc[0])
+        self.epochs = int(frame["epochs"].iloc[0])
+        self.steps = int(frame["step"].max())
+        self.tuning_seeds = tuned["seed"].nunique()
+        self.grid = tuple(sorted(tuned["lr"].unique()))
+        self.shared = SHARED_LR
+        self.rates = {LEARNED if arm == "full" else arm: lr for arm, lr in chosen.rates.items()}
+        #: Of the parameters, with both fixed.
+        self.share_fixed = 1 - learned / models.parameter_count(net)
+        self.trained = int(ends["trained"].sum())  # of all fresh runs
+        self.runs = len(ends)
+        self.at_shared = Rate(shared, contrasts)
+        self.at_own = Rate(own, chosen.contrasts)
+        #: How much more fixing costs at own rates than at the shared one.
+        self.change = _change(shared, own)
+        #: Test accuracy of each net at its own rate minus that at the shared rate.
+        self.gain = _gain(shared, own)
+        #: How far both fixed is behind in the end by the source's recipe, in `posted_steps`.
+        self.posted_last = _last(_behind(posted, "with BN"))
+        self.posted_steps = int(posted["step"].max())
+        #: Fresh runs at the shared rate and at each net's own; the tuning runs; what was compared.
+        self.shared_runs = shared
+        self.own_runs = own
+        self.tuning = pd.concat([findings.tuning(frame), tuned])
+        self.contrasts = pd.concat([contrasts, chosen.contrasts.assign(b=LEARNED)])
+        self.elsewhere = transfer.elsewhere(records, transfer.AFFINE)
+        #: `beyond_sum` on Fashion-MNIST, each net at its own rate.
+        self.clothes_beyond = _beyond(_costs(findings.at_best(clothes), "full"))
+        #: What fixing both costs on Fashion-MNIST, at the shared rate and with each net at its own.
+        self.clothes_cost = self._cost_in(transfer.CLOTHES)
+        self.own_clothes_cost = self._cost_in(transfer.CLOTHES_OWN_RATES)
 
     @property
     def decision(self) -> str:
@@ -109,6 +130,9 @@ class Facts:
     def _in(self, setting: str) -> pd.DataFrame:
         return self.elsewhere[self.elsewhere["setting"] == setting]
 
+    def _cost_in(self, setting: str) -> Interval:
+        return -Interval.of(self._in(setting).set_index("a").loc[BOTH])
+
     @property
     def equal_with_relu(self) -> bool:
         """Whether all fixed nets are equivalent to the full one with ReLU."""
@@ -120,16 +144,6 @@ class Facts:
         """How many fixed nets are behind the full one on Fashion-MNIST, for both choices."""
         settings = (transfer.CLOTHES, transfer.CLOTHES_OWN_RATES)
         return sum(int((self._in(one)["high"] < 0).sum()) for one in settings)
-
-    @property
-    def clothes_cost(self) -> Interval:
-        """What fixing both costs on Fashion-MNIST, at the shared rate."""
-        return -Interval.of(self._in(transfer.CLOTHES).set_index("a").loc[BOTH])
-
-    @property
-    def own_clothes_cost(self) -> Interval:
-        """And with each net at its own."""
-        return -Interval.of(self._in(transfer.CLOTHES_OWN_RATES).set_index("a").loc[BOTH])
 
     @property
     def wider_at_own(self) -> bool:
@@ -195,72 +209,9 @@ class Facts:
         return decisions.REFINED if self.sizes_change else decisions.UNDECIDED
 
 
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts.
-
-    From "affine", "own-rates", "as-posted" and the experiments of `findings.transfer`.
-    """
-    frame, posted = records[AFFINE.name], records["as-posted"]
-    fresh = findings.fresh(frame)
-    shared = fresh[fresh["lr"] == SHARED_LR]
-    chosen = own_rates.own(records[own_rates.OWN_RATES.name], ["full", *FIXED])
-    own, tuned = (_named(part, frame["arm"].dtype) for part in (chosen.runs, chosen.tuning))
-    posted = posted[posted["lr"] == SHARED_LR]
-    clothes = records[transfer.SETTINGS[transfer.CLOTHES_OWN_RATES]]
-    ends = findings.final(pd.concat([shared, own])).drop_duplicates("key")
-    contrasts = findings.contrasts(frame, AFFINE.contrasts)
-    contrasts = contrasts[contrasts["lr"] == f"{SHARED_LR:g}"]
-    net = training.build(AFFINE.arms[BOTH])
-    learned = sum(p.numel() for p in net.parameters() if p.requires_grad)
-    return Facts(
-        seeds=shared["seed"].nunique(),
-        images=int(frame["train_size"].iloc[0]),
-        epochs=int(frame["epochs"].iloc[0]),
-        steps=int(frame["step"].max()),
-        own_seeds=own["seed"].nunique(),
-        tuning_seeds=tuned["seed"].nunique(),
-        grid=tuple(sorted(tuned["lr"].unique())),
-        shared=SHARED_LR,
-        rates={LEARNED if arm == "full" else arm: lr for arm, lr in chosen.rates.items()},
-        share_fixed=1 - learned / models.parameter_count(net),
-        trained=int(ends["trained"].sum()),
-        runs=len(ends),
-        at_shared=_rate(shared, contrasts),
-        at_own=_rate(own, chosen.contrasts),
-        change=_change(shared, own),
-        gain=_gain(shared, own),
-        posted_last=_last(_behind(posted, "with BN")),
-        posted_steps=int(posted["step"].max()),
-        shared_runs=shared,
-        own_runs=own,
-        tuning=pd.concat([findings.tuning(frame), tuned]),
-        contrasts=pd.concat([contrasts, chosen.contrasts.assign(b=LEARNED)]),
-        elsewhere=transfer.elsewhere(records, transfer.AFFINE),
-        clothes_beyond=_beyond(_costs(findings.at_best(clothes), "full")),
-    )
-
-
 def _named(part: pd.DataFrame, arms: Any) -> pd.DataFrame:
     """Call the full net by its name in this chapter; `arms` is the type of its columns of arms."""
     return part.assign(arm=part["arm"].cat.rename_categories({"full": LEARNED}).astype(arms))
-
-
-def _rate(part: pd.DataFrame, contrasts: pd.DataFrame) -> Rate:
-    """`part` has one learning rate per arm, `contrasts` those at these rates."""
-    rows = contrasts.set_index("a")
-    cost = _costs(part, LEARNED)
-    gap = _gap(part, LEARNED)
-    layers, over = _further(part[part["arm"] == LEARNED])
-    return Rate(
-        cost={arm: -Interval.of(rows.loc[arm]) for arm in FIXED},
-        finding=dict(rows["finding"]),
-        gamma_over_beta=findings.interval(cost[GAMMA] - cost[BETA]),
-        beyond_sum=_beyond(cost),
-        behind=_behind(part, LEARNED),
-        narrowed=findings.interval(gap.iloc[:, 0] - gap.iloc[:, -1]),
-        gamma_further=layers,
-        further=over,
-    )
 
 
 def _ends(part: pd.DataFrame) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import UNDER_THE_HOOD, Chapter
 from bnbook.chapters.from_scratch.claims import CLAIMS
 from bnbook.chapters.from_scratch.experiments import EXPERIMENTS
-from bnbook.chapters.from_scratch.facts import facts
+from bnbook.chapters.from_scratch.facts import Facts
 
 CHAPTER = Chapter(
     __name__,
@@ -15,5 +15,5 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("B5", "D2", "E3"),
-    facts_of=facts,
+    facts_of=Facts,
 )

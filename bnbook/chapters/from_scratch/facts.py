@@ -3,8 +3,7 @@
 import itertools
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 import torch
@@ -24,34 +23,54 @@ CURVES = {"loss": "log_loss", "accuracy": "val_accuracy"}
 UNDER_STRAIN = {"saved, loaded": "loaded", "after sorting": "sorted", "batches of 4": "small"}
 
 
-@dataclass(frozen=True)
 class Facts:
     """What each mistake did, seed by seed against the correct code, and which tests catch it.
 
     Tables have a row per mistake and, last, one for the control; see `findings.compared`.
     """
 
-    margin: ClassVar[float] = MARGIN
-    mistakes: ClassVar[int] = len(MISTAKES)
+    margin = MARGIN
+    mistakes = len(MISTAKES)
 
-    seeds: int
-    images: int
-    epochs: int
-    batch_size: int
-    curves: Mapping[str, pd.DataFrame]  # by the names of CURVES
-    strains: Mapping[str, pd.DataFrame]  # by the names of UNDER_STRAIN
-    same_losses: tuple[str, ...]  # mistakes whose every loss is the correct code's, to the last bit
-    #: Mistakes and the control by tests: True where the test catches the code.
-    caught: pd.DataFrame
-    fewest: tuple[str, ...]  # tests that catch together what all tests catch
-    sheet_fails: tuple[str, ...]  # tests that the lab session's norm fails
-    sheet_finding: str  # what its accuracy shows against the correct code's
-    blank: int  # pixels that its norm turns into NaN, of `pixels`
-    pixels: int
-    printed_error: float  # of the post's gradient of x, relative
-    first_layer_error: float  # of the post's gradient of the first weights, relative
-    learned: tuple[str, ...]  # of PyTorch's norm: what gets a gradient, and what is kept
-    kept: tuple[str, ...]
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from "by-hand-strains", and run the tests."""
+        frame = prepared(records[STRAINS.name])
+        caught = checks.caught()
+        sheet = findings.paired(frame, SHEET, RIGHT, "val_accuracy", MARGIN)
+        run = STRAINS.arms["every code"]
+        self.seeds = frame["seed"].nunique()
+        self.images = run.train_size
+        self.epochs = run.epochs
+        self.batch_size = run.batch_size
+        #: By the names of CURVES.
+        self.curves = {name: compared(frame, outcome) for name, outcome in CURVES.items()}
+        #: By the names of UNDER_STRAIN.
+        self.strains = {name: compared(frame, outcome) for name, outcome in UNDER_STRAIN.items()}
+        #: Mistakes whose every loss is the correct code's, to the last bit.
+        self.same_losses = tuple(m for m in MISTAKES if _losses(frame, m) == _losses(frame, RIGHT))
+        #: Mistakes and the control by tests: True where the test catches the code.
+        self.caught = caught.loc[[*MISTAKES, CONTROL]]
+        #: Tests that catch together what all tests catch.
+        self.fewest = _fewest(caught.loc[list(MISTAKES)])
+        #: Tests that the lab session's norm fails.
+        self.sheet_fails = tuple(str(test) for test in caught if caught[test][SHEET])
+        #: What its accuracy shows against the correct code's.
+        self.sheet_finding = findings.classify(sheet.p_difference, sheet.p_equivalence)
+        self.blank, self.pixels = blank_pixels()  # pixels that its norm turns into NaN, and all
+        self.printed_error = checks.printed_error()  # of the post's gradient of x, relative
+        #: Of the post's gradient of the first weights, relative.
+        self.first_layer_error = checks.first_layer_error()
+        #: Of PyTorch's norm: what gets a gradient, and what is kept.
+        self.learned, self.kept = _numbers_of_a_channel()
+        #: Accuracy lost by saving and loading plain attributes.
+        self.loading = self._cost("saved, loaded", "plain attributes")
+        #: Accuracy lost after sorted images where evaluation moves the statistics.
+        self.sorting = self._cost("after sorting", "moves in evaluation")
+        #: Accuracy lost after batches of four with a momentum of 0.9.
+        self.last_batches = self._cost("batches of 4", "momentum 0.9")
+        #: Accuracy lost after batches of four with the wrong length.
+        self.short_batches = self._cost("batches of 4", "wrong length")
+        self.tests = len(self.caught.columns)  # how many tests there are
 
     @property
     def looks(self) -> dict[str, dict[str, str]]:
@@ -110,26 +129,6 @@ class Facts:
         return -Interval.of(_row(self.strains[strain], code))
 
     @property
-    def loading(self) -> Interval:
-        """Accuracy lost by saving and loading plain attributes."""
-        return self._cost("saved, loaded", "plain attributes")
-
-    @property
-    def sorting(self) -> Interval:
-        """Accuracy lost after sorted images where evaluation moves the statistics."""
-        return self._cost("after sorting", "moves in evaluation")
-
-    @property
-    def last_batches(self) -> Interval:
-        """Accuracy lost after batches of four with a momentum of 0.9."""
-        return self._cost("batches of 4", "momentum 0.9")
-
-    @property
-    def short_batches(self) -> Interval:
-        """Accuracy lost after batches of four with the wrong length."""
-        return self._cost("batches of 4", "wrong length")
-
-    @property
     def strained(self) -> tuple[str, ...]:
         """Mistakes that no curve shows as worse, and some strain does."""
         return tuple(
@@ -143,11 +142,6 @@ class Facts:
     def few(self) -> bool:
         """Whether some look worse, but a third at most."""
         return 0 < len(self.worse) <= self.mistakes / 3
-
-    @property
-    def tests(self) -> int:
-        """How many tests there are."""
-        return len(self.caught.columns)
 
     @property
     def decision(self) -> str:
@@ -180,35 +174,6 @@ class Facts:
         if self.sheet_finding == EQUIVALENT:
             return decisions.REFINED
         return decisions.REFUTED if self.sheet_finding == DIFFERENT else decisions.UNDECIDED
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "by-hand-strains", and run the tests."""
-    frame = prepared(records[STRAINS.name])
-    caught = checks.caught()
-    sheet = findings.paired(frame, SHEET, RIGHT, "val_accuracy", MARGIN)
-    run = STRAINS.arms["every code"]
-    learned, kept = _numbers_of_a_channel()
-    blank, pixels = blank_pixels()
-    return Facts(
-        seeds=frame["seed"].nunique(),
-        images=run.train_size,
-        epochs=run.epochs,
-        batch_size=run.batch_size,
-        curves={name: compared(frame, outcome) for name, outcome in CURVES.items()},
-        strains={name: compared(frame, outcome) for name, outcome in UNDER_STRAIN.items()},
-        same_losses=tuple(m for m in MISTAKES if _losses(frame, m) == _losses(frame, RIGHT)),
-        caught=caught.loc[[*MISTAKES, CONTROL]],
-        fewest=_fewest(caught.loc[list(MISTAKES)]),
-        sheet_fails=tuple(str(test) for test in caught if caught[test][SHEET]),
-        sheet_finding=findings.classify(sheet.p_difference, sheet.p_equivalence),
-        blank=blank,
-        pixels=pixels,
-        printed_error=checks.printed_error(),
-        first_layer_error=checks.first_layer_error(),
-        learned=learned,
-        kept=kept,
-    )
 
 
 def prepared(frame: pd.DataFrame) -> pd.DataFrame:

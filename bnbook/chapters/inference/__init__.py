@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import UNDER_THE_HOOD, Chapter
 from bnbook.chapters.inference.claims import CLAIMS
 from bnbook.chapters.inference.experiments import EXPERIMENTS
-from bnbook.chapters.inference.facts import facts
+from bnbook.chapters.inference.facts import Facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -20,7 +20,7 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("A6", "D1", "D3", "D4"),
-    facts_of=facts,
+    facts_of=Facts,
     preset=Preset(
         name="running-statistics",
         title="Watch running statistics mislead",

@@ -1,8 +1,7 @@
 """What the records say about batch norm at inference."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -29,49 +28,72 @@ from bnbook.studies.running import UPDATE_RATES, USUAL_RATE
 _PLANS = {one.name: one for one in EXPERIMENTS}
 
 
-@dataclass(frozen=True)
 class Facts:
     """Differences are shares of the validation images; mappings are by activation."""
 
-    margin: ClassVar[float] = MARGIN
-    slowest: ClassVar[float] = min(UPDATE_RATES)
-    usual_rate: ClassVar[float] = USUAL_RATE
+    margin = MARGIN
+    slowest = min(UPDATE_RATES)
+    usual_rate = USUAL_RATE
 
-    seeds: int
-    nets: int
-    images: int
-    steps: int
-    #: How far off the accuracy is, on average over looks, by the origin of the statistics.
-    off: Mapping[str, Mapping[str, Interval]]  # by activation, then by `findings.CAUSES`
-    #: Of two origins, the first minus the second, paired by seed.
-    extra: Mapping[str, Interval]  # `MOVING` and `STILL`
-    lagging: Interval  # sigmoids, early, without the start: update rates 0.01 and 0.1
-    #: `LAST_MOVING` over `MOVING`, a ratio, paired by seed, over all learning rates.
-    averaging: Mapping[str, Interval]
-    itself: float  # change of the re-estimated accuracy in five steps, typical
-    #: Of the nets of Exercise 1, trained on all images.
-    evaluations: int
-    typical: float
-    largest: float
-    spread: float  # of test accuracies over seeds, with re-estimated statistics
-    spread_running: float
-    #: By activation and layer, on fixed images: what successive changes of a mean do.
-    cosine: Mapping[str, Mapping[str, Interval]]
-    step: Mapping[str, Mapping[str, Interval]]  # in standard deviations of the feature
-    step_ratio: Mapping[str, Interval]  # by layer: sigmoid over ReLU, paired by seed
-    #: By activation and layer: correlation two steps apart minus one step apart.
-    zigzag: Mapping[str, Mapping[str, Interval]]
-    autocorrelation: pd.DataFrame  # `arm`, `layer`, `lag`, `mean`, `low`, `high`
-    #: How far running means are from the true ones, in standard deviations.
-    offset: Mapping[str, Mapping[str, Interval]]
-    rates: pd.DataFrame  # typical differences by `arm`, `rate` and `when`
-    settings: pd.DataFrame  # with PyTorch's rate, by `arm`, `lr` and `batch_size`
-    small_batch: int
-    placed: pd.DataFrame  # contrasts, after minus before
-    place_seeds: int
-    before: int  # parameters of our net
-    folded: int  # and without its norms
-    folding_error: float  # relative to the largest output, in double precision
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from this chapter's experiments and "bias-removal"."""
+        study = records["running-statistics"]
+        large = study[study["batch_size"] == BATCH_SIZE]
+        usual = large[large["lr"] == LR]
+        long = records["bias-removal"]
+        long = long[(long["arm"] == "all biases") & (long["epoch"] > 0)]
+        noise = findings.evaluation_noise(long).iloc[0]
+        ends = findings.final(long)
+        placed = records["norm-place"]
+        net, folded, error = measured.folding_error(Run(norms=("batch",) * 4))
+        moved = measured.motion(records["statistics-motion"])
+        self.seeds = usual["seed"].nunique()
+        self.nets = study["key"].nunique()
+        self.images = Run().train_size
+        self.steps = int(study["after"].max())
+        #: How far off the accuracy is, on average over looks, by the origin of the statistics, one
+        #: of `findings.CAUSES`.
+        self.off = measured.nested(findings.statistics_gaps(usual), "cause")
+        #: Of two origins, the first minus the second, paired by seed.
+        self.extra = {arm: measured.between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS}
+        #: Sigmoids, early, without the start: update rates 0.01 and 0.1.
+        self.lagging = measured.lagging(records["running-statistics-long"])
+        #: `LAST_MOVING` over `MOVING`, a ratio, paired by seed, over all learning rates.
+        self.averaging = {arm: measured.averaging(large, arm) for arm in ACTIVATIONS}
+        #: Change of the re-estimated accuracy in five steps, typical.
+        self.itself = measured.itself(usual)
+        #: Of the nets of Exercise 1, trained on all images.
+        self.evaluations = int(noise["n"])
+        self.typical = float(noise["typical"])
+        self.largest = float(noise["largest"])
+        #: Of test accuracies over seeds, with re-estimated statistics.
+        self.spread = measured.spread(ends["test_accuracy"])
+        self.spread_running = measured.spread(ends["test_accuracy_running"])
+        #: By activation and layer, on fixed images: what successive changes of a mean do.
+        self.cosine = measured.by_layer(moved, "cosine")
+        self.step = measured.by_layer(moved, "step_size")  # in standard deviations of the feature
+        self.step_ratio = measured.step_ratios(moved)  # by layer: sigmoid over ReLU
+        #: By activation and layer: correlation two steps apart minus one step apart.
+        self.zigzag = measured.by_layer(moved, "zigzag")
+        self.autocorrelation = measured.autocorrelation(moved)
+        #: How far running means are from the true ones, in standard deviations.
+        self.offset = measured.offsets(usual)
+        #: Typical differences by `arm`, `rate` and `when`.
+        self.rates = measured.rates(records["running-statistics-long"])
+        #: With PyTorch's rate, by `arm`, `lr` and `batch_size`.
+        self.settings = findings.statistics_gaps(study, ("arm", "cause", "lr", "batch_size"))
+        self.small_batch = int(study["batch_size"].min())
+        #: Contrasts, after minus before.
+        self.placed = findings.contrasts(placed, _PLANS["norm-place"].contrasts)
+        self.place_seeds = findings.fresh(placed)["seed"].nunique()
+        self.before = models.parameter_count(net)  # parameters of our net
+        self.folded = models.parameter_count(folded)  # and without its norms
+        self.folding_error = error  # relative to the largest output, in double precision
+        #: The slowest average's, with sigmoids, as it is kept, early.
+        self.slow_early = self.at_rate("sigmoid", 0.01, "early, as kept")
+        #: The same without its start.
+        self.slow_debiased = self.at_rate("sigmoid", 0.01, "early, start taken out")
+        self.saved = self.before - self.folded  # parameters that folding does away with
 
     def lags(self, arm: str) -> bool:
         """Whether moving weights, not noise, account for most of an activation's difference."""
@@ -171,16 +193,6 @@ class Facts:
         return float(rows.loc[mine, "mean"].iloc[0])
 
     @property
-    def slow_early(self) -> float:
-        """The slowest average's, with sigmoids, as it is kept, early."""
-        return self.at_rate("sigmoid", 0.01, "early, as kept")
-
-    @property
-    def slow_debiased(self) -> float:
-        """The same without its start."""
-        return self.at_rate("sigmoid", 0.01, "early, start taken out")
-
-    @property
     def late_span(self) -> float:
         """Between the best update rate and the worst, late, with sigmoids."""
         late = self.rates[(self.rates["when"] == "late") & (self.rates["arm"] == "sigmoid")]
@@ -219,50 +231,6 @@ class Facts:
         return self.A6
 
     @property
-    def saved(self) -> int:
-        """Parameters that folding does away with."""
-        return self.before - self.folded
-
-    @property
     def sorted_sigmoid(self) -> Interval:
         """How far off it is after images sorted by label, with sigmoids."""
         return self.off["sigmoid"][SORTED]
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from this chapter's experiments and "bias-removal"."""
-    study = records["running-statistics"]
-    large = study[study["batch_size"] == BATCH_SIZE]
-    usual = large[large["lr"] == LR]
-    long = records["bias-removal"]
-    long = long[(long["arm"] == "all biases") & (long["epoch"] > 0)]
-    noise = findings.evaluation_noise(long).iloc[0]
-    ends = findings.final(long)
-    placed = records["norm-place"]
-    net, folded, error = measured.folding_error(Run(norms=("batch",) * 4))
-    return Facts(
-        seeds=usual["seed"].nunique(),
-        nets=study["key"].nunique(),
-        images=Run().train_size,
-        steps=int(study["after"].max()),
-        off=measured.nested(findings.statistics_gaps(usual), "cause"),
-        extra={arm: measured.between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS},
-        averaging={arm: measured.averaging(large, arm) for arm in ACTIVATIONS},
-        lagging=measured.lagging(records["running-statistics-long"]),
-        itself=measured.itself(usual),
-        evaluations=int(noise["n"]),
-        typical=float(noise["typical"]),
-        largest=float(noise["largest"]),
-        spread=measured.spread(ends["test_accuracy"]),
-        spread_running=measured.spread(ends["test_accuracy_running"]),
-        **measured.motion(records["statistics-motion"]),
-        offset=measured.offsets(usual),
-        rates=measured.rates(records["running-statistics-long"]),
-        settings=findings.statistics_gaps(study, ("arm", "cause", "lr", "batch_size")),
-        small_batch=int(study["batch_size"].min()),
-        placed=findings.contrasts(placed, _PLANS["norm-place"].contrasts),
-        place_seeds=findings.fresh(placed)["seed"].nunique(),
-        before=models.parameter_count(net),
-        folded=models.parameter_count(folded),
-        folding_error=error,
-    )

@@ -75,38 +75,33 @@ def itself(usual: pd.DataFrame) -> float:
     return float(share.groupby(looks["key"]).diff().abs().mean())
 
 
-def motion(frame: pd.DataFrame) -> dict[str, Any]:
-    """Estimate what the means of fixed images do in the last steps, at the shared rate."""
+def motion(frame: pd.DataFrame) -> pd.DataFrame:
+    """List what the means of fixed images do in the last steps at the shared rate, by layer.
+
+    `cosine` of successive changes, `step_size`, `autocorrelation` from one step apart on, and
+    `zigzag`: its second value minus its first.
+    """
     frame = frame[(frame["series"] == "fixed images") & (frame["lr"] == LR)]
     names = ["arm", "seed", "cosine", "step_size", "autocorrelation"]
     rows = frame[names].assign(layer=pd.Series([LAYERS] * len(frame), index=frame.index))
     rows = rows.explode(["layer", *names[2:]], ignore_index=True)
-    by = {
-        name: nested(findings.estimates(rows, ["arm", "layer"], name), "layer")
-        for name in ("cosine", "step_size")
-    }
-    by["zigzag"] = nested(
-        findings.estimates(
-            rows.assign(zigzag=[float(one[1] - one[0]) for one in rows["autocorrelation"]]),
-            ["arm", "layer"],
-            "zigzag",
-        ),
-        "layer",
-    )
-    sizes: Any = rows.astype({"step_size": float}).groupby(["arm", "layer", "seed"], observed=True)
+    return rows.assign(zigzag=[float(one[1] - one[0]) for one in rows["autocorrelation"]])
+
+
+def by_layer(moved: pd.DataFrame, outcome: str) -> dict[str, dict[str, Interval]]:
+    """Estimate a quantity of `motion` by activation and layer."""
+    return nested(findings.estimates(moved, ["arm", "layer"], outcome), "layer")
+
+
+def step_ratios(moved: pd.DataFrame) -> dict[str, Interval]:
+    """Divide the steps of `motion` with sigmoids by those with ReLU, paired by seed, by layer."""
+    sizes: Any = moved.astype({"step_size": float}).groupby(["arm", "layer", "seed"], observed=True)
     sizes = sizes["step_size"].mean()
-    return {
-        "cosine": by["cosine"],
-        "step": by["step_size"],
-        "step_ratio": {
-            layer: _ratio(*(sizes.loc[(arm, layer)] for arm in ACTIVATIONS)) for layer in LAYERS
-        },
-        "zigzag": by["zigzag"],
-        "autocorrelation": _autocorrelation(rows),
-    }
+    return {layer: _ratio(*(sizes.loc[(arm, layer)] for arm in ACTIVATIONS)) for layer in LAYERS}
 
 
-def _autocorrelation(rows: pd.DataFrame) -> pd.DataFrame:
+def autocorrelation(rows: pd.DataFrame) -> pd.DataFrame:
+    """Estimate how alike means of `motion` are by `arm`, `layer` and `lag`, the steps apart."""
     counts = [list(range(1, len(one) + 1)) for one in rows["autocorrelation"]]
     lags = rows.assign(lag=pd.Series(counts, index=rows.index))
     lags = lags.explode(["lag", "autocorrelation"], ignore_index=True)

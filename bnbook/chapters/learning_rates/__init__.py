@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.learning_rates.claims import CLAIMS
 from bnbook.chapters.learning_rates.experiments import EXPERIMENTS
-from bnbook.chapters.learning_rates.facts import facts
+from bnbook.chapters.learning_rates.facts import Facts
 from bnbook.lab.presets import WITH_OR_WITHOUT
 
 CHAPTER = Chapter(
@@ -15,6 +15,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C2", "C3", "C4", "D5"),
-    facts_of=facts,
+    facts_of=Facts,
     preset=WITH_OR_WITHOUT,
 )

@@ -56,56 +56,38 @@ class Nets:
         return self.normed.above / self.plain.last
 
 
-@dataclass(frozen=True)
 class Facts(Nets):
     """Accuracies are shares of the test images, but where they are said to be of others."""
 
-    seeds: int
-    epochs: int
-    steps: int
-    #: Runs of each net on the first grid of rates, and those of them that trained.
-    runs: int
-    normed_trained: int
-    plain_trained: int
-    normed_by_half: int  # runs that would have counted as trained after `HALF_BUDGET`
-    plain_by_half: int
-    #: How the plain net's other runs ended: on their way, at chance level, or broken.
-    under_way: int
-    guessing: int
-    broken: int
-    ahead: int  # pairs of runs in which batch norm is ahead after the first epoch
-    least_lead: float  # of any pair, in validation accuracy
-    #: Norms of the gradient that reaches conv1, without batch norm, after the first epoch.
-    plateau_gradient: float  # at the lowest rate
-    flat_gradient: float  # at the highest
-    #: What batch norm gains at the plain net's best rate, and by going on to its own.
-    planned: pd.DataFrame  # the comparisons that were named before the runs
-    plain_best: float
-    normed_best: float
-    same_rate: Interval
-    own_rate: Interval
-    #: The source's lowest and highest rate, padded as there: how many of our seeds train.
-    low: float
-    high: float
-    posted_seeds: int
-    low_trained: int
-    high_trained: int
-    low_best: float  # accuracy of the best of them
-    #: What padding changes, rate by rate: as from `findings.compared`, with `lr`.
-    padding: pd.DataFrame
-    small_batch: int
-    usual_batch: int
-    small_gap: Interval  # test accuracy with small batches against usual ones, each at its best
-    clothes: Nets  # on Fashion-MNIST
-    relu: Nets  # with ReLU in place of the sigmoid
-    relu_lead: float  # of batch norm at the lowest rate there, between medians of test accuracy
-    #: With batch norm, on the map of learning rates and batch sizes.
-    small: Limits
-    usual: Limits
-    large: Limits  # with the largest batches
-    map_runs: int  # of each net
-    map_plain: int  # of those without batch norm, how many train
-    map_epochs: int
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from the chapter's experiments and "as-posted"."""
+        frame, posted = records[LEARNING_RATE.name], records["as-posted"]
+        runs = findings.final(frame)
+        table = by_rate(every_rate(frame, records[LIMITS.name]))
+        mine = {arm: runs[runs["arm"] == arm] for arm in (WITH, WITHOUT)}
+        by_half = findings.final(findings.first_epochs(frame, HALF_BUDGET))
+        super().__init__(*(limits(table[table["arm"] == arm]) for arm in (WITH, WITHOUT)))
+        self.seeds = runs["seed"].nunique()
+        self.epochs = int(frame["epoch"].max())
+        self.steps = int(frame["step"].max())
+        #: Runs of each net on the first grid of rates, and those of them that trained.
+        self.runs = len(mine[WITH])
+        self.normed_trained = int(mine[WITH]["trained"].sum())
+        self.plain_trained = int(mine[WITHOUT]["trained"].sum())
+        #: Runs that would have counted as trained after `HALF_BUDGET`.
+        self.normed_by_half = int(by_half.loc[by_half["arm"] == WITH, "trained"].sum())
+        self.plain_by_half = int(by_half.loc[by_half["arm"] == WITHOUT, "trained"].sum())
+        self._count_failures(mine[WITHOUT])
+        self._compare_early(frame)
+        self._average_gradients(frame)
+        self._split_gains(frame)
+        self._count_by_recipe(posted)
+        self._look_elsewhere(records[RATES])
+        self._compare_batches(records[MAP.name])
+        #: What padding changes, rate by rate: as from `findings.compared`, with `lr`.
+        self.padding = padding(posted)
+        #: Whether padding changes the accuracy detectably at any rate.
+        self.padding_matters = bool((self.padding["finding"] == findings.DIFFERENT).any())
 
     @property
     def decision(self) -> str:
@@ -129,11 +111,6 @@ class Facts(Nets):
         """Whether batch norm ends above at each planned rate where no run of either net fails."""
         both = self.planned[self.planned["failed"] == 0]
         return bool(len(both) and (both["low"] > 0).all())
-
-    @property
-    def padding_matters(self) -> bool:
-        """Whether padding changes the accuracy detectably at any rate."""
-        return bool((self.padding["finding"] == findings.DIFFERENT).any())
 
     @property
     def C2(self) -> str:
@@ -169,113 +146,109 @@ class Facts(Nets):
         """Judge whether training is less sensitive to the learning rate."""
         return decisions.REPRODUCED if self.robust else decisions.REFUTED
 
+    def _count_failures(self, plain: pd.DataFrame) -> None:
+        """Count how the plain net's runs ended that did not train."""
+        failed = plain[~plain["trained"]]
+        broken = failed["outcome"].isin(["collapsed", "non-finite"])
+        under_way = ~broken & (failed["val_accuracy"] >= training.AT_CHANCE)
+        self.under_way = int(under_way.sum())
+        self.guessing = int((~broken & ~under_way).sum())  # at chance level
+        self.broken = int(broken.sum())
 
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from the chapter's experiments and "as-posted"."""
-    frame, posted = records[LEARNING_RATE.name], records["as-posted"]
-    runs = findings.final(frame)
-    table = by_rate(every_rate(frame, records[LIMITS.name]))
-    mine = {arm: runs[runs["arm"] == arm] for arm in (WITH, WITHOUT)}
-    by_half = findings.final(findings.first_epochs(frame, HALF_BUDGET))
-    return Facts(
-        seeds=runs["seed"].nunique(),
-        epochs=int(frame["epoch"].max()),
-        steps=int(frame["step"].max()),
-        normed=limits(table[table["arm"] == WITH]),
-        plain=limits(table[table["arm"] == WITHOUT]),
-        runs=len(mine[WITH]),
-        normed_trained=int(mine[WITH]["trained"].sum()),
-        plain_trained=int(mine[WITHOUT]["trained"].sum()),
-        normed_by_half=int(by_half.loc[by_half["arm"] == WITH, "trained"].sum()),
-        plain_by_half=int(by_half.loc[by_half["arm"] == WITHOUT, "trained"].sum()),
-        **_failures(mine[WITHOUT]),
-        **_early(frame),
-        **_gradients(frame),
-        **_gains(frame),
-        **_by_recipe(posted),
-        padding=padding(posted),
-        **_elsewhere(records[RATES]),
-        **_batches(records[MAP.name]),
-    )
+    def _compare_early(self, frame: pd.DataFrame) -> None:
+        """Compare the nets, pair by pair, at the first evaluated epoch."""
+        whole = findings.filled(frame)
+        first = int(whole.loc[whole["epoch"] > 0, "epoch"].min())
+        early = whole[whole["epoch"] == first].pivot_table(
+            index=["lr", "seed"], columns="arm", values="val_accuracy", observed=True
+        )
+        lead = early[WITH] - early[WITHOUT]
+        self.ahead = int((lead > 0).sum())  # pairs of runs in which batch norm is ahead
+        self.least_lead = float(lead.min())  # of any pair, in validation accuracy
 
+    def _average_gradients(self, frame: pd.DataFrame) -> None:
+        """Average the norm of the gradient that reaches conv1 over seeds, on the log scale.
 
-def _failures(plain: pd.DataFrame) -> dict[str, Any]:
-    """Count how runs ended that did not train."""
-    failed = plain[~plain["trained"]]
-    broken = failed["outcome"].isin(["collapsed", "non-finite"])
-    under_way = ~broken & (failed["val_accuracy"] >= training.AT_CHANCE)
-    return {
-        "under_way": int(under_way.sum()),
-        "guessing": int((~broken & ~under_way).sum()),
-        "broken": int(broken.sum()),
-    }
+        Without batch norm, after the first epoch, at the lowest rate and at the highest.
+        """
+        plain = frame[(frame["arm"] == WITHOUT) & (frame["epoch"] == 1)]
+        found = findings.gradients(plain)
+        found = found[found["layer"] == "conv1"]
+        means = findings.estimates(found, "lr", "value", geometric=True).set_index("lr")["mean"]
+        self.plateau_gradient = float(means.loc[means.index.min()])
+        self.flat_gradient = float(means.loc[means.index.max()])
 
-
-def _early(frame: pd.DataFrame) -> dict[str, Any]:
-    """Compare the nets, pair by pair, at the first evaluated epoch."""
-    whole = findings.filled(frame)
-    first = int(whole.loc[whole["epoch"] > 0, "epoch"].min())
-    early = whole[whole["epoch"] == first].pivot_table(
-        index=["lr", "seed"], columns="arm", values="val_accuracy", observed=True
-    )
-    lead = early[WITH] - early[WITHOUT]
-    return {
-        "ahead": int((lead > 0).sum()),
-        "least_lead": float(lead.min()),
-    }
-
-
-def _gradients(frame: pd.DataFrame) -> dict[str, Any]:
-    """Average the gradient at conv1 over seeds, at both ends of the grid, on the log scale."""
-    plain = frame[(frame["arm"] == WITHOUT) & (frame["epoch"] == 1)]
-    found = findings.gradients(plain)
-    found = found[found["layer"] == "conv1"]
-    means = findings.estimates(found, "lr", "value", geometric=True).set_index("lr")["mean"]
-    return {
-        "plateau_gradient": float(means.loc[means.index.min()]),
-        "flat_gradient": float(means.loc[means.index.max()]),
-    }
-
-
-def _gains(frame: pd.DataFrame) -> dict[str, Any]:
-    """Split what batch norm gains in two: at the plain net's best rate, and by its best."""
-    means = findings.summary(frame, ["arm", "lr"])
-    best = {
-        str(arm): float(part["lr"].iloc[int(part["mean"].argmax())])
-        for arm, part in means.groupby("arm", observed=True)
-    }
-    tested = findings.final(frame).pivot(
-        index="seed", columns=["arm", "lr"], values="test_accuracy"
-    )
-    there = tested[WITH, best[WITHOUT]]
-    planned = findings.contrasts(frame, LEARNING_RATE.contrasts)
-    rows = planned[planned["lr_a"] == best[WITHOUT]]
-    return {
-        "planned": planned,
-        "plain_best": best[WITHOUT],
-        "normed_best": best[WITH],
+    def _split_gains(self, frame: pd.DataFrame) -> None:
+        """Split what batch norm gains in two: at the plain net's best rate, and by its best."""
+        means = findings.summary(frame, ["arm", "lr"])
+        best = {arm: _best_rate(part) for arm, part in means.groupby("arm", observed=True)}
+        self.plain_best, self.normed_best = best[WITHOUT], best[WITH]
+        tested = findings.final(frame).pivot(
+            index="seed", columns=["arm", "lr"], values="test_accuracy"
+        )
+        there = tested[WITH, self.plain_best]
+        self.own_rate = findings.interval((tested[WITH, self.normed_best] - there).dropna())
+        #: The comparisons that were named before the runs.
+        self.planned = findings.contrasts(frame, LEARNING_RATE.contrasts)
+        rows = self.planned[self.planned["lr_a"] == self.plain_best]
         # A planned comparison has an adjusted interval, and no number has two on one page.
-        "same_rate": Interval.of(rows.iloc[0])
-        if len(rows)
-        else findings.interval((there - tested[WITHOUT, best[WITHOUT]]).dropna()),
-        "own_rate": findings.interval((tested[WITH, best[WITH]] - there).dropna()),
-    }
+        self.same_rate = (
+            Interval.of(rows.iloc[0])
+            if len(rows)
+            else findings.interval((there - tested[WITHOUT, self.plain_best]).dropna())
+        )
+
+    def _count_by_recipe(self, posted: pd.DataFrame) -> None:
+        """Count the seeds that train at the ends of the source's range, by the source's recipe."""
+        source = next(claim for claim in CLAIMS if claim.id == "C2").figures
+        self.low, self.high = source["lowest"], source["highest"]
+        padded = findings.final(posted[posted["arm"] == PADDED])
+        at_low = padded[padded["lr"] == self.low]
+        self.posted_seeds = len(at_low)
+        self.low_trained = int(at_low["trained"].sum())
+        self.high_trained = int(padded.loc[padded["lr"] == self.high, "trained"].sum())
+        self.low_best = float(at_low["test_accuracy"].max())
+
+    def _look_elsewhere(self, frame: pd.DataFrame) -> None:
+        """Find both nets' limits on Fashion-MNIST, and with ReLU in place of the sigmoid."""
+        found = elsewhere(frame)
+        self.clothes, self.relu = (
+            Nets(found[f"{where}, {WITH}"], found[f"{where}, {WITHOUT}"]) for where in ELSEWHERE
+        )
+        medians = by_rate(findings.final(frame)).set_index(["arm", "lr"])["median"]
+        normed, plain = (medians[f"{ELSEWHERE[1]}, {net}"] for net in (WITH, WITHOUT))
+        lowest = max(self.relu.normed.first, self.relu.plain.first)
+        #: What batch norm leads by at the lowest rate with ReLU, between medians of test accuracy.
+        self.relu_lead = float(normed[lowest] - plain[lowest])
+
+    def _compare_batches(self, grid: pd.DataFrame) -> None:
+        """Compare small with usual batches, with batch norm, each at the best rate of the map."""
+        normed = grid[grid["arm"] == WITH]
+        plain = findings.final(grid[grid["arm"] == WITHOUT])
+        self.map_runs = len(plain)  # of each net
+        self.map_plain = int(plain["trained"].sum())
+        self.map_epochs = int(grid["epoch"].max())
+        self.small_batch, self.usual_batch = SMALL_BATCH, Run().batch_size
+        shares = findings.share_trained(normed, ("batch_size", "lr"))
+        self.small, self.usual, self.large = (
+            limits(shares[shares["batch_size"] == size])
+            for size in (SMALL_BATCH, self.usual_batch, max(MAP_BATCH_SIZES))
+        )
+        means, ends = findings.summary(normed, ["batch_size", "lr"]), findings.final(normed)
+
+        def at_best(size: int) -> Any:
+            best = _best_rate(means[means["batch_size"] == size])
+            chosen = ends[(ends["batch_size"] == size) & (ends["lr"] == best)]
+            return chosen.set_index("seed")["test_accuracy"]
+
+        #: Test accuracy with small batches against usual ones, each at its best.
+        self.small_gap = findings.interval(
+            (at_best(SMALL_BATCH) - at_best(self.usual_batch)).dropna()
+        )
 
 
-def _by_recipe(posted: pd.DataFrame) -> dict[str, Any]:
-    """Count the seeds that train at the ends of the source's range, by the source's recipe."""
-    source = next(claim for claim in CLAIMS if claim.id == "C2").figures
-    low, high = source["lowest"], source["highest"]
-    padded = findings.final(posted[posted["arm"] == PADDED])
-    at_low = padded[padded["lr"] == low]
-    return {
-        "low": low,
-        "high": high,
-        "posted_seeds": len(at_low),
-        "low_trained": int(at_low["trained"].sum()),
-        "high_trained": int(padded.loc[padded["lr"] == high, "trained"].sum()),
-        "low_best": float(at_low["test_accuracy"].max()),
-    }
+def _best_rate(means: pd.DataFrame) -> float:
+    return float(means["lr"].iloc[int(means["mean"].argmax())])
 
 
 def padding(posted: pd.DataFrame) -> pd.DataFrame:
@@ -283,45 +256,3 @@ def padding(posted: pd.DataFrame) -> pd.DataFrame:
     lrs = sorted(posted.loc[posted["arm"] == PADDED, "lr"].unique())
     pairs = [findings.paired(posted[posted["lr"] == lr], PADDED, UNPADDED) for lr in lrs]
     return findings.compared(pairs).assign(lr=lrs)
-
-
-def _elsewhere(frame: pd.DataFrame) -> dict[str, Any]:
-    """Find both nets' limits on clothes and with ReLU."""
-    found = elsewhere(frame)
-    clothes, relu = (
-        Nets(found[f"{where}, {WITH}"], found[f"{where}, {WITHOUT}"]) for where in ELSEWHERE
-    )
-    medians = by_rate(findings.final(frame)).set_index(["arm", "lr"])["median"]
-    normed, plain = (medians[f"{ELSEWHERE[1]}, {net}"] for net in (WITH, WITHOUT))
-    lowest = max(relu.normed.first, relu.plain.first)
-    lead = float(normed[lowest] - plain[lowest])
-    return {"clothes": clothes, "relu": relu, "relu_lead": lead}
-
-
-def _batches(grid: pd.DataFrame) -> dict[str, Any]:
-    """Compare small with usual batches, with batch norm, each at the best rate of the map."""
-    usual = Run().batch_size
-    normed = grid[grid["arm"] == WITH]
-    plain = findings.final(grid[grid["arm"] == WITHOUT])
-    means = findings.summary(normed, ["batch_size", "lr"])
-    shares = findings.share_trained(normed, ("batch_size", "lr"))
-    ends = findings.final(normed)
-
-    def at_best(size: int) -> "pd.Series[float]":
-        mine = means[means["batch_size"] == size]
-        best = mine["lr"].iloc[int(mine["mean"].argmax())]
-        chosen = ends[(ends["batch_size"] == size) & (ends["lr"] == best)]
-        accuracy: pd.Series[float] = chosen.set_index("seed")["test_accuracy"]
-        return accuracy
-
-    return {
-        "small_batch": SMALL_BATCH,
-        "usual_batch": usual,
-        "small_gap": findings.interval((at_best(SMALL_BATCH) - at_best(usual)).dropna()),
-        "small": limits(shares[shares["batch_size"] == SMALL_BATCH]),
-        "usual": limits(shares[shares["batch_size"] == usual]),
-        "large": limits(shares[shares["batch_size"] == max(MAP_BATCH_SIZES)]),
-        "map_runs": len(plain),
-        "map_plain": int(plain["trained"].sum()),
-        "map_epochs": int(grid["epoch"].max()),
-    }

@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
 from bnbook.chapters.lenet5.claims import CLAIMS
 from bnbook.chapters.lenet5.experiments import EXPERIMENTS
-from bnbook.chapters.lenet5.facts import facts
+from bnbook.chapters.lenet5.facts import Facts
 
 CHAPTER = Chapter(
     __name__,
@@ -15,5 +15,5 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("E1", "E2", "E3"),
-    facts_of=facts,
+    facts_of=Facts,
 )

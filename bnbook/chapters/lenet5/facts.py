@@ -1,8 +1,7 @@
 """What the records say about LeNet-5 by the lab session's recipe."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +14,6 @@ from bnbook.findings import Interval, decisions
 WITH, WITHOUT = "with BN", "without BN"
 
 
-@dataclass(frozen=True)
 class Lead:
     """What batch norm gains at the sheet's learning rate, paired by seed.
 
@@ -23,9 +21,12 @@ class Lead:
     test accuracy after the last, with its `finding` (Holm over the experiment's contrasts).
     """
 
-    early: Interval
-    late: Interval
-    finding: str
+    def __init__(self, frame: pd.DataFrame, plan: Experiment) -> None:
+        """Measure what batch norm gains at the sheet's learning rate, early and late."""
+        row: Any = findings.contrasts(frame, plan.contrasts).set_index("lr").loc[f"{SHEET_LR:g}"]
+        self.early = _early(frame)
+        self.late = Interval.of(row)
+        self.finding = str(row["finding"])
 
     @property
     def faster(self) -> str:
@@ -38,39 +39,60 @@ class Lead:
         return decisions.above({"finding": self.finding, "mean": self.late.mean})
 
 
-@dataclass(frozen=True)
 class Facts:
     """Accuracies are shares; intervals are 95% t intervals over seeds."""
 
-    sheet_lr: ClassVar[float] = SHEET_LR
-    long_lr: ClassVar[float] = LONG_STEPS_LR
-    margin: ClassVar[float] = MARGIN
+    sheet_lr = SHEET_LR
+    long_lr = LONG_STEPS_LR
+    margin = MARGIN
 
-    seeds: int
-    images: int
-    epochs: int
-    batch_size: int
-    sheet: Lead
-    before: Interval  # `sheet.early` in "lab-session", which has other seeds
-    own_rates: Interval  # late, with batch norm at the higher rate and without it at the sheet's
-    at_own_rates: str  # decision on whether batch norm ends ahead there
-    svhn: Lead | None
-    plain_end: float  # validation accuracy without batch norm after the last epoch, a mean
-    caught_up: int  # the first evaluated epoch at which the mean with batch norm is as high
-    sheet_trained: bool  # all runs at the sheet's rate
-    long_trained: int  # runs with batch norm that train at the higher rate
-    long_plain_trained: int  # and without
-    long_plain_once: int  # how many of those without had trained at some epoch
-    by_heart: float  # least accuracy on training images at the end, at the sheet's rate
-    gap_with: Interval  # training minus validation accuracy at the end
-    gap_without: Interval
-    running_typical: float  # error of an evaluation with running statistics
-    loss: float  # mean over training with batch norm in the last epoch
-
-    @property
-    def sheet_loss(self) -> float:
-        """What the sheet would print for `loss`."""
-        return self.loss / self.batch_size
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from "lab-session-long", "lab-session" and, where recorded, SVHN's."""
+        long, svhn = experiments.LAB_SESSION_LONG, experiments.LAB_SESSION_SVHN
+        frame = records[long.name]
+        ends = findings.final(frame)
+        at_sheet, at_sheet_end = frame[frame["lr"] == SHEET_LR], ends[ends["lr"] == SHEET_LR]
+        course = findings.summary(at_sheet, ["arm", "epoch"]).set_index(["arm", "epoch"])["mean"]
+        ahead: Any = course[WITH][course[WITH] >= course[WITHOUT].iloc[-1]]
+        noise: Any = findings.evaluation_noise(at_sheet).set_index("arm").loc[WITH]
+        gaps = {
+            arm: findings.interval(mine["train_accuracy"] - mine["val_accuracy"])
+            for arm, mine in at_sheet_end.groupby("arm", observed=True)
+        }
+        higher = ends[ends["lr"] == LONG_STEPS_LR].groupby("arm", observed=True)["trained"].sum()
+        plain = frame[(frame["lr"] == LONG_STEPS_LR) & (frame["arm"] == WITHOUT)]
+        own = findings.contrasts(frame, long.contrasts).iloc[-1]
+        self.seeds = frame["seed"].nunique()
+        self.images = int(frame["train_size"].max())
+        self.epochs = int(frame["epochs"].max())
+        self.batch_size = int(frame["batch_size"].iloc[0])
+        self.sheet = Lead(frame, long)
+        #: `sheet.early` in "lab-session", which has other seeds
+        self.before = _early(records[experiments.LAB_SESSION.name])
+        #: Late, with batch norm at the higher rate and without it at the sheet's.
+        self.own_rates = Interval.of(own)
+        #: Decision on whether batch norm ends ahead there.
+        self.at_own_rates = decisions.above({"finding": own["finding"], "mean": own["mean"]})
+        self.svhn = Lead(records[svhn.name], svhn) if svhn.name in records else None
+        #: Validation accuracy without batch norm after the last epoch, a mean.
+        self.plain_end = float(course[WITHOUT].iloc[-1])
+        #: The first evaluated epoch at which the mean with batch norm is as high.
+        self.caught_up = int(ahead.index[0]) if len(ahead) else 0
+        self.sheet_trained = bool(at_sheet_end["trained"].all())  # all runs at the sheet's rate
+        self.long_trained = int(higher[WITH])  # runs with batch norm that train at the higher rate
+        self.long_plain_trained = int(higher[WITHOUT])  # and without
+        #: How many of those without had trained at some epoch.
+        best = plain.groupby("key")["val_accuracy"].max()
+        self.long_plain_once = int((best >= training.TRAINED).sum())
+        #: Least accuracy on training images at the end, at the sheet's rate.
+        self.by_heart = float(at_sheet_end["train_accuracy"].min())
+        self.gap_with = gaps[WITH]  # training minus validation accuracy at the end
+        self.gap_without = gaps[WITHOUT]
+        #: Error of an evaluation with running statistics.
+        self.running_typical = float(noise["typical"])
+        #: Mean over training with batch norm in the last epoch.
+        self.loss = float(at_sheet_end.loc[at_sheet_end["arm"] == WITH, "train_loss"].mean())
+        self.sheet_loss = self.loss / self.batch_size  # what the sheet would print for `loss`
 
     @property
     def decision(self) -> str:
@@ -96,52 +118,6 @@ class Facts:
     def E3(self) -> str:
         """The sum of the batches' mean losses over the number of images is the epoch's loss."""
         return decisions.REFINED if self.batch_size > 1 else decisions.REPRODUCED
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "lab-session-long", "lab-session" and, where recorded, SVHN's."""
-    long, svhn = experiments.LAB_SESSION_LONG, experiments.LAB_SESSION_SVHN
-    frame = records[long.name]
-    ends = findings.final(frame)
-    at_sheet, at_sheet_end = frame[frame["lr"] == SHEET_LR], ends[ends["lr"] == SHEET_LR]
-    course = findings.summary(at_sheet, ["arm", "epoch"]).set_index(["arm", "epoch"])["mean"]
-    ahead: Any = course[WITH][course[WITH] >= course[WITHOUT].iloc[-1]]
-    noise: Any = findings.evaluation_noise(at_sheet).set_index("arm").loc[WITH]
-    gaps = {
-        arm: findings.interval(mine["train_accuracy"] - mine["val_accuracy"])
-        for arm, mine in at_sheet_end.groupby("arm", observed=True)
-    }
-    higher = ends[ends["lr"] == LONG_STEPS_LR].groupby("arm", observed=True)["trained"].sum()
-    plain = frame[(frame["lr"] == LONG_STEPS_LR) & (frame["arm"] == WITHOUT)]
-    own = findings.contrasts(frame, long.contrasts).iloc[-1]
-    return Facts(
-        seeds=frame["seed"].nunique(),
-        images=int(frame["train_size"].max()),
-        epochs=int(frame["epochs"].max()),
-        batch_size=int(frame["batch_size"].iloc[0]),
-        sheet=lead(frame, long),
-        before=_early(records[experiments.LAB_SESSION.name]),
-        own_rates=Interval.of(own),
-        at_own_rates=decisions.above({"finding": own["finding"], "mean": own["mean"]}),
-        svhn=lead(records[svhn.name], svhn) if svhn.name in records else None,
-        plain_end=float(course[WITHOUT].iloc[-1]),
-        caught_up=int(ahead.index[0]) if len(ahead) else 0,
-        sheet_trained=bool(at_sheet_end["trained"].all()),
-        long_trained=int(higher[WITH]),
-        long_plain_trained=int(higher[WITHOUT]),
-        long_plain_once=int((plain.groupby("key")["val_accuracy"].max() >= training.TRAINED).sum()),
-        by_heart=float(at_sheet_end["train_accuracy"].min()),
-        gap_with=gaps[WITH],
-        gap_without=gaps[WITHOUT],
-        running_typical=float(noise["typical"]),
-        loss=float(at_sheet_end.loc[at_sheet_end["arm"] == WITH, "train_loss"].mean()),
-    )
-
-
-def lead(frame: pd.DataFrame, plan: Experiment) -> Lead:
-    """Measure what batch norm gains at the sheet's learning rate, early and late."""
-    row: Any = findings.contrasts(frame, plan.contrasts).set_index("lr").loc[f"{SHEET_LR:g}"]
-    return Lead(_early(frame), Interval.of(row), str(row["finding"]))
 
 
 def _early(frame: pd.DataFrame) -> Interval:

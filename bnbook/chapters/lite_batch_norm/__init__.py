@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.lite_batch_norm.claims import CLAIMS
 from bnbook.chapters.lite_batch_norm.experiments import EXPERIMENTS
-from bnbook.chapters.lite_batch_norm.facts import facts
+from bnbook.chapters.lite_batch_norm.facts import Facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset, Trial
 
@@ -39,6 +39,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C10",),
-    facts_of=facts,
+    facts_of=Facts,
     preset=PRESET,
 )

@@ -30,45 +30,53 @@ class Ends:
     median: float  # test accuracy of the runs that do not guess
 
 
-@dataclass(frozen=True)
 class Facts:
     """Accuracies are shares of the images; mappings are by the names of the arms."""
 
-    seeds: int  # at the shared rate
-    own_seeds: int  # at each net's own
-    images: int
-    epochs: int
-    steps: int
-    tuning_seeds: int
-    #: The learning rate of the comparison at one rate for all, and each net's own.
-    shared: float
-    rates: Mapping[str, float]
-    #: Rates tried in tuning.
-    grid: tuple[float, ...]
-    #: Nets that fail in tuning one step above their own rate.
-    cliff: tuple[str, ...]
-    enough: float  # validation accuracy from which a run counts as trained
-    at_shared: Mapping[str, Ends]
-    at_own: Mapping[str, Ends]
-    #: Full batch norm minus the net without a half, each at its own rate: Holm's intervals.
-    behind: Mapping[str, Interval]
-    #: Mean-only minus variance-only, each at its own rate.
-    halves: Interval
-    halves_equal: bool
-    #: Root mean square of what leaves the last norm, at the shared rate, medians over seeds:
-    #: mean-only nets after the first epoch and the last, and variance-only nets that guess.
-    faded: float
-    recovered: float
-    saturated: float
-    #: Fresh runs at each net's own rate; tuning runs, also those on a coarser grid before.
-    own: pd.DataFrame
-    tuning: pd.DataFrame
-    #: Of the variance-only nets that guess, those in which it has not changed since epoch 1.
-    frozen: int
-    #: `findings.transfer.elsewhere`: the halves in other settings.
-    elsewhere: pd.DataFrame
-    #: Variance-only minus mean-only with ReLU, both at the shared rate.
-    relu: Interval
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from "lite", "own-rates" and those of `findings.transfer`."""
+        frame = records[LITE.name]
+        fresh = findings.fresh(frame)
+        shared = fresh[fresh["lr"] == SHARED_LR]
+        found = own_rates.own(records[own_rates.OWN_RATES.name], list(LITE.arms))
+        own, tuning = found.runs, found.tuning
+        halves = findings.paired(own, MEAN, VARIANCE)
+        self.seeds = shared["seed"].nunique()  # at the shared rate
+        self.own_seeds = own["seed"].nunique()  # at each net's own
+        self.images = int(frame["train_size"].iloc[0])
+        self.epochs = int(frame["epochs"].iloc[0])
+        self.steps = int(frame["step"].max())
+        self.tuning_seeds = tuning["seed"].nunique()
+        #: The learning rate of the comparison at one rate for all, and each net's own.
+        self.shared = SHARED_LR
+        self.rates = found.rates
+        #: Rates tried in tuning.
+        self.grid = tuple(sorted(tuning["lr"].unique()))
+        #: Nets that fail in tuning one step above their own rate.
+        self.cliff = _cliff(tuning, found.rates)
+        self.enough = enough("mnist")  # validation accuracy from which a run counts as trained
+        self.at_shared = _ends(shared)
+        self.at_own = _ends(own)
+        #: Full batch norm minus the net without a half, each at its own rate: Holm's intervals.
+        self.behind = _behind(found.contrasts)
+        #: Mean-only minus variance-only, each at its own rate.
+        self.halves = _gap(own, MEAN, VARIANCE)
+        self.halves_equal = halves.p_equivalence < LEVEL
+        #: Root mean square of what leaves the last norm, at the shared rate, medians over seeds:
+        #: mean-only nets after the first epoch and the last, and variance-only nets that guess.
+        self.faded, self.recovered = _mean_only_strength(shared)
+        #: And of the latter, those in which it has not changed since epoch 1.
+        self.saturated, self.frozen = _stuck(shared)
+        #: Fresh runs at each net's own rate; tuning runs, also those on a coarser grid before.
+        self.own = own
+        self.tuning = pd.concat([findings.tuning(frame), tuning])
+        self.elsewhere = transfer.elsewhere(records, transfer.HALVES)
+        #: Variance-only minus mean-only with ReLU, both at the shared rate.
+        self.relu = _gap(records["transfer-relu"], VARIANCE, MEAN)
+        #: Whether all of these nets train in every seed.
+        self.own_clothes_train = not self._in(transfer.CLOTHES_OWN_RATES)["failed"].any()
+        #: How many times the own rate of mean-only is that of variance-only.
+        self.rates_apart = round(self.rates[MEAN] / self.rates[VARIANCE])
 
     @property
     def closer(self) -> str:
@@ -104,11 +112,6 @@ class Facts:
         return {str(row["a"]): Interval.of(row) for row in rows}
 
     @property
-    def own_clothes_train(self) -> bool:
-        """Whether all of these nets train in every seed."""
-        return not self._in(transfer.CLOTHES_OWN_RATES)["failed"].any()
-
-    @property
     def own_clothes_at_ends(self) -> bool:
         """Whether all of their rates are ends of the grid."""
         ends = (min(transfer.OWN_LRS), max(transfer.OWN_LRS))
@@ -130,52 +133,9 @@ class Facts:
         rows = self._in(transfer.CLOTHES)
         return {str(row["a"]): int(row["n"] - row["failed_a"]) for _, row in rows.iterrows()}
 
-    @property
-    def rates_apart(self) -> int:
-        """How many times the own rate of mean-only is that of variance-only."""
-        return round(self.rates[MEAN] / self.rates[VARIANCE])
-
 
 def _flips(one: Ends, other: Ends) -> bool:
     return 2 * one.guessing > one.runs and 2 * other.trained > other.runs
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "lite", "own-rates" and the experiments of `findings.transfer`."""
-    frame = records[LITE.name]
-    fresh = findings.fresh(frame)
-    shared = fresh[fresh["lr"] == SHARED_LR]
-    found = own_rates.own(records[own_rates.OWN_RATES.name], list(LITE.arms))
-    own, tuning = found.runs, found.tuning
-    halves = findings.paired(own, MEAN, VARIANCE)
-    faded, recovered = _mean_only_strength(shared)
-    saturated, frozen = _stuck(shared)
-    return Facts(
-        seeds=shared["seed"].nunique(),
-        own_seeds=own["seed"].nunique(),
-        images=int(frame["train_size"].iloc[0]),
-        epochs=int(frame["epochs"].iloc[0]),
-        steps=int(frame["step"].max()),
-        tuning_seeds=tuning["seed"].nunique(),
-        shared=SHARED_LR,
-        rates=found.rates,
-        grid=tuple(sorted(tuning["lr"].unique())),
-        cliff=_cliff(tuning, found.rates),
-        enough=enough("mnist"),
-        at_shared=_ends(shared),
-        at_own=_ends(own),
-        behind=_behind(found.contrasts),
-        halves=_gap(own, MEAN, VARIANCE),
-        halves_equal=halves.p_equivalence < LEVEL,
-        faded=faded,
-        recovered=recovered,
-        saturated=saturated,
-        frozen=frozen,
-        own=own,
-        tuning=pd.concat([findings.tuning(frame), tuning]),
-        elsewhere=transfer.elsewhere(records, transfer.HALVES),
-        relu=_gap(records["transfer-relu"], VARIANCE, MEAN),
-    )
 
 
 def _gap(part: pd.DataFrame, a: str, b: str) -> Interval:

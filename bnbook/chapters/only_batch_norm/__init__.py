@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import GOING_FURTHER, Chapter
 from bnbook.chapters.only_batch_norm.claims import CLAIMS
 from bnbook.chapters.only_batch_norm.experiments import EXPERIMENTS
-from bnbook.chapters.only_batch_norm.facts import facts
+from bnbook.chapters.only_batch_norm.facts import Facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -32,6 +32,6 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("A1", "A2", "A3", "A4", "A5", "A7", "A8", "A9"),
-    facts_of=facts,
+    facts_of=Facts,
     preset=PRESET,
 )

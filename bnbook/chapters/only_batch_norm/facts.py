@@ -1,8 +1,7 @@
 """What the records say about nets that train nothing but their batch norm."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -42,72 +41,81 @@ PAIRS: Final = {
 }
 
 
-@dataclass(frozen=True)
 class Facts:
     """Accuracies are shares of the test images; intervals are 95% t intervals over seeds."""
 
-    shallow: ClassVar[int] = experiments.ONLY_NORM.arms[NORM].depth
-    deeper: ClassVar[int] = experiments.ONLY_NORM.arms[DEEP].depth
-    planned_depth: ClassVar[int] = experiments.ONLY_NORM_DEEPER.arms[NORM].depth
-    source_depth: ClassVar[int] = experiments.DEPTHS[-1]
-    source_epochs: ClassVar[int] = next(iter(experiments.ONLY_NORM_DEEP.arms.values())).epochs
+    shallow = experiments.ONLY_NORM.arms[NORM].depth
+    deeper = experiments.ONLY_NORM.arms[DEEP].depth
+    planned_depth = experiments.ONLY_NORM_DEEPER.arms[NORM].depth
+    source_depth = experiments.DEPTHS[-1]
+    source_epochs = next(iter(experiments.ONLY_NORM_DEEP.arms.values())).epochs
     #: What Frankle et al. (2021) have at `deeper` with only the norm trained.
-    paper_deep: ClassVar[float] = 0.48
-    off_limit: ClassVar[float] = OFF
-    paper_limit: ClassVar[float] = SMALL
-    little: ClassVar[float] = LITTLE
+    paper_deep = 0.48
+    off_limit = OFF
+    paper_limit = SMALL
+    little = LITTLE
 
-    seeds: int
-    images: int
-    epochs: int
-    #: Per arm: `arm`, `numbers` that it trains, accuracy with its `own` head and with a `new` one.
-    nets: pd.DataFrame
-    own: Mapping[str, Interval]  # by arm
-    pixels: Interval  # softmax regression on the images as they are
-    pixel_numbers: int  # that it trains
-    #: How far nets are above it, by arm, with their own heads and with new ones; not paired.
-    above: Mapping[str, Interval]
-    above_new: Mapping[str, Interval]
-    #: Two rows per pair in `PAIRS`: `claim`, `pair`, `outcome`, `planned`, mean, low, high. Holm's
-    #: method adjusts those that were planned; `planned` has their findings, by claim.
-    pairs: pd.DataFrame
-    planned: Mapping[str, Any]
-    off: Interval  # share of gammas below OFF in size where only the norm is trained
-    off_everything: Interval  # and where everything is
-    small: Interval  # and below the paper's threshold, where only the norm is
-    costs: pd.DataFrame  # see `costs`
-    deepened: bool  # whether the planned depth is recorded
-    deepest: tuple[float, float] | None  # only the norm and everything trained, at depth 110
-
-    @property
-    def norm(self) -> float:
-        """Accuracy where only the norm is trained, at depth 8."""
-        return self.own[NORM].mean
-
-    @property
-    def norm_numbers(self) -> int:
-        """How many numbers that net trains."""
-        return int(self.nets.loc[self.nets["arm"] == NORM, "numbers"].iloc[0])
-
-    @property
-    def deep(self) -> float:
-        """Accuracy where only the norm is trained, at depth 14."""
-        return self.own[DEEP].mean
-
-    @property
-    def deep_above(self) -> Interval:
-        """How far that net is above softmax regression on pixels."""
-        return self.above[DEEP]
-
-    @property
-    def whole(self) -> float:
-        """Accuracy where everything is trained, at depth 8."""
-        return self.own[EVERYTHING].mean
-
-    @property
-    def halfway(self) -> float:
-        """Accuracy halfway from the pixels to that."""
-        return (self.pixels.mean + self.whole) / 2
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from "only-norm", "pruning" and "softmax-on-pixels"."""
+        frame, best = records["only-norm"], findings.at_best(records["softmax-on-pixels"])
+        values = {
+            outcome: {arm: _values(frame, arm, outcome) for arm in findings.arms(frame)}
+            for outcome in (OWN_HEAD, NEW_HEAD)
+        }
+        pixels = _values(best, "pixels", OWN_HEAD)
+        arms = experiments.ONLY_NORM.arms
+        self.seeds = frame["seed"].nunique()
+        self.images = int(frame["train_size"].max())
+        self.epochs = int(frame["epochs"].max())
+        #: Accuracy by arm with its own head, and with a new one.
+        self.own, new = (
+            {arm: findings.interval(found) for arm, found in of.items()} for of in values.values()
+        )
+        #: Per arm: `arm`, `numbers` that it trains, accuracy with its `own` head and a `new` one.
+        self.nets = pd.DataFrame(
+            {"arm": arm, "numbers": trained_numbers(arms[arm]), "own": own, "new": new[arm]}
+            for arm, own in self.own.items()
+        )
+        self.pixels = findings.interval(pixels)  # softmax regression on the images as they are
+        self.pixel_numbers = trained_numbers(experiments.PIXELS.arms["pixels"])  # that it trains
+        #: How far nets are above it, by arm, with their own heads and with new ones; not paired.
+        self.above, self.above_new = (
+            {arm: findings.unpaired(found, pixels) for arm, found in of.items()}
+            for of in values.values()
+        )
+        self.planned = _planned(frame)  # by claim
+        #: Two rows per pair in `PAIRS`: `claim`, `pair`, `outcome`, `planned`, mean, low, high.
+        #: Holm's method adjusts those that were planned.
+        self.pairs = _pairs(frame, self.planned)
+        #: Share of gammas below OFF in size where only the norm is trained.
+        self.off = below(frame, NORM, OFF)
+        self.off_everything = below(frame, EVERYTHING, OFF)  # and where everything is
+        #: And below the paper's threshold, where only the norm is.
+        self.small = below(frame, NORM, SMALL)
+        self.costs = costs(frame, records["pruning"])
+        #: Whether the planned depth is recorded.
+        self.deepened = experiments.ONLY_NORM_DEEPER.name in records
+        self.deepest = _deepest(records)  # only the norm and everything trained, at depth 110
+        self.norm = self.own[NORM].mean  # accuracy where only the norm is trained, at depth 8
+        #: How many numbers that net trains.
+        self.norm_numbers = int(self.nets.loc[self.nets["arm"] == NORM, "numbers"].iloc[0])
+        self.deep = self.own[DEEP].mean  # accuracy where only the norm is trained, at depth 14
+        self.deep_above = self.above[DEEP]  # how far that net is above softmax regression on pixels
+        self.whole = self.own[EVERYTHING].mean  # accuracy where everything is trained, at depth 8
+        #: Accuracy halfway from the pixels to that.
+        self.halfway = (self.pixels.mean + self.whole) / 2
+        self.affine = self.gap("A3", OWN_HEAD)  # what gamma and beta add to a trained head
+        #: What training gamma and beta adds to features, as a new head sees them.
+        self.better = self.gap("A4", NEW_HEAD)
+        #: By how much batch norm is ahead of as many weights, with the head as drawn.
+        self.lead = self.gap("A5", OWN_HEAD)
+        self.lead_new = self.gap("A5", NEW_HEAD)  # and with a new head
+        #: By how much depth 14 is ahead of twice the width, with the head as drawn.
+        self.depth = self.gap("A7", OWN_HEAD)
+        self.depth_new = self.gap("A7", NEW_HEAD)  # and with a new head
+        self.straight = self.gap("A9", OWN_HEAD)  # by how much the net without shortcuts is ahead
+        self.tenth = self.cost(WEAKEST, PRUNED[0])  # cost of the tenth with the smallest gammas
+        self.tenth_by_chance = self.cost(CHANCE, PRUNED[0])  # cost of a tenth chosen at random
 
     @property
     def decision(self) -> str:
@@ -118,55 +126,10 @@ class Facts:
         """Return the difference of a pair in `PAIRS`."""
         return Interval.of(self.pairs.set_index(["claim", "outcome"]).loc[(claim, outcome)])
 
-    @property
-    def affine(self) -> Interval:
-        """What gamma and beta add to a trained head."""
-        return self.gap("A3", OWN_HEAD)
-
-    @property
-    def better(self) -> Interval:
-        """What training gamma and beta adds to features, as a new head sees them."""
-        return self.gap("A4", NEW_HEAD)
-
-    @property
-    def lead(self) -> Interval:
-        """By how much batch norm is ahead of as many weights, with the head as drawn."""
-        return self.gap("A5", OWN_HEAD)
-
-    @property
-    def lead_new(self) -> Interval:
-        """And with a new head."""
-        return self.gap("A5", NEW_HEAD)
-
-    @property
-    def depth(self) -> Interval:
-        """By how much depth 14 is ahead of twice the width, with the head as drawn."""
-        return self.gap("A7", OWN_HEAD)
-
-    @property
-    def depth_new(self) -> Interval:
-        """And with a new head."""
-        return self.gap("A7", NEW_HEAD)
-
-    @property
-    def straight(self) -> Interval:
-        """By how much the net without shortcuts is ahead."""
-        return self.gap("A9", OWN_HEAD)
-
     def cost(self, how: str, share: float) -> Interval:
         """Test accuracy that the net loses with features, where only the norm was trained."""
         rows: Any = self.costs.set_index(["arm", "how", "share"])
         return Interval.of(rows.loc[(NORM, how, share)])
-
-    @property
-    def tenth(self) -> Interval:
-        """Cost of the tenth with the smallest gammas."""
-        return self.cost(WEAKEST, PRUNED[0])
-
-    @property
-    def tenth_by_chance(self) -> Interval:
-        """Cost of a tenth chosen at random."""
-        return self.cost(CHANCE, PRUNED[0])
 
     @property
     def A1(self) -> str:
@@ -225,48 +188,6 @@ class Facts:
     def A9(self) -> str:
         """Shortcuts hold the net back."""
         return decisions.on_claim(decisions.above(self.planned["A9"]))
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from "only-norm", "pruning" and "softmax-on-pixels"."""
-    frame, best = records["only-norm"], findings.at_best(records["softmax-on-pixels"])
-    values = {
-        outcome: {arm: _values(frame, arm, outcome) for arm in findings.arms(frame)}
-        for outcome in (OWN_HEAD, NEW_HEAD)
-    }
-    own, new = (
-        {arm: findings.interval(found) for arm, found in of.items()} for of in values.values()
-    )
-    pixels = _values(best, "pixels", OWN_HEAD)
-    above, above_new = (
-        {arm: findings.unpaired(found, pixels) for arm, found in of.items()}
-        for of in values.values()
-    )
-    arms = experiments.ONLY_NORM.arms
-    nets = [
-        {"arm": arm, "numbers": trained_numbers(arms[arm]), "own": own[arm], "new": new[arm]}
-        for arm in own
-    ]
-    planned = _planned(frame)
-    return Facts(
-        seeds=frame["seed"].nunique(),
-        images=int(frame["train_size"].max()),
-        epochs=int(frame["epochs"].max()),
-        nets=pd.DataFrame(nets),
-        own=own,
-        pixels=findings.interval(pixels),
-        pixel_numbers=trained_numbers(experiments.PIXELS.arms["pixels"]),
-        above=above,
-        above_new=above_new,
-        pairs=_pairs(frame, planned),
-        planned=planned,
-        off=below(frame, NORM, OFF),
-        off_everything=below(frame, EVERYTHING, OFF),
-        small=below(frame, NORM, SMALL),
-        costs=costs(frame, records["pruning"]),
-        deepened=experiments.ONLY_NORM_DEEPER.name in records,
-        deepest=_deepest(records),
-    )
 
 
 def _values(frame: pd.DataFrame, arm: str, outcome: str) -> Any:

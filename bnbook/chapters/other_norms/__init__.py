@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.other_norms.equal_time import NORMS_AT_EQUAL_TIME
 from bnbook.chapters.other_norms.experiments import EXPERIMENTS
-from bnbook.chapters.other_norms.facts import facts
+from bnbook.chapters.other_norms.facts import Facts
 
 CHAPTER = Chapter(
     __name__,
@@ -13,5 +13,5 @@ CHAPTER = Chapter(
     question="Which other ways to normalize beat batch norm, and are they worth their time?",
     needs=(1, 4),
     experiments=(*EXPERIMENTS, NORMS_AT_EQUAL_TIME),
-    facts_of=facts,
+    facts_of=Facts,
 )

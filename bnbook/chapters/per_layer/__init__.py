@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import EXERCISES, Chapter
 from bnbook.chapters.per_layer.claims import CLAIMS
 from bnbook.chapters.per_layer.experiments import EXPERIMENTS
-from bnbook.chapters.per_layer.facts import facts
+from bnbook.chapters.per_layer.facts import Facts
 from bnbook.chapters.per_layer.removals import LACKING, LAYERS
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset, Trial
@@ -23,7 +23,7 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C5", "C6"),
-    facts_of=facts,
+    facts_of=Facts,
     preset=Preset(
         name="per-layer",
         title="Take norms away, layer by layer",

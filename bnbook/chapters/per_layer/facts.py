@@ -1,8 +1,7 @@
 """What the records say about batch norm in each of the four layers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import pandas as pd
 
@@ -18,41 +17,52 @@ from bnbook.findings import Interval, decisions, transfer
 EARLY = 2
 
 
-@dataclass(frozen=True)
 class Facts:
     """Accuracies are shares of the test images; a cost is a difference against the full net."""
 
-    margin: ClassVar[float] = MARGIN
+    margin = MARGIN
 
-    seeds: int  # of the runs that decide
-    subset_seeds: int  # of all sixteen subsets
-    epochs: int
-    images: int
-    low: float  # the two learning rates; the lower one is the source's
-    high: float
-    #: `removals.costs` and `removals.firsts` at both rates.
-    costs: pd.DataFrame
-    firsts: pd.DataFrame
-    earlier: str  # what five other seeds had said at the lower rate; see `removals.earlier`
-    early: int  # the source's shortest budget, in epochs
-    #: `removals.gap` by the source's recipe, after it and after the longest.
-    early_gap: Interval
-    late_gap: Interval
-    #: Runs at the lower rate: subsets of which all seeds train, and those of which none does.
-    subsets: int
-    sound: int
-    never: tuple[str, ...]
-    bare_trained: int  # nets without any norm that train at the higher rate
-    #: Median test accuracy with only one norm, at the lower rate.
-    only_first: float
-    only_last: float
-    #: By how much a norm's Shapley value grows from one layer to the next, per rate.
-    trend: Interval
-    high_trend: Interval
-    #: `activations.ratios`, at the lower rate.
-    ratios: pd.DataFrame
-    #: `findings.transfer.elsewhere`: the comparison in other settings.
-    elsewhere: pd.DataFrame
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from the chapter's experiments and those of `findings.transfer`."""
+        frame = records[PER_LAYER_AGAIN.name]
+        planned = findings.contrasts(frame, PER_LAYER_AGAIN.contrasts)
+        cube = records[PER_LAYER.name]
+        low, high = LAYER_LRS
+        self.seeds = frame["seed"].nunique()  # of the runs that decide
+        self.subset_seeds = cube["seed"].nunique()  # of all sixteen subsets
+        self.epochs = int(cube["epoch"].max())
+        self.images = int(cube["train_size"].iloc[0])
+        self.low, self.high = low, high  # learning rates; the lower one is the source's
+        #: At both rates.
+        self.costs = removals.costs(planned)
+        self.firsts = removals.firsts(planned)
+        #: What five other seeds had said at the lower rate.
+        self.earlier = removals.missed_most(removals.earlier(cube, low))
+        self.early = EARLY  # the source's shortest budget, in epochs
+        #: By the source's recipe, after it and after the longest.
+        self.early_gap = removals.gap(records["as-posted"], EARLY, low)
+        self.late_gap = -removals.gap(records["as-posted"], self.epochs, low)
+        self._count_subsets(findings.final(cube))
+        #: By how much a norm's Shapley value grows from one layer to the next, per rate.
+        self.trend = findings.trend(findings.layer_values(cube, low))
+        self.high_trend = findings.trend(findings.layer_values(cube, high))
+        self.ratios = activations.ratios(frame[frame["lr"] == low])
+        self.elsewhere = transfer.elsewhere(records, transfer.LAYERS)
+        #: Whether norms of later layers are worth more at both rates, by Shapley's measure.
+        self.later_profit = self.trend.low > 0 and self.high_trend.low > 0
+
+    def _count_subsets(self, ends: pd.DataFrame) -> None:
+        """Count the subsets of norms that train, and look at those of one norm."""
+        groups = ends[ends["lr"] == self.low].groupby("arm", observed=True)
+        trained, medians = groups["trained"].sum(), groups["test_accuracy"].median()
+        self.subsets = len(trained)
+        self.sound = int((trained == groups.size()).sum())  # all seeds train
+        self.never = tuple(map(str, trained.index[trained == 0]))
+        #: Nets without any norm that train at the higher rate.
+        bare = ends[(ends["lr"] == self.high) & (ends["arm"] == "none")]
+        self.bare_trained = int(bare["trained"].sum())
+        #: Median test accuracy with only one norm, at the lower rate.
+        self.only_first, self.only_last = float(medians["1"]), float(medians["4"])
 
     def _at(self, table: pd.DataFrame, lr: float) -> pd.DataFrame:
         return table[table["lr"] == f"{lr:g}"]
@@ -103,11 +113,6 @@ class Facts:
         """Name the layers whose norm is missed as much as the first, within the margin."""
         rows = self._at(self.firsts, self.low)
         return tuple(rows.loc[rows["finding"] == findings.EQUIVALENT, "layer"])
-
-    @property
-    def later_profit(self) -> bool:
-        """Whether norms of later layers are worth more at both rates, by Shapley's measure."""
-        return self.trend.low > 0 and self.high_trend.low > 0
 
     def ratio(self, of: str, where: str, epoch: int = 0) -> Interval:
         """Look up a mean square as a multiple of the full net's; at the end, by default."""
@@ -175,47 +180,3 @@ class Facts:
             return decisions.REFINED
         reversed_ = self.ratio(ITSELF, "after the norm").low > 1
         return decisions.REFUTED if reversed_ else decisions.UNDECIDED
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from the chapter's experiments and those of `findings.transfer`."""
-    frame = records[PER_LAYER_AGAIN.name]
-    planned = findings.contrasts(frame, PER_LAYER_AGAIN.contrasts)
-    cube = records[PER_LAYER.name]
-    low, high = LAYER_LRS
-    last = int(cube["epoch"].max())
-    return Facts(
-        seeds=frame["seed"].nunique(),
-        subset_seeds=cube["seed"].nunique(),
-        epochs=last,
-        images=int(cube["train_size"].iloc[0]),
-        low=low,
-        high=high,
-        costs=removals.costs(planned),
-        firsts=removals.firsts(planned),
-        earlier=removals.missed_most(removals.earlier(cube, low)),
-        early=EARLY,
-        early_gap=removals.gap(records["as-posted"], EARLY, low),
-        late_gap=-removals.gap(records["as-posted"], last, low),
-        **_subsets(findings.final(cube)),
-        trend=findings.trend(findings.layer_values(cube, low)),
-        high_trend=findings.trend(findings.layer_values(cube, high)),
-        ratios=activations.ratios(frame[frame["lr"] == low]),
-        elsewhere=transfer.elsewhere(records, transfer.LAYERS),
-    )
-
-
-def _subsets(ends: pd.DataFrame) -> dict[str, Any]:
-    """Count the subsets of norms that train, and look at those of one norm."""
-    low, high = LAYER_LRS
-    groups = ends[ends["lr"] == low].groupby("arm", observed=True)
-    trained, medians = groups["trained"].sum(), groups["test_accuracy"].median()
-    bare = ends[(ends["lr"] == high) & (ends["arm"] == "none")]
-    return {
-        "subsets": len(trained),
-        "sound": int((trained == groups.size()).sum()),
-        "never": tuple(map(str, trained.index[trained == 0])),
-        "bare_trained": int(bare["trained"].sum()),
-        "only_first": float(medians["1"]),
-        "only_last": float(medians["4"]),
-    }

@@ -3,7 +3,7 @@
 from bnbook.chapters.chapter import UNDER_THE_HOOD, Chapter
 from bnbook.chapters.why.claims import CLAIMS
 from bnbook.chapters.why.experiments import EXPERIMENTS
-from bnbook.chapters.why.facts import facts
+from bnbook.chapters.why.facts import Facts
 from bnbook.lab.bands import PAGE
 from bnbook.lab.presets import Net, Preset
 
@@ -20,7 +20,7 @@ CHAPTER = Chapter(
     experiments=EXPERIMENTS,
     claims=CLAIMS,
     judges=("C4", "C11", "D6", "D7", "D8"),
-    facts_of=facts,
+    facts_of=Facts,
     preset=Preset(
         name="landscape",
         title="Watch the inputs of the activations move",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import pandas as pd
@@ -21,38 +20,80 @@ NEARLY: Final = 0.95
 SCALE_FREE: Final = ("relative_roughness", "relative_sharpness")
 
 
-@dataclass(frozen=True)
 class Facts:
     """Accuracies are shares of test images. Ratios are with batch norm over without."""
 
-    seeds: int
-    #: By kind of net, noisy batch norm against "with BN" and "without BN": differences of test
-    #: accuracy, and ratios of drift.
-    noisy: Effects
-    drift: Effects
-    runs: int  # per net
-    sigmoid_trains: int  # without batch norm
-    noisy_sigmoid_trains: int
-    #: By kind of net and quantity, ratios at equal numbers of steps, at equal loss, and before the
-    #: first step.
-    steps: Effects
-    equal: Effects
-    start: Effects
-    stuck: int  # nets of sigmoids without batch norm that do not learn in "landscape"
-    outputs_first: float  # rms of what enters the activations of the plain net of ReLUs, at the
-    outputs_last: float  # first look and at the last
-    #: Per net with batch norm, for a tenfold rate: factor of relative sharpness, test accuracy, gap
-    #: between training and test accuracy.
-    flatter: dict[str, Interval]
-    better: dict[str, Interval]
-    wider: dict[str, Interval]
-    best_rate: float  # of the net of ReLUs, by test accuracy
-    top_rate: float
-    #: Share of a sigmoid's output that a line explains, per layer: with batch norm at the start,
-    #: change from there to the end, and without batch norm at the start.
-    straight: dict[str, float]
-    bend: dict[str, Interval]
-    straight_plain: dict[str, float]
+    def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
+        """Work out the facts from the five experiments of the chapter."""
+        way, noisy = records[experiments.LANDSCAPE.name], records[experiments.NOISY_NORM.name]
+        trained = findings.summary(noisy).set_index("arm")
+        caught = measures.looks(records[experiments.EQUAL_LOSS.name])
+        runs = measures.at_equal_loss(caught)
+        ends = way[way["val_accuracy"].notna() & (way["arm"] == f"sigmoid, {WITHOUT}")]
+        drifts = findings.on_the_way(records[experiments.NOISY_DRIFT.name])
+        self.seeds = int(noisy["seed"].nunique())
+        #: By kind of net, noisy batch norm against "with BN" and "without BN": differences of test
+        #: accuracy, and ratios of drift.
+        self.noisy = effects(findings.contrasts(noisy, experiments.NOISY_NORM.contrasts), _other)
+        self.drift = effects(findings.ratios(drifts, experiments.NOISY_DRIFT.contrasts), _other)
+        self.runs = int(trained["runs"].max())  # per net
+        self.sigmoid_trains = int(trained["trained"][f"sigmoid, {WITHOUT}"])  # without batch norm
+        self.noisy_sigmoid_trains = int(trained["trained"][f"sigmoid, {NOISY}"])
+        #: By kind of net and quantity, ratios at equal numbers of steps, at equal loss, and before
+        #: the first step.
+        self.steps = _ratios(findings.on_the_way(way), experiments.LANDSCAPE.contrasts)
+        self.equal = _ratios(runs, experiments.EQUAL_LOSS.contrasts)
+        self.start = _ratios(measures.at_start(caught), _AT_START)
+        #: Nets of sigmoids without batch norm that do not learn in "landscape".
+        self.stuck = int((ends["val_accuracy"] < LEARNS).sum())
+        #: Rms of what enters the activations of the plain net of ReLUs, at the first and last look.
+        self.outputs_first, self.outputs_last = _outputs(way)
+        self._compare_rates(records[experiments.SHARPNESS.name])
+        self._measure_straightness(way)
+        #: The smallest share that a line explains in any layer, with batch norm, at the start.
+        self.least_straight = min(self.straight.values())
+        #: Largest such change of the share that a line explains, as a positive number.
+        self.most_bent = max(-change.mean for change in self.bend.values())
+        #: Layers that are more linear without batch norm, at the start.
+        self.straighter_plain = sum(
+            self.straight_plain[layer] > fit for layer, fit in self.straight.items()
+        )
+        self.layers = len(self.straight)  # how many layers have a sigmoid
+
+    def _compare_rates(self, sharpness: pd.DataFrame) -> None:
+        """Say what a tenfold rate does to each kind of net with batch norm."""
+        runs = findings.arrivals(sharpness)
+        normed = {arm.partition(",")[0]: arm for arm in findings.arms(runs) if arm.endswith(WITH)}
+
+        def slopes(outcome: str, *, log: bool = False) -> dict[str, Interval]:
+            return {
+                kind: findings.slope(runs, arm, outcome, log=log) for kind, arm in normed.items()
+            }
+
+        #: Factor of relative sharpness; test accuracy; gap between training and test accuracy.
+        self.flatter = {
+            kind: Interval(*(10.0**value for value in slope))
+            for kind, slope in slopes("relative_sharpness", log=True).items()
+        }
+        self.better, self.wider = slopes("test_accuracy"), slopes("gap")
+        #: Of the net of ReLUs: the rate of the highest test accuracy, and the highest rate.
+        relu = findings.estimates(runs[runs["arm"] == normed["ReLU"]], "lr", "test_accuracy")
+        self.best_rate = float(relu["lr"].iloc[int(relu["mean"].argmax())])
+        self.top_rate = float(relu["lr"].max())
+
+    def _measure_straightness(self, way: pd.DataFrame) -> None:
+        """Say which share of a sigmoid's output a line explains, per layer."""
+        table = findings.entering(way)
+
+        def fits(name: str, after: int) -> pd.DataFrame:
+            mine = table[(table["arm"] == f"sigmoid, {name}") & (table["after"] == after)]
+            return mine.pivot(index="seed", columns="layer", values="linear_fit")
+
+        start, end = fits(WITH, 0), fits(WITH, table["after"].max())
+        self.straight = {str(layer): float(start[layer].mean()) for layer in start}
+        #: Change from there to the end; and without batch norm at the start.
+        self.bend = {str(layer): findings.interval(end[layer] - start[layer]) for layer in start}
+        self.straight_plain = {str(k): float(v.mean()) for k, v in fits(WITHOUT, 0).items()}
 
     @property
     def drifts_more(self) -> bool:
@@ -144,29 +185,9 @@ class Facts:
         return decisions.REPRODUCED if better and closer else decisions.REFINED
 
     @property
-    def least_straight(self) -> float:
-        """The smallest share that a line explains in any layer, with batch norm, at the start."""
-        return min(self.straight.values())
-
-    @property
     def bent(self) -> list[str]:
         """Layers that training makes less linear."""
         return [layer for layer, change in self.bend.items() if change.high < 0]
-
-    @property
-    def most_bent(self) -> float:
-        """Largest such change of the share that a line explains, as a positive number."""
-        return max(-change.mean for change in self.bend.values())
-
-    @property
-    def straighter_plain(self) -> int:
-        """Layers that are more linear without batch norm, at the start."""
-        return sum(self.straight_plain[layer] > fit for layer, fit in self.straight.items())
-
-    @property
-    def layers(self) -> int:
-        """How many layers have a sigmoid."""
-        return len(self.straight)
 
     @property
     def C11(self) -> str:
@@ -184,33 +205,6 @@ def _all_are(wanted: str, found: Effects, *quantities: str, kinds: Sequence[str]
         return decisions.SUPPORTED
     reverse = LARGER if wanted == SMALLER else SMALLER
     return decisions.REFUTED if reverse in seen else decisions.UNDECIDED
-
-
-def facts(records: Mapping[str, pd.DataFrame]) -> Facts:
-    """Work out the facts from the five experiments of the chapter."""
-    way, noisy = records[experiments.LANDSCAPE.name], records[experiments.NOISY_NORM.name]
-    trained = findings.summary(noisy).set_index("arm")
-    caught = measures.looks(records[experiments.EQUAL_LOSS.name])
-    runs = measures.at_equal_loss(caught)
-    ends = way[way["val_accuracy"].notna() & (way["arm"] == f"sigmoid, {WITHOUT}")]
-    outputs = _outputs(way)
-    drifts = findings.on_the_way(records[experiments.NOISY_DRIFT.name])
-    return Facts(
-        seeds=int(noisy["seed"].nunique()),
-        noisy=effects(findings.contrasts(noisy, experiments.NOISY_NORM.contrasts), _other),
-        drift=effects(findings.ratios(drifts, experiments.NOISY_DRIFT.contrasts), _other),
-        runs=int(trained["runs"].max()),
-        sigmoid_trains=int(trained["trained"][f"sigmoid, {WITHOUT}"]),
-        noisy_sigmoid_trains=int(trained["trained"][f"sigmoid, {NOISY}"]),
-        steps=_ratios(findings.on_the_way(way), experiments.LANDSCAPE.contrasts),
-        equal=_ratios(runs, experiments.EQUAL_LOSS.contrasts),
-        start=_ratios(measures.at_start(caught), _AT_START),
-        stuck=int((ends["val_accuracy"] < LEARNS).sum()),
-        outputs_first=outputs[0],
-        outputs_last=outputs[1],
-        **_rates(records[experiments.SHARPNESS.name]),
-        **_straightness(way),
-    )
 
 
 _AT_START: Final = tuple(
@@ -232,40 +226,3 @@ def _outputs(way: pd.DataFrame) -> tuple[float, float]:
     plain = findings.looks(way).query("arm == @name", local_dict={"name": f"ReLU, {WITHOUT}"})
     means = plain.groupby("after")["outputs"].mean()
     return float(means.iloc[0]), float(means.iloc[-1])
-
-
-def _rates(sharpness: pd.DataFrame) -> dict[str, Any]:
-    runs = findings.arrivals(sharpness)
-    normed = {arm.partition(",")[0]: arm for arm in findings.arms(runs) if arm.endswith(WITH)}
-    slopes = {
-        name: {kind: findings.slope(runs, arm, name, log=log) for kind, arm in normed.items()}
-        for name, log in (("relative_sharpness", True), ("test_accuracy", False), ("gap", False))
-    }
-    relu = findings.estimates(runs[runs["arm"] == normed["ReLU"]], "lr", "test_accuracy")
-    factors = {
-        kind: Interval(*(10.0**value for value in slope))
-        for kind, slope in slopes["relative_sharpness"].items()
-    }
-    return {
-        "flatter": factors,
-        "better": slopes["test_accuracy"],
-        "wider": slopes["gap"],
-        "best_rate": float(relu["lr"].iloc[int(relu["mean"].argmax())]),
-        "top_rate": float(relu["lr"].max()),
-    }
-
-
-def _straightness(way: pd.DataFrame) -> dict[str, Any]:
-    table = findings.entering(way)
-    last = table["after"].max()
-
-    def fits(name: str, after: int) -> pd.DataFrame:
-        mine = table[(table["arm"] == f"sigmoid, {name}") & (table["after"] == after)]
-        return mine.pivot(index="seed", columns="layer", values="linear_fit")
-
-    start, end = fits(WITH, 0), fits(WITH, last)
-    return {
-        "straight": {str(layer): float(start[layer].mean()) for layer in start},
-        "bend": {str(layer): findings.interval(end[layer] - start[layer]) for layer in start},
-        "straight_plain": {str(k): float(v.mean()) for k, v in fits(WITHOUT, 0).items()},
-    }
