@@ -268,7 +268,7 @@ def test_a_comparison_may_lose_its_significance_among_many():
 
 def test_evaluation_noise_is_running_minus_reestimated_without_the_start():
     found = findings.evaluation_noise(table({"a": [0.95, 0.96]})).iloc[0]
-    assert found["mean"] == pytest.approx(-0.05)
+    assert found["typical"] == pytest.approx(0.05)
     assert found["largest"] == pytest.approx(0.05)
     assert found["n"] == 4  # two runs, two epochs each
 

@@ -87,16 +87,14 @@ def surroundings(frame: pd.DataFrame) -> pd.DataFrame:
 def on_the_way(frame: pd.DataFrame) -> pd.DataFrame:
     """Sum up each run of study "landscape": one row per run, one column per quantity of `looks`.
 
-    Geometric means over the looks after step 0, of `weights` the last; and `learns`, whether the
-    run ended at a validation accuracy of `LEARNS` or above.
+    Geometric means over the looks after step 0, of `weights` the last.
     """
     after = looks(frame)
     after = after[after["after"] > 0]
     by_run = after.groupby(["arm", "seed"], observed=True)
     found = by_run[list(ON_THE_WAY)].agg(geometric)
     found["weights"] = by_run["weights"].last()
-    ends = frame[frame["val_accuracy"].notna()].set_index(["arm", "seed"])["val_accuracy"]
-    return found.assign(learns=ends >= LEARNS).reset_index()
+    return found.reset_index()
 
 
 def geometric(values: Any) -> float:
@@ -143,8 +141,7 @@ def ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
 
     `runs` as from `on_the_way`. Columns: `a`, `b`, `outcome`; `mean`, `low`, `high` of a / b with a
     t interval of its logarithm, as wide as Holm's method has it over all of `planned`; `holm`, the
-    adjusted p; `n` pairs; `learns_a`, `learns_b` (runs that learn); `finding`: `LARGER`, `SMALLER`
-    or `OPEN`.
+    adjusted p; `n` pairs; `finding`: `LARGER`, `SMALLER` or `OPEN`.
     """
     rows = []
     for contrast in planned:
@@ -155,7 +152,6 @@ def ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
             {"a": contrast.a, "b": contrast.b, "outcome": contrast.outcome}
             | interval(logs)._asdict()
             | {"p_difference": p, "n": len(logs)}
-            | {"learns_a": int(a["learns"].sum()), "learns_b": int(b["learns"].sum())}
         )
     found = pd.DataFrame(rows)
     found["holm"] = holm(found["p_difference"])
@@ -164,10 +160,6 @@ def ratios(runs: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:
     clear = found["holm"] < LEVEL
     found["finding"] = np.select([clear & (found["mean"] > 1), clear], [LARGER, SMALLER], OPEN)
     return found.drop(columns="p_difference")
-
-
-#: What a look says of each hidden layer.
-_PER_LAYER: Final = ("drift", "drift_before", "linear_share", "linear_fit")
 
 
 def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
@@ -186,14 +178,10 @@ def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
 def arrivals(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each run of study "sharpness" what is compared there.
 
-    `lr_sharpness`: learning rate times sharpness, unstable above 2; `gap`: training minus test
-    accuracy; `loss_gap`: test minus training loss; `trained`: validation accuracy at least
-    `training.TRAINED`.
+    `gap`: training minus test accuracy; `trained`: validation accuracy at least `training.TRAINED`.
     """
     return frame.assign(
-        lr_sharpness=frame["lr"] * frame["sharpness"],
         gap=frame["train_accuracy"] - frame["test_accuracy"],
-        loss_gap=frame["test_loss"] - frame["train_loss"],
         trained=frame["val_accuracy"] >= TRAINED,
     )
 
@@ -214,23 +202,12 @@ def slope(runs: pd.DataFrame, arm: str, outcome: str, *, log: bool) -> Interval:
 
 
 def entering(frame: pd.DataFrame) -> pd.DataFrame:
-    """Spread out what enters the activations: one row per run, look and layer.
-
-    `drift`, `drift_before`, `linear_share`, `linear_fit`; `mean` and `sd`, root mean squares over
-    features of their means and standard deviations.
-    """
+    """Spread out `linear_fit`, of what enters the activations: one row per run, look and layer."""
     layers = models.LENET_LAYERS[:-1]
-    rows = [
-        {"arm": row["arm"], "seed": row["seed"], "after": row["after"], "layer": layer}
-        | {name: row[name][i] for name in _PER_LAYER}
-        | {
-            name: float(np.sqrt(np.mean(np.square(row[f"entering_{name}"][i]))))
-            for name in ("mean", "sd")
-        }
-        for _, row in frame.iterrows()
-        for i, layer in enumerate(layers)
-    ]
-    return _categories(pd.DataFrame(rows), frame, layers)
+    named = pd.Series([layers] * len(frame), index=frame.index)
+    rows = frame[["arm", "seed", "after", "linear_fit"]].assign(layer=named)
+    rows = rows.explode(["layer", "linear_fit"], ignore_index=True).astype({"linear_fit": float})
+    return _categories(rows, frame, layers)
 
 
 def _categories(rows: pd.DataFrame, frame: pd.DataFrame, layers: tuple[str, ...]) -> pd.DataFrame:

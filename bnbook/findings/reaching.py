@@ -72,13 +72,11 @@ def reaching(frame: pd.DataFrame, target: float) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Sooner:
-    """Steps to `target` with batch norm over those without: geometric mean over paired seeds.
+    """Steps to a target with batch norm over those without: geometric mean over paired seeds.
 
     `late_with` and `late_without` of `n` runs each did not get there.
     """
 
-    net: str
-    target: float
     ratio: Interval
     n: int
     late_with: int
@@ -98,8 +96,6 @@ def sooner(runs: pd.DataFrame, net: str, target: float) -> Sooner:
     with_norm, without = (side.sort_index() for side in sides)
     ratios = (with_norm["reached"] / without["reached"]).dropna()
     return Sooner(
-        net,
-        target,
         Interval(*np.exp(interval(np.log(ratios)))),
         len(ratios),
         int((~with_norm["in_time"]).sum()),

@@ -100,8 +100,8 @@ def _limits(low: float, high: float, digits: int) -> str:
 
 
 def as_percent(row: Mapping[str, Any]) -> str:
-    """`percent` of a row with mean (or share), low, high."""
-    return percent(row["mean"] if "mean" in row else row["share"], row["low"], row["high"])
+    """`percent` of a row with mean, low, high."""
+    return percent(row["mean"], row["low"], row["high"])
 
 
 def as_points(row: Mapping[str, Any]) -> str:

@@ -58,12 +58,12 @@ def at_equal_loss(found: pd.DataFrame) -> pd.DataFrame:
     """
     chosen = found[found["together"] & (found["level"] < START)]
     by_run = chosen.groupby(["arm", "seed"], observed=True)[list(AT_EQUAL_LOSS)]
-    return by_run.agg(geometric).assign(learns=True).reset_index()
+    return by_run.agg(geometric).reset_index()
 
 
 def at_start(found: pd.DataFrame) -> pd.DataFrame:
     """Select what surrounds each run before its first step, as `findings.ratios` takes it."""
-    return found[found["level"] == START].assign(learns=True)
+    return found[found["level"] == START]
 
 
 def at_levels(found: pd.DataFrame, quantities: Sequence[str]) -> pd.DataFrame:
