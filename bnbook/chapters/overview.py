@@ -8,7 +8,7 @@ import pandas as pd
 
 from bnbook import chapters, findings
 from bnbook.chapters.chapter import Chapter
-from bnbook.errors import BookError, NoRecordsError
+from bnbook.errors import NoRecordsError
 from bnbook.findings import Markdown, Verdict
 from bnbook.findings.claims import SOURCES, Claim
 
@@ -43,29 +43,14 @@ def judge() -> list[Judgment]:
     """Judge every claim in every chapter that takes it up, in the order of the claims.
 
     A chapter whose experiment is not recorded yet gives "not run here". Raises BookError where
-    records are damaged or stale, and where a chapter judges other claims than it names.
+    records are damaged or stale.
     """
-    found = []
-    for chapter in chapters.CHAPTERS:
-        given = {one.claim.id: one for one in _verdicts(chapter)}
-        if missing := set(chapter.judges) - set(given):
-            raise BookError(f"{chapter.name} gives no verdict on {', '.join(sorted(missing))}")
-        if strange := set(given) - set(chapter.judges):
-            raise BookError(
-                f"{chapter.name} judges {', '.join(sorted(strange))}: name them in its `judges`"
-            )
-        found.append((chapter, given))
-    return [
-        Judgment(chapter, given[name])
-        for name in chapters.CLAIMS
-        for chapter, given in found
-        if name in given
-    ]
+    order = list(chapters.CLAIMS)
+    found = [Judgment(chapter, one) for chapter in chapters.CHAPTERS for one in _verdicts(chapter)]
+    return sorted(found, key=lambda one: order.index(one.claim.id))
 
 
 def _verdicts(chapter: Chapter) -> list[Verdict]:
-    if not chapter.judges:
-        return []
     try:
         return chapter.verdicts()
     except NoRecordsError as missing:
