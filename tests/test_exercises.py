@@ -80,7 +80,7 @@ def test_code_that_nobody_has_written_yet_runs_and_waits(chapter, capsys):
 
 
 def test_an_unknown_exercise_is_named():
-    with pytest.raises(BookError, match="bias_removal has no exercise 'redundent': folded-bias"):
+    with pytest.raises(BookError, match="of bias_removal 'redundent'; known: folded-bias"):
         chapters.find(1).exercise("redundent")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import pandas as pd
 
@@ -23,9 +23,18 @@ from bnbook.lab.element import Html, Widget
 from bnbook.lab.exercises import Exercise
 from bnbook.lab.presets import Preset, Recorded
 
+T = TypeVar("T")
+
 EXERCISES: Final = "The exercises"
 UNDER_THE_HOOD: Final = "Under the hood"
 GOING_FURTHER: Final = "Going further"
+
+
+def _known(those: Mapping[str, T], name: str, kind: str) -> T:
+    """Look `name` up. Raises BookError for an unknown one."""
+    if name not in those:
+        raise BookError(f"unknown {kind} {name!r}; known: {', '.join(those)}")
+    return those[name]
 
 
 class Records(Mapping[str, pd.DataFrame]):
@@ -37,11 +46,7 @@ class Records(Mapping[str, pd.DataFrame]):
 
     def __getitem__(self, name: str) -> pd.DataFrame:
         if name not in self._read:
-            if name not in self._experiments:
-                raise BookError(
-                    f"unknown experiment {name!r}; known: {', '.join(self._experiments)}"
-                )
-            self._read[name] = findings.load(self._experiments[name])
+            self._read[name] = findings.load(_known(self._experiments, name, "experiment"))
         return self._read[name]
 
     def __contains__(self, name: object) -> bool:
@@ -121,9 +126,7 @@ class Chapter:
         return findings.join(*(self._sentence(name).said(self.facts) for name in names))
 
     def _sentence(self, name: str) -> Sentence:
-        if name not in self.sentences:
-            raise BookError(f"{self.slug} has no sentence {name!r}: {', '.join(self.sentences)}")
-        return self.sentences[name]
+        return _known(self.sentences, name, f"sentence of {self.slug}")
 
     def preface(self) -> Markdown:
         """Say what it builds on and how long it takes to read: its first line.
@@ -180,9 +183,7 @@ class Chapter:
         return {one.id: one for one in found}
 
     def _exercise(self, name: str) -> Exercise:
-        if name not in self.exercises:
-            raise BookError(f"{self.slug} has no exercise {name!r}: {', '.join(self.exercises)}")
-        return self.exercises[name]
+        return _known(self.exercises, name, f"exercise of {self.slug}")
 
     def exercise(self, name: str) -> Html | Widget:
         """Show an exercise, which is answered where it stands."""
@@ -260,12 +261,8 @@ class Library:
 
     def experiment(self, name: str) -> Experiment:
         """Return the experiment called `name`. Raises BookError for an unknown one."""
-        if name not in self.experiments:
-            raise BookError(f"unknown experiment {name!r}; known: {', '.join(self.experiments)}")
-        return self.experiments[name]
+        return _known(self.experiments, name, "experiment")
 
     def claim(self, name: str) -> Claim:
         """Return the claim with this id. Raises BookError for an unknown one."""
-        if name not in self.claims:
-            raise BookError(f"unknown claim {name!r}; known: {', '.join(self.claims)}")
-        return self.claims[name]
+        return _known(self.claims, name, "claim")
