@@ -1,6 +1,5 @@
 """How the results were made, in sentences: what the page on the results says."""
 
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -21,49 +20,36 @@ USES = {
 }
 
 
-@dataclass(frozen=True)
 class Facts:
     """What all chapters share: data, the net, the protocol; accuracies are shares of images."""
 
-    images: int  # of MNIST for training, with those set aside
-    tested: int
-    set_aside: int
-    split_seed: int
-    grays: int
-    activation: str
-    norms: int  # places for one
-    parameters: int
-    plain_parameters: int
-    batch_size: int
-    trained: float = training.TRAINED
-    trained_on_clothes: float = training.enough("fashion_mnist")
-    at_chance: float = training.AT_CHANCE
-    reestimated_on: int = training.REESTIMATE_SIZE
-    margin: float = MARGIN
-    tuning_from: int = TUNING_FROM
-    compared: int = COMPARED
-    tolerance: float = TOLERANCE
-    doubles: int = DOUBLES
-    doubles_tolerance: float = DOUBLES_TOLERANCE
+    set_aside = data.VALIDATION_SIZE
+    split_seed = data.SPLIT_SEED
+    grays = data.GRAY_LEVELS
+    trained = training.TRAINED
+    trained_on_clothes = training.enough("fashion_mnist")
+    at_chance = training.AT_CHANCE
+    reestimated_on = training.REESTIMATE_SIZE
+    margin = MARGIN
+    tuning_from = TUNING_FROM
+    compared = COMPARED
+    tolerance = TOLERANCE
+    doubles = DOUBLES
+    doubles_tolerance = DOUBLES_TOLERANCE
+
+    def __init__(self) -> None:
+        mnist = data.splits("mnist")
+        net = chapters.experiment("bias-removal").arms["all biases"]
+        self.images = len(mnist.train) + self.set_aside  # for training, with those set aside
+        self.tested = len(mnist.test)
+        self.activation = net.activation
+        self.norms = len(net.norms)  # places for one
+        self.parameters = _parameters(net)
+        self.plain_parameters = _parameters(chapters.experiment("learning-rate").arms["without BN"])
+        self.batch_size = net.batch_size
 
 
-@cache
-def facts() -> Facts:
-    """Look up what the sentences say."""
-    mnist = data.splits("mnist")
-    net = chapters.experiment("bias-removal").arms["all biases"]
-    return Facts(
-        images=len(mnist.train) + data.VALIDATION_SIZE,
-        tested=len(mnist.test),
-        set_aside=data.VALIDATION_SIZE,
-        split_seed=data.SPLIT_SEED,
-        grays=data.GRAY_LEVELS,
-        activation=net.activation,
-        norms=len(net.norms),
-        parameters=_parameters(net),
-        plain_parameters=_parameters(chapters.experiment("learning-rate").arms["without BN"]),
-        batch_size=net.batch_size,
-    )
+_facts = cache(Facts)
 
 
 def _parameters(run: Run) -> int:
@@ -72,7 +58,7 @@ def _parameters(run: Run) -> int:
 
 def say(name: str) -> Markdown:
     """Write one of the sentences. Raises KeyError for one that is unknown."""
-    return Markdown(sentences.read(Path(__file__).with_suffix(".md"))[name].said(facts()))
+    return Markdown(sentences.read(Path(__file__).with_suffix(".md"))[name].said(_facts()))
 
 
 def splits_table() -> Markdown:
