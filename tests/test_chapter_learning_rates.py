@@ -1,13 +1,12 @@
 """Chapter 2: the limits of the learning rate, from frames where they must move."""
 
 import numpy as np
-import pandas as pd
 import pytest
 from tables import altered, shares
 
 from bnbook import chapters, findings
 from bnbook.chapters.learning_rates.facts import Facts
-from bnbook.chapters.learning_rates.limits import by_rate, elsewhere, every_rate, limits
+from bnbook.chapters.learning_rates.limits import by_rate, every_rate, limits
 from bnbook.findings import Interval, decisions
 
 
@@ -27,14 +26,6 @@ def test_a_grid_that_is_too_short_leaves_a_limit_open():
     assert (found.below, found.above) == (0, np.inf)
     with pytest.raises(ValueError, match="no learning rate"):
         limits(findings.share_trained(shares({0.1: (1, 5)})))
-
-
-def test_a_net_that_no_rate_trains_has_no_limits():
-    runs = [shares({0.1: (5, 5), 2.0: (0, 5)}, "one"), shares({0.1: (2, 5)}, "other")]
-    both = pd.concat([one.astype({"arm": str}) for one in runs]).assign(test_accuracy=0.9)
-    found = elsewhere(both)
-    assert set(found) == {"one"}
-    assert (found["one"].last, found["one"].above) == (0.1, 2.0)
 
 
 def test_a_median_is_that_of_runs_that_trained():

@@ -18,7 +18,7 @@ _CELL = ["device", "net", "batch_size"]
 
 @dataclass(frozen=True)
 class Clock:
-    """What batch norm does to a net's time to `target`: per step, in steps, and both together."""
+    """What batch norm does to a net's time to the target: per step, in steps, and both together."""
 
     steps: Sooner
     per_step: Interval
@@ -80,10 +80,8 @@ def step_seconds(steps: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def clocks(
-    frame: pd.DataFrame, steps: pd.DataFrame, target: float = TARGETS[-1]
-) -> dict[str, Clock]:
-    """Compare each net of the experiment with batch norm and without, on its way to `target`.
+def clocks(frame: pd.DataFrame, steps: pd.DataFrame) -> dict[str, Clock]:
+    """Compare each net of the experiment with batch norm and without, on its way to the target.
 
     The seconds are those of the training steps, on one core; evaluation is left out.
     """
@@ -91,9 +89,8 @@ def clocks(
     ratios: Any = slowdowns(steps).set_index([*_CELL, "norm"])
     found = {}
     for net, (plain, *_) in NETS.items():
-        row = ratios.loc["cpu", net, plain.batch_size, BATCH]
-        per_step = Interval.of(row)
-        fewer = findings.sooner(runs, net, target)
+        per_step = Interval.of(ratios.loc["cpu", net, plain.batch_size, BATCH])
+        fewer = findings.sooner(runs, net, TARGETS[-1])
         found[net] = Clock(fewer, per_step, findings.product(fewer.ratio, per_step))
     return found
 

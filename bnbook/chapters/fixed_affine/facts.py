@@ -106,9 +106,23 @@ class Facts:
         self.elsewhere = transfer.elsewhere(records, transfer.AFFINE)
         #: `beyond_sum` on Fashion-MNIST, each net at its own rate.
         self.clothes_beyond = _beyond(_costs(findings.at_best(clothes), "full"))
-        #: What fixing both costs on Fashion-MNIST, at the shared rate and with each net at its own.
-        self.clothes_cost = self._cost_in(transfer.CLOTHES)
-        self.own_clothes_cost = self._cost_in(transfer.CLOTHES_OWN_RATES)
+        self._look_elsewhere()
+        #: Whether both fixed is further behind at own rates, on average, after every epoch.
+        self.wider_at_own = all(
+            one.mean > self.at_shared.behind[epoch].mean
+            for epoch, one in self.at_own.behind.items()
+        )
+
+    def _look_elsewhere(self) -> None:
+        """See what fixing costs with ReLU, and on Fashion-MNIST."""
+        by_setting = dict([*self.elsewhere.set_index("a").groupby("setting")])
+        relu = by_setting[transfer.RELU]
+        self.equal_with_relu = set(relu["finding"]) == {findings.EQUIVALENT}
+        #: At the shared rate, and with each net at its own: what fixing both costs, and how many
+        #: fixed nets are behind.
+        both = [by_setting[one] for one in (transfer.CLOTHES, transfer.CLOTHES_OWN_RATES)]
+        self.clothes_cost, self.own_clothes_cost = (-Interval.of(one.loc[BOTH]) for one in both)
+        self.missed_on_clothes = sum(int((one["high"] < 0).sum()) for one in both)
 
     @property
     def decision(self) -> str:
@@ -126,30 +140,6 @@ class Facts:
         """Whether it is, within the margin, the two single costs together."""
         beyond = self.at_own.beyond_sum
         return beyond.low > -MARGIN and beyond.high < MARGIN
-
-    def _in(self, setting: str) -> pd.DataFrame:
-        return self.elsewhere[self.elsewhere["setting"] == setting]
-
-    def _cost_in(self, setting: str) -> Interval:
-        return -Interval.of(self._in(setting).set_index("a").loc[BOTH])
-
-    @property
-    def equal_with_relu(self) -> bool:
-        """Whether all fixed nets are equivalent to the full one with ReLU."""
-        rows = self._in(transfer.RELU)
-        return set(rows["a"]) == set(FIXED) and set(rows["finding"]) == {findings.EQUIVALENT}
-
-    @property
-    def missed_on_clothes(self) -> int:
-        """How many fixed nets are behind the full one on Fashion-MNIST, for both choices."""
-        settings = (transfer.CLOTHES, transfer.CLOTHES_OWN_RATES)
-        return sum(int((self._in(one)["high"] < 0).sum()) for one in settings)
-
-    @property
-    def wider_at_own(self) -> bool:
-        """Whether both fixed is further behind at own rates, on average, after every epoch."""
-        own, shared = self.at_own.behind, self.at_shared.behind
-        return all(own[epoch].mean > shared[epoch].mean for epoch in own)
 
     @property
     def signs_change(self) -> tuple[str, ...]:

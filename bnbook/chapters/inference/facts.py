@@ -1,8 +1,9 @@
 """What the records say about batch norm at inference."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from bnbook import findings, models
@@ -54,6 +55,10 @@ class Facts:
         #: How far off the accuracy is, on average over looks, by the origin of the statistics, one
         #: of `findings.CAUSES`.
         self.off = measured.nested(findings.statistics_gaps(usual), "cause")
+        sigmoid = self.off["sigmoid"]
+        self.sigmoid, self.relu = sigmoid[MOVING], self.off["ReLU"][MOVING]
+        self.sigmoid_still, self.sorted_sigmoid = sigmoid[STILL], sigmoid[SORTED]
+        self.sigmoid_last, self.sigmoid_last_still = sigmoid[LAST_MOVING], sigmoid[LAST_STILL]
         #: Of two origins, the first minus the second, paired by seed.
         self.extra = {arm: measured.between(usual, arm, MOVING, STILL) for arm in ACTIVATIONS}
         #: Sigmoids, early, without the start: update rates 0.01 and 0.1.
@@ -62,13 +67,14 @@ class Facts:
         self.averaging = {arm: measured.averaging(large, arm) for arm in ACTIVATIONS}
         #: Change of the re-estimated accuracy in five steps, typical.
         self.itself = measured.itself(usual)
+        self.weights_to_blame = self.itself > self.sigmoid.mean
         #: Of the nets of Exercise 1, trained on all images.
         self.evaluations = int(noise["n"])
         self.typical = float(noise["typical"])
         self.largest = float(noise["largest"])
         #: Of test accuracies over seeds, with re-estimated statistics.
-        self.spread = measured.spread(ends["test_accuracy"])
-        self.spread_running = measured.spread(ends["test_accuracy_running"])
+        self.spread = float(np.ptp(ends["test_accuracy"]))
+        self.spread_running = float(np.ptp(ends["test_accuracy_running"]))
         #: By activation and layer, on fixed images: what successive changes of a mean do.
         self.cosine = measured.by_layer(moved, "cosine")
         self.step = measured.by_layer(moved, "step_size")  # in standard deviations of the feature
@@ -78,11 +84,15 @@ class Facts:
         self.autocorrelation = measured.autocorrelation(moved)
         #: How far running means are from the true ones, in standard deviations.
         self.offset = measured.offsets(usual)
+        self._name_layers()
         #: Typical differences by `arm`, `rate` and `when`.
         self.rates = measured.rates(records["running-statistics-long"])
         #: With PyTorch's rate, by `arm`, `lr` and `batch_size`.
         self.settings = findings.statistics_gaps(study, ("arm", "cause", "lr", "batch_size"))
         self.small_batch = int(study["batch_size"].min())
+        own = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
+        #: How far off it is if each small batch is normalized by itself.
+        self.own_small = Interval.of(own.sort_values("batch_size").iloc[0])
         #: Contrasts, after minus before.
         self.placed = findings.contrasts(placed, _PLANS["norm-place"].contrasts)
         self.place_seeds = findings.fresh(placed)["seed"].nunique()
@@ -93,7 +103,34 @@ class Facts:
         self.slow_early = self.at_rate("sigmoid", 0.01, "early, as kept")
         #: The same without its start.
         self.slow_debiased = self.at_rate("sigmoid", 0.01, "early, start taken out")
+        late = self.rates[(self.rates["when"] == "late") & (self.rates["arm"] == "sigmoid")]
+        #: Between the best update rate and the worst, late, with sigmoids.
+        self.late_span = float(late["mean"].max() - late["mean"].min())
         self.saved = self.before - self.folded  # parameters that folding does away with
+
+    def _name_layers(self) -> None:
+        """Name the layers by what their means do with sigmoids."""
+        own, other = (self.cosine[arm] for arm in ACTIVATIONS)
+
+        def those(test: Callable[[str], bool]) -> tuple[str, ...]:
+            return tuple(filter(test, LAYERS))
+
+        #: Whether successive changes go against each other in all layers, with ReLU, too.
+        self.turn_back = all(one.high < 0 for one in (*own.values(), *other.values()))
+        self.sharper = those(lambda layer: own[layer].high < other[layer].low)  # than with ReLU
+        self.longer = those(lambda layer: self.step_ratio[layer].low > 1)  # steps, than with ReLU
+        self.anew = those(lambda layer: own[layer].low < -0.5 < own[layer].high)  # as if drawn anew
+        #: Still alike as far apart as we looked.
+        rows = self.autocorrelation
+        rows = rows[(rows["arm"] == "sigmoid") & (rows["lag"] == rows["lag"].max())]
+        self.slow = tuple(str(layer) for layer in rows.loc[rows["low"] > 0.5, "layer"])
+        #: More alike after two steps than after one.
+        self.to_and_fro = those(lambda layer: self.zigzag["sigmoid"][layer].low > 0)
+        #: The two whose running means are furthest off.
+        off = self.offset["sigmoid"]
+        self.furthest = those(
+            lambda layer: layer in sorted(off, key=lambda one: off[one].mean)[-2:]
+        )
 
     def lags(self, arm: str) -> bool:
         """Whether moving weights, not noise, account for most of an activation's difference."""
@@ -109,94 +146,11 @@ class Facts:
         noise = all(self.off[arm][STILL].mean > self.extra[arm].high for arm in ACTIVATIONS)
         return decisions.REFUTED if noise else decisions.UNDECIDED
 
-    @property
-    def weights_to_blame(self) -> bool:
-        """Whether the net itself changes more than its statistics mislead, with sigmoids."""
-        return self.itself > self.sigmoid.mean
-
-    @property
-    def sigmoid(self) -> Interval:
-        """How far off the accuracy is with PyTorch's running statistics and sigmoids."""
-        return self.off["sigmoid"][MOVING]
-
-    @property
-    def relu(self) -> Interval:
-        """The same with ReLU."""
-        return self.off["ReLU"][MOVING]
-
-    @property
-    def sigmoid_still(self) -> Interval:
-        """How far off it is if the weights do not move."""
-        return self.off["sigmoid"][STILL]
-
-    @property
-    def sigmoid_last(self) -> Interval:
-        """How far off it is with the statistics of the last batch alone."""
-        return self.off["sigmoid"][LAST_MOVING]
-
-    @property
-    def sigmoid_last_still(self) -> Interval:
-        """And with those of one batch if no step has come between."""
-        return self.off["sigmoid"][LAST_STILL]
-
-    @property
-    def own_small(self) -> Interval:
-        """How far off it is if each small batch is normalized by itself, sigmoids."""
-        rows = self.settings[(self.settings["cause"] == OWN) & (self.settings["arm"] == "sigmoid")]
-        return Interval.of(rows.sort_values("batch_size").iloc[0])
-
-    @property
-    def turn_back(self) -> bool:
-        """Whether successive changes of the means go against each other, everywhere."""
-        return all(one.high < 0 for arm in ACTIVATIONS for one in self.cosine[arm].values())
-
-    @property
-    def sharper(self) -> tuple[str, ...]:
-        """Layers whose means turn back more sharply with sigmoids than with ReLU."""
-        own, other = (self.cosine[arm] for arm in ACTIVATIONS)
-        return tuple(layer for layer in LAYERS if own[layer].high < other[layer].low)
-
-    @property
-    def longer(self) -> tuple[str, ...]:
-        """Layers whose means go by longer steps with sigmoids."""
-        return tuple(layer for layer in LAYERS if self.step_ratio[layer].low > 1)
-
-    @property
-    def anew(self) -> tuple[str, ...]:
-        """Layers whose means change, with sigmoids, as if each were drawn anew."""
-        own = self.cosine["sigmoid"]
-        return tuple(layer for layer in LAYERS if own[layer].low < -0.5 < own[layer].high)
-
-    @property
-    def slow(self) -> tuple[str, ...]:
-        """Layers whose means, with sigmoids, are still alike as far apart as we looked."""
-        rows = self.autocorrelation
-        rows = rows[(rows["arm"] == "sigmoid") & (rows["lag"] == rows["lag"].max())]
-        return tuple(str(layer) for layer in rows.loc[rows["low"] > 0.5, "layer"])
-
-    @property
-    def to_and_fro(self) -> tuple[str, ...]:
-        """Layers whose means, with sigmoids, are more alike after two steps than after one."""
-        return tuple(layer for layer in LAYERS if self.zigzag["sigmoid"][layer].low > 0)
-
-    @property
-    def furthest(self) -> tuple[str, ...]:
-        """The two layers whose running means are furthest off, with sigmoids."""
-        off = {layer: one.mean for layer, one in self.offset["sigmoid"].items()}
-        first, second = sorted(off, key=off.__getitem__)[-2:]
-        return tuple(layer for layer in LAYERS if layer in (first, second))
-
     def at_rate(self, arm: str, rate: float, when: str) -> float:
         """Typical difference with an update rate of the running statistics."""
         rows = self.rates
         mine = (rows["arm"] == arm) & (rows["rate"] == rate) & (rows["when"] == when)
         return float(rows.loc[mine, "mean"].iloc[0])
-
-    @property
-    def late_span(self) -> float:
-        """Between the best update rate and the worst, late, with sigmoids."""
-        late = self.rates[(self.rates["when"] == "late") & (self.rates["arm"] == "sigmoid")]
-        return float(late["mean"].max() - late["mean"].min())
 
     @property
     def A6(self) -> str:
@@ -229,8 +183,3 @@ class Facts:
     def D4(self) -> str:
         """Batch norm belongs before the activation; where dropout belongs is chapter 6's."""
         return self.A6
-
-    @property
-    def sorted_sigmoid(self) -> Interval:
-        """How far off it is after images sorted by label, with sigmoids."""
-        return self.off["sigmoid"][SORTED]

@@ -31,11 +31,6 @@ def nested(table: pd.DataFrame, inner: str) -> dict[str, dict[str, Interval]]:
     return found
 
 
-def spread(values: pd.Series) -> float:
-    """Return the distance from the lowest to the highest value."""
-    return float(values.max() - values.min())
-
-
 def _per_seed(usual: pd.DataFrame, arm: str, cause: str) -> Any:
     """Average how far off statistics of one origin are, seed by seed."""
     each = findings.with_gaps(usual[usual["arm"] == arm])

@@ -20,7 +20,6 @@ from bnbook.chapters.learning_rates.limits import (
     WITHOUT,
     Limits,
     by_rate,
-    elsewhere,
     every_rate,
     limits,
 )
@@ -211,11 +210,12 @@ class Facts(Nets):
 
     def _look_elsewhere(self, frame: pd.DataFrame) -> None:
         """Find both nets' limits on Fashion-MNIST, and with ReLU in place of the sigmoid."""
-        found = elsewhere(frame)
+        table = by_rate(findings.final(frame))
+        found = {arm: limits(part) for arm, part in table.groupby("arm", observed=True)}
         self.clothes, self.relu = (
             Nets(found[f"{where}, {WITH}"], found[f"{where}, {WITHOUT}"]) for where in ELSEWHERE
         )
-        medians = by_rate(findings.final(frame)).set_index(["arm", "lr"])["median"]
+        medians = table.set_index(["arm", "lr"])["median"]
         normed, plain = (medians[f"{ELSEWHERE[1]}, {net}"] for net in (WITH, WITHOUT))
         lowest = max(self.relu.normed.first, self.relu.plain.first)
         #: What batch norm leads by at the lowest rate with ReLU, between medians of test accuracy.

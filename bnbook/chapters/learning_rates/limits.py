@@ -49,13 +49,6 @@ def every_rate(first: pd.DataFrame, further: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([findings.final(first), findings.final(further)]).astype({"arm": kind})
 
 
-def elsewhere(runs: pd.DataFrame) -> dict[str, Limits]:
-    """Find the limits of each net in "transfer-rates"; none for a net that no rate trains."""
-    table = by_rate(findings.final(runs))
-    nets = table[table.groupby("arm", observed=True)["share"].transform("max") >= 0.5]
-    return {str(arm): limits(part) for arm, part in nets.groupby("arm", observed=True)}
-
-
 def by_rate(runs: pd.DataFrame) -> pd.DataFrame:
     """Count per net and rate: `runs`, `trained`, `share`, and `median`, the test accuracy.
 

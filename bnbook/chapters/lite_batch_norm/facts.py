@@ -71,12 +71,26 @@ class Facts:
         self.own = own
         self.tuning = pd.concat([findings.tuning(frame), tuning])
         self.elsewhere = transfer.elsewhere(records, transfer.HALVES)
+        self._look_elsewhere()
         #: Variance-only minus mean-only with ReLU, both at the shared rate.
         self.relu = _gap(records["transfer-relu"], VARIANCE, MEAN)
-        #: Whether all of these nets train in every seed.
-        self.own_clothes_train = not self._in(transfer.CLOTHES_OWN_RATES)["failed"].any()
         #: How many times the own rate of mean-only is that of variance-only.
         self.rates_apart = round(self.rates[MEAN] / self.rates[VARIANCE])
+
+    def _look_elsewhere(self) -> None:
+        """See how the halves do on Fashion-MNIST and with ReLU."""
+        by_setting = dict([*self.elsewhere.groupby("setting")])
+        own, relu = by_setting[transfer.CLOTHES_OWN_RATES], by_setting[transfer.RELU]
+        #: Each half against the full net, each at its best rate; whether all of these nets train in
+        #: every seed; whether all of their rates are ends of the grid.
+        self.own_clothes = {row["a"]: Interval.of(row) for row in own.to_dict("records")}
+        self.own_clothes_train = not own["failed"].any()
+        ends = (min(transfer.OWN_LRS), max(transfer.OWN_LRS))
+        self.own_clothes_at_ends = bool(own[["lr_a", "lr_b"]].isin(ends).all(axis=None))
+        self.relu_all_train = not relu["failed"].any()
+        #: How many nets with each half train at the shared rate.
+        shared = by_setting[transfer.CLOTHES].set_index("a")
+        self.clothes_trained = (shared["n"] - shared["failed_a"]).to_dict()
 
     @property
     def closer(self) -> str:
@@ -104,34 +118,6 @@ class Facts:
         if self.flipped:
             return decisions.REPRODUCED
         return decisions.REFUTED if len(set(self.rates.values())) == 1 else decisions.UNDECIDED
-
-    @property
-    def own_clothes(self) -> dict[str, Interval]:
-        """How each half compares with the full net on Fashion-MNIST, each at its best rate."""
-        rows = self._in(transfer.CLOTHES_OWN_RATES).to_dict("records")
-        return {str(row["a"]): Interval.of(row) for row in rows}
-
-    @property
-    def own_clothes_at_ends(self) -> bool:
-        """Whether all of their rates are ends of the grid."""
-        ends = (min(transfer.OWN_LRS), max(transfer.OWN_LRS))
-        rates = self._in(transfer.CLOTHES_OWN_RATES)[["lr_a", "lr_b"]]
-        return bool(rates.isin(ends).all(axis=None))
-
-    def _in(self, setting: str) -> pd.DataFrame:
-        return self.elsewhere[self.elsewhere["setting"] == setting]
-
-    @property
-    def relu_all_train(self) -> bool:
-        """Whether both halves and the full net train in every seed with ReLU."""
-        rows = self._in(transfer.RELU)
-        return len(rows) > 0 and not rows["failed"].any()
-
-    @property
-    def clothes_trained(self) -> dict[str, int]:
-        """How many nets with each half train on Fashion-MNIST, at the shared rate."""
-        rows = self._in(transfer.CLOTHES)
-        return {str(row["a"]): int(row["n"] - row["failed_a"]) for _, row in rows.iterrows()}
 
 
 def _flips(one: Ends, other: Ends) -> bool:

@@ -57,14 +57,9 @@ def step_times(base: str = REFERENCE) -> pd.DataFrame:
     return findings.medians(ratios, "arm", "ratio")
 
 
-def timings_of_layers() -> pd.DataFrame:
-    """Read the time of one layer, forward and backward, by `kind`, `width` and turn."""
-    return timings.read("norm-widths")
-
-
 def layer_times() -> pd.DataFrame:
-    """Milliseconds of one layer by `arm` and `width` (features): medians over turns."""
-    found = findings.medians(timings_of_layers(), ["kind", "width"])
+    """Milliseconds of one layer, forward and backward, by `arm` and `width` (features): medians."""
+    found = findings.medians(timings.read("norm-widths"), ["kind", "width"])
     return found.assign(
         arm=pd.Categorical(found["kind"].map(ARM_OF), _WHITENINGS),
         **{name: 1000 * found[name] for name in ("mean", "low", "high")},

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 
-from bnbook import findings
+from bnbook import findings, timings
 from bnbook.chapters.other_norms import comparison, equal_time
 from bnbook.chapters.other_norms.experiments import IDEAS, NORMS, OTHER_NORMS, REFERENCE
 from bnbook.experiment import MARGIN
@@ -225,7 +225,7 @@ def _small_time(best: str) -> float:
 
 def _wide_prices() -> tuple[int, dict[str, Interval]]:
     """Return the widest layer that was measured, and by kind its time over batch norm's."""
-    rows = comparison.timings_of_layers()
+    rows = timings.read("norm-widths")
     widest = int(rows["width"].max())
     ratios = findings.relative(rows[rows["width"] == widest], "batch")
     found = findings.medians(ratios, "kind", "ratio")

@@ -34,8 +34,8 @@ class Facts:
         self.images = int(cube["train_size"].iloc[0])
         self.low, self.high = low, high  # learning rates; the lower one is the source's
         #: At both rates.
-        self.costs = removals.costs(planned)
-        self.firsts = removals.firsts(planned)
+        self.costs, self.firsts = removals.costs(planned), removals.firsts(planned)
+        self._name_layers()
         #: What five other seeds had said at the lower rate.
         self.earlier = removals.missed_most(removals.earlier(cube, low))
         self.early = EARLY  # the source's shortest budget, in epochs
@@ -48,6 +48,7 @@ class Facts:
         self.high_trend = findings.trend(findings.layer_values(cube, high))
         self.ratios = activations.ratios(frame[frame["lr"] == low])
         self.elsewhere = transfer.elsewhere(records, transfer.LAYERS)
+        self._look_elsewhere()
         #: Whether norms of later layers are worth more at both rates, by Shapley's measure.
         self.later_profit = self.trend.low > 0 and self.high_trend.low > 0
 
@@ -63,6 +64,28 @@ class Facts:
         self.bare_trained = int(bare["trained"].sum())
         #: Median test accuracy with only one norm, at the lower rate.
         self.only_first, self.only_last = float(medians["1"]), float(medians["4"])
+
+    def _name_layers(self) -> None:
+        """Name the layers by what the removal of their norm costs at the source's rate."""
+        costs = self._at(self.costs, self.low).set_index("layer")
+        self.first_cost = -Interval.of(costs.loc[LAYERS[0]])
+        #: Whose norm is missed detectably less than the first, and as much, within the margin.
+        firsts = self._at(self.firsts, self.low)
+        self.ahead_of = tuple(firsts.loc[firsts["high"] < 0, "layer"])
+        self.level_with = tuple(firsts.loc[firsts["finding"] == findings.EQUIVALENT, "layer"])
+
+    def _look_elsewhere(self) -> None:
+        """Name other settings where nothing is lost, and what is lost in the others."""
+        one = self.elsewhere[self.elsewhere["a"] != "none"]
+        equal = (one["finding"] == findings.EQUIVALENT).groupby(one["setting"]).all()
+        self.equal_elsewhere = tuple(equal.index[equal])  # no removal of one norm costs anything
+        plain = self.elsewhere[self.elsewhere["a"] == "none"]
+        self.plain_fails = tuple(plain.loc[plain["failed_a"] == plain["n"], "setting"])
+        #: Removals of one norm: the two that cost most there, detectably or not; how many cost
+        #: anything detectable anywhere.
+        on_clothes = one[one["setting"] == transfer.CLOTHES]
+        self.worst_on_clothes = tuple(on_clothes.nsmallest(2, "mean")["a"])
+        self.missed_elsewhere = int((one["high"] < 0).sum())
 
     def _at(self, table: pd.DataFrame, lr: float) -> pd.DataFrame:
         return table[table["lr"] == f"{lr:g}"]
@@ -94,25 +117,7 @@ class Facts:
     @property
     def most(self) -> str:
         """Name the layer whose removal costs most, detectably or not, at the source's rate."""
-        rows = self._at(self.costs, self.low).set_index("layer")
-        return str(rows["mean"].idxmin())
-
-    @property
-    def first_cost(self) -> Interval:
-        """What taking out the first norm costs at the source's rate."""
-        return -Interval.of(self._at(self.costs, self.low).set_index("layer").loc[LAYERS[0]])
-
-    @property
-    def ahead_of(self) -> tuple[str, ...]:
-        """Name the layers whose norm is missed detectably less than the first, at that rate."""
-        rows = self._at(self.firsts, self.low)
-        return tuple(rows.loc[rows["high"] < 0, "layer"])
-
-    @property
-    def level_with(self) -> tuple[str, ...]:
-        """Name the layers whose norm is missed as much as the first, within the margin."""
-        rows = self._at(self.firsts, self.low)
-        return tuple(rows.loc[rows["finding"] == findings.EQUIVALENT, "layer"])
+        return str(self._at(self.costs, self.low).set_index("layer")["mean"].idxmin())
 
     def ratio(self, of: str, where: str, epoch: int = 0) -> Interval:
         """Look up a mean square as a multiple of the full net's; at the end, by default."""
@@ -135,32 +140,6 @@ class Facts:
         early = self.ratio(ITSELF, "after the norm", int(self.ratios["epoch"].min()))
         late = self.ratio(ITSELF, "after the norm")
         return early.high < late.low < late.high < 1 < self.ratio(OTHERS, "after the norm").low
-
-    @property
-    def equal_elsewhere(self) -> tuple[str, ...]:
-        """Name the settings where each removal of one norm is shown to cost nothing."""
-        one = self.elsewhere[self.elsewhere["a"] != "none"]
-        equal = (one["finding"] == findings.EQUIVALENT).groupby(one["setting"]).all()
-        return tuple(equal.index[equal])
-
-    @property
-    def plain_fails(self) -> tuple[str, ...]:
-        """Name the settings where no net without any norm trains."""
-        plain = self.elsewhere[self.elsewhere["a"] == "none"]
-        return tuple(plain.loc[plain["failed_a"] == plain["n"], "setting"])
-
-    @property
-    def worst_on_clothes(self) -> tuple[str, ...]:
-        """Name the two removals of one norm that cost most there, detectably or not."""
-        there = self.elsewhere[self.elsewhere["setting"] == transfer.CLOTHES]
-        one = there[there["a"] != "none"]
-        return tuple(one.nsmallest(2, "mean")["a"])
-
-    @property
-    def missed_elsewhere(self) -> int:
-        """How many removals of one norm cost anything detectable, over all other settings."""
-        one = self.elsewhere[self.elsewhere["a"] != "none"]
-        return int((one["high"] < 0).sum())
 
     @property
     def C5(self) -> str:
