@@ -5,7 +5,8 @@ from tables import altered
 
 from bnbook import chapters, findings
 from bnbook.chapters.lite_batch_norm.facts import MEAN, VARIANCE, Ends, Facts
-from bnbook.findings import Interval, decisions
+from bnbook.errors import NoRecordsError
+from bnbook.findings import Interval, decisions, transfer
 
 CHAPTER = chapters.find(4)
 
@@ -49,3 +50,9 @@ def test_a_net_that_is_still_climbing_at_one_rate_is_no_reason_to_tune():
 def test_runs_are_counted_as_trained_climbing_or_guessing():
     for ends in (*CHAPTER.facts.at_shared.values(), *CHAPTER.facts.at_own.values()):
         assert ends.trained + ends.climbing + ends.guessing == ends.runs
+
+
+def test_a_setting_that_is_not_recorded_is_named():
+    rows = CHAPTER.facts.elsewhere
+    with pytest.raises(NoRecordsError, match="run `bnbook sweep transfer-relu`"):
+        transfer.there(rows[rows["setting"] != transfer.RELU], transfer.RELU)

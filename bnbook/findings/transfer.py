@@ -155,6 +155,18 @@ def elsewhere(records: Mapping[str, pd.DataFrame], arms: Sequence[str]) -> pd.Da
     return pd.concat(found, ignore_index=True)
 
 
+def there(rows: pd.DataFrame, setting: str) -> pd.DataFrame:
+    """Select from `elsewhere` what was found in a setting, by arm.
+
+    Raises NoRecordsError where its experiment is not recorded.
+    """
+    found = rows[rows["setting"] == setting].set_index("a")
+    if found.empty:
+        name = SETTINGS[setting]
+        raise NoRecordsError(f"{name} is not recorded: run `bnbook sweep {name}`", name)
+    return found
+
+
 #: In place of a finding, where runs failed.
 NO_MEAN = "compare the counts"
 

@@ -115,12 +115,13 @@ class Facts:
 
     def _look_elsewhere(self) -> None:
         """See what fixing costs with ReLU, and on Fashion-MNIST."""
-        by_setting = dict([*self.elsewhere.set_index("a").groupby("setting")])
-        relu = by_setting[transfer.RELU]
+        relu, *both = (
+            transfer.there(self.elsewhere, setting)
+            for setting in (transfer.RELU, transfer.CLOTHES, transfer.CLOTHES_OWN_RATES)
+        )
         self.equal_with_relu = set(relu["finding"]) == {findings.EQUIVALENT}
         #: At the shared rate, and with each net at its own: what fixing both costs, and how many
         #: fixed nets are behind.
-        both = [by_setting[one] for one in (transfer.CLOTHES, transfer.CLOTHES_OWN_RATES)]
         self.clothes_cost, self.own_clothes_cost = (-Interval.of(one.loc[BOTH]) for one in both)
         self.missed_on_clothes = sum(int((one["high"] < 0).sum()) for one in both)
 

@@ -79,17 +79,18 @@ class Facts:
 
     def _look_elsewhere(self) -> None:
         """See how the halves do on Fashion-MNIST and with ReLU."""
-        by_setting = dict([*self.elsewhere.groupby("setting")])
-        own, relu = by_setting[transfer.CLOTHES_OWN_RATES], by_setting[transfer.RELU]
+        shared, own, relu = (
+            transfer.there(self.elsewhere, setting)
+            for setting in (transfer.CLOTHES, transfer.CLOTHES_OWN_RATES, transfer.RELU)
+        )
         #: Each half against the full net, each at its best rate; whether all of these nets train in
         #: every seed; whether all of their rates are ends of the grid.
-        self.own_clothes = {row["a"]: Interval.of(row) for row in own.to_dict("records")}
+        self.own_clothes = {str(arm): Interval.of(row) for arm, row in own.iterrows()}
         self.own_clothes_train = not own["failed"].any()
         ends = (min(transfer.OWN_LRS), max(transfer.OWN_LRS))
         self.own_clothes_at_ends = bool(own[["lr_a", "lr_b"]].isin(ends).all(axis=None))
         self.relu_all_train = not relu["failed"].any()
         #: How many nets with each half train at the shared rate.
-        shared = by_setting[transfer.CLOTHES].set_index("a")
         self.clothes_trained = (shared["n"] - shared["failed_a"]).to_dict()
 
     @property
