@@ -78,10 +78,11 @@ def test_each_end_is_compared_with_the_mean_between():
         for size, value in mean.items()
         for seed in range(5)
     )
-    more = noise.more_than_the_middle(leads)
-    assert more[8].mean == pytest.approx(0.02, abs=5e-4)
-    assert more[8].low > 0
-    assert more[256].low < 0 < more[256].high
+    small, large, middle = noise.ends_and_middle(leads)
+    assert small.mean == pytest.approx(0.02, abs=5e-4)
+    assert small.low > 0
+    assert large.low < 0 < large.high
+    assert middle.mean == pytest.approx(0.01, abs=5e-4)
 
 
 def test_holm_widens_all_intervals_but_the_last():

@@ -9,7 +9,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.chapters.dropout.equal_time import BUDGET, COSTS, DROPOUT_AT_EQUAL_TIME, LRS
 from bnbook.chapters.dropout.experiments import EXPERIMENTS
-from bnbook.chapters.dropout.noise import lead, more_than_the_middle
+from bnbook.chapters.dropout.noise import ends_and_middle, lead
 from bnbook.chapters.dropout.sizes import outputs, relative_sizes
 from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions
@@ -92,21 +92,16 @@ class Facts:
         """Work out the facts from the chapter's experiments."""
         few, many, noise = records[_FEW.name], records[_FULL.name], records[_NOISE.name]
         leads = lead(noise)
-        by_size = leads.pivot(index="seed", columns="batch_size", values="value")
-        small, large = int(by_size.columns[0]), int(by_size.columns[-1])
-        more = more_than_the_middle(leads)
         self.seeds = findings.fresh(few)["seed"].nunique()
         self.few = Setting(few, _FEW)
         self.many = Setting(many, _FULL)
         self.timed = EqualTime(records[DROPOUT_AT_EQUAL_TIME.name])
-        self.smallest = small  # batch size
-        self.largest = large
-        #: By how much more batch norm adds with the smallest (largest) batches than in the middle.
-        self.more_small = more[small]
-        self.more_large = more[large]
-        self.middle = findings.interval(by_size.iloc[:, 1:-1].mean(axis=1))  # what it adds there
+        self.smallest, self.largest = int(leads["batch_size"].min()), int(leads["batch_size"].max())
+        #: By how much more batch norm adds with the smallest (largest) batches than in the middle,
+        #: and what it adds there.
+        self.more_small, self.more_large, self.middle = ends_and_middle(leads)
         #: Lowest mean accuracy on training images with the smallest batches.
-        self.small_fit = float(_fit(noise[noise["batch_size"] == small]).min())
+        self.small_fit = float(_fit(noise[noise["batch_size"] == self.smallest]).min())
         #: Sizes with batch norm as multiples of those without; see `relative_sizes`.
         sizes = relative_sizes(few)
         self.outputs_first, self.outputs_last = sizes["outputs_first"], sizes["outputs_last"]

@@ -20,13 +20,14 @@ def lead(noise: pd.DataFrame) -> pd.DataFrame:
     return gain.rename("value").reset_index()
 
 
-def more_than_the_middle(leads: pd.DataFrame) -> dict[int, Interval]:
+def ends_and_middle(leads: pd.DataFrame) -> tuple[Interval, Interval, Interval]:
     """Compare the lead at the smallest and the largest size with its mean between, by seed.
 
-    Above 0: batch norm adds more at that end. Intervals are adjusted over the two (Holm).
+    Above 0: batch norm adds more at that end; intervals are adjusted over the two (Holm). And the
+    mean between.
     """
     wide = leads.pivot(index="seed", columns="batch_size", values="value")
     between = wide.iloc[:, 1:-1].mean(axis=1)
-    ends = [int(wide.columns[0]), int(wide.columns[-1])]
-    found = findings.holm_intervals({str(size): wide[size] - between for size in ends})
-    return {size: found[str(size)] for size in ends}
+    ends = {"small": wide.iloc[:, 0] - between, "large": wide.iloc[:, -1] - between}
+    found = findings.holm_intervals(ends)
+    return found["small"], found["large"], findings.interval(between)
