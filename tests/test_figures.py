@@ -96,6 +96,8 @@ def draw_all(arms, probes):
     spans = pd.DataFrame({"arm": [f"net, {w} BN" for w in ("with", "without")] * 2})
     spans = spans.assign(layer=list("ccff"), quantity="q", level=[2.0, 2.0, 1.0, 1.0])
     spans = spans.assign(mean=0.5, low=0.4, high=0.6, layer=spans["layer"].astype("category"))
+    worth = findings.contributions(cube, 0.1).assign(rate="")
+    by_norms = findings.summary(cube, "norms").assign(rate="")
     return {
         "two_courses": figures.two_courses([10, 20], {"running": [0.8, 0.9], "true": [0.9, 0.9]}),
         "gap_sizes": figures.gap_sizes(GAPS, "lr", "learning rate", "cause"),
@@ -118,12 +120,12 @@ def draw_all(arms, probes):
         "forest": figures.forest(pairs),
         "forests": figures.forests({"one": pairs, "other": pairs}, lambda row: row["a"]),
         "two_rates": figures.two_rates(pairs.assign(lr="0.1")),
-        "contributions": figures.contributions(findings.contributions(cube, 0.1)),
+        "contributions": figures.contributions(worth, "rate"),
         "magnitudes": figures.magnitudes(levels, "where", "mean square"),
         "gaps": figures.gaps({"few images": fit[fit["of"] != "gap"]}),
         "batch_sizes": figures.batch_sizes(sizes, {"a difference": sizes}),
         "affine_histograms": figures.affine_histograms(findings.affine_values(probes)),
-        "subsets": figures.subsets(findings.summary(cube, "norms")),
+        "subsets": figures.subsets(by_norms, "accuracy", by="rate"),
     }
 
 
@@ -347,7 +349,7 @@ def test_a_second_series_of_subsets_stands_in_the_order_of_the_first():
     worth = {0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1}
     rising = findings.summary(subsets(worth), "norms").assign(rate="low")
     falling = rising.assign(rate="high", mean=1 - rising["mean"], low=0.0, high=1.0)
-    axes = figures.subsets(pd.concat([rising, falling]), by="rate").axes[0]
+    axes = figures.subsets(pd.concat([rising, falling]), "accuracy", by="rate").axes[0]
     low, high = (sorted(zip(*line.get_data(), strict=True)) for line in axes.lines[::3])
     assert [y for _, y in low] == sorted(rising["mean"])
     assert [y for _, y in high] == sorted(falling["mean"], reverse=True)
@@ -362,7 +364,7 @@ def test_contributions_have_one_panel_per_learning_rate():
 
 def test_subsets_are_in_rising_order_over_the_matrix_of_what_is_on():
     table = findings.summary(subsets({0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1}), "norms")
-    top, matrix = figures.subsets(table).axes
+    top, matrix = figures.subsets(table.assign(rate=""), "accuracy", by="rate").axes
     heights = top.lines[0].get_ydata()
     assert (np.diff(heights) >= 0).all()
     filled = [line for line in matrix.lines if line.get_markerfacecolor() != "none"]

@@ -33,7 +33,6 @@ from bnbook.theme import (
 _WORDS: Final = {
     "lr": "learning rate",
     "batch_size": "batch size",
-    "epoch": "epoch",
     "init_scale": "scale of the weights",
 }
 
@@ -148,7 +147,7 @@ def lr_curves(
         band(ax, part, "lr", look, limits=False)
         mine = runs[runs["arm"] == name]
         ax.plot(mine["lr"], mine["val_accuracy"], ".", color=look.color, alpha=0.6, ms=7, mew=0)
-        chosen = part[part["lr"] == best.get(name)]
+        chosen = part[part["lr"] == best[name]]
         ax.plot(chosen["lr"], chosen["mean"], "o", mfc="none", mec=look.color, ms=15, mew=2)
     ax.axvline(shared, color=INK, linestyle=":", linewidth=1.5)
     log_lr(ax, summary["lr"].tolist())
@@ -185,7 +184,7 @@ def share_map(table: pd.DataFrame, y: str = "batch_size") -> Figure:
         ax.grid(visible=False)
         last = ax is axes[-1]
         ax.tick_params(labelbottom=last)
-        label(ax, "learning rate" if last else "", _WORDS.get(y, y), name)
+        label(ax, "learning rate" if last else "", _WORDS[y], name)
     return figure
 
 

@@ -26,8 +26,8 @@ from bnbook.theme import (
 )
 
 
-def contributions(table: pd.DataFrame, panel: str | None = None) -> Figure:
-    """Draw each layer's worth by three measures, with 95% intervals, one panel below the other.
+def contributions(table: pd.DataFrame, panel: str) -> Figure:
+    """Draw each layer's worth by three measures, with 95 % intervals, one panel below the other.
 
     `table` as from `findings.contributions`, with a column `panel` that titles the panels.
     """
@@ -112,26 +112,19 @@ def affine_histograms(values: pd.DataFrame) -> Figure:
     return figure
 
 
-def subsets(
-    summary: pd.DataFrame,
-    ylabel: str = "validation accuracy",
-    *,
-    by: str | None = None,
-    stretch: bool = False,
-) -> Figure:
+def subsets(table: pd.DataFrame, ylabel: str, *, by: str, stretch: bool = False) -> Figure:
     """Draw the mean of every subset of norms in rising order, and below it which layers have one.
 
-    `summary` as from `findings.summary(frame, "norms")`, with 95% intervals; `by` names a column
-    that tells several series apart, the first of which sets the order. A filled dot in the lower
-    part says that the layer has the norm.
+    `table` has `norms`, `mean`, `low` and `high`; `by` names a column that tells several series
+    apart, the first of which sets the order. A filled dot in the lower part says that the layer has
+    the norm.
     """
-    table = summary if by else summary.assign(all="")
-    styles = series(table, by or "all")
-    first = table[table[by or "all"] == next(iter(styles))].sort_values("mean", ignore_index=True)
+    styles = series(table, by)
+    first = table[table[by] == next(iter(styles))].sort_values("mean", ignore_index=True)
     place_of = dict(zip(first["norms"], first.index, strict=True))
     figure, (ax, grid) = canvas(5.0, 2, sharex=True, height_ratios=[3, 1.3])
     for (name, look), shift in zip(styles.items(), apart(len(styles), 0.15), strict=True):
-        part = table[table[by or "all"] == name]
+        part = table[table[by] == name]
         bars(ax, part, part["norms"].map(place_of) + shift, look, join=False)
     legend(figure, styles)
     label(ax, "", ylabel)
