@@ -41,6 +41,9 @@ class Facts:
         self.gpu = "cuda" in set(steps["device"])  # whether one was timed, too
         #: The source's price, of its whole script.
         self.source = figures["with batch norm"] / figures["without"] - 1
+        by_hand: Any = self.steps[self.steps["net"] == NUMPY].iloc[0]
+        #: Price in the source's net, written as there.
+        self.numpy = Interval(*(by_hand[limit] - 1 for limit in Interval._fields))
         self.ours = self.steps[self.steps["net"] != NUMPY]  # what was timed in PyTorch
         #: Lowest price of "bn-steps" in PyTorch.
         self.table_least = float(self.ours["mean"].min()) - 1
@@ -52,8 +55,16 @@ class Facts:
         self.most = max(self.table_most, float(self.courses["mean"].max()) - 1)
         #: Price in the MLP at its usual batch size.
         self.mlp_price = self.clocks[MLP].per_step.mean - 1
+        #: And as timed once more, among nets of other sizes.
+        again = self._along(MLP, "width")
+        self.mlp_again = float(again.loc[again["size"] == 256, "mean"].iloc[0]) - 1
         self.cells = len(self.ours)  # how many nets and batch sizes were timed in PyTorch
         self.nets = self.ours["net"].nunique()  # how many nets were timed in PyTorch
+        #: In how many of these the price is lowest at the smallest of the batch sizes, and in how
+        #: many the forward pass slows down by the larger factor.
+        by_net = self.ours.sort_values("batch_size").groupby("net")["mean"]
+        self.lowest_at_smallest = int((by_net.first() == by_net.min()).sum())
+        self.forward_heavier = int((self.ours["forward"] > self.ours["backward"]).sum())
         #: What the price does with the width of either net.
         self.along_width = {self._course(net, "width") for net in (MLP, RESNET)}
         self.mlp_along_depth = self._course(MLP, "depth")  # and with the depth of the MLP
@@ -68,50 +79,22 @@ class Facts:
         self.runs = self.clocks[SIGMOIDS].steps.n  # runs per arm
         #: Runs of LeNet with sigmoids without batch norm that do not reach the target.
         self.late = self.clocks[SIGMOIDS].steps.late_without
+        #: And of all other arms.
+        steps_to_target = [clock.steps for clock in self.clocks.values()]
+        self.other_late = sum(c.late_with + c.late_without for c in steps_to_target) - self.late
 
-    @property
-    def numpy(self) -> Interval:
-        """Price in the source's net, written as there."""
-        row: Any = self.steps[self.steps["net"] == NUMPY].iloc[0]
-        return Interval(row["mean"] - 1, row["low"] - 1, row["high"] - 1)
-
-    @property
-    def mlp_again(self) -> float:
-        """And as timed once more, among nets of other sizes."""
-        rows = self.courses[(self.courses["net"] == MLP) & (self.courses["varied"] == "width")]
-        return float(rows.loc[rows["size"] == 256, "mean"].iloc[0]) - 1
-
-    @property
-    def lowest_at_smallest(self) -> int:
-        """In how many of them the price is lowest at the smallest of the batch sizes."""
-        rows = self.ours.sort_values("batch_size").groupby("net")["mean"]
-        return int((rows.first() == rows.min()).sum())
-
-    @property
-    def forward_heavier(self) -> int:
-        """In how many of them the forward pass slows down by the larger factor."""
-        return int((self.ours["forward"] > self.ours["backward"]).sum())
-
-    def _ends(self, net: str, varied: str) -> tuple[Any, Any]:
+    def _along(self, net: str, varied: str) -> pd.DataFrame:
         rows = self.courses[(self.courses["net"] == net) & (self.courses["varied"] == varied)]
-        ordered: Any = rows.sort_values("size").to_dict("records")
-        return ordered[0], ordered[-1]
+        return rows.sort_values("size")
 
     def _course(self, net: str, varied: str) -> str:
-        first, last = self._ends(net, varied)
+        first, *_, last = self._along(net, varied).to_dict("records")
         if last["high"] < first["low"]:
             return "falls"
         return "rises" if last["low"] > first["high"] else "cannot tell"
 
     def _nets(self, found: str) -> set[str]:
         return {net for net, clock in self.clocks.items() if clock.sooner == found}
-
-    @property
-    def other_late(self) -> int:
-        """And of all other arms."""
-        return (
-            sum(c.steps.late_with + c.steps.late_without for c in self.clocks.values()) - self.late
-        )
 
     @property
     def decision(self) -> str:

@@ -50,6 +50,8 @@ class Facts:
         self.same_losses = tuple(m for m in MISTAKES if _losses(frame, m) == _losses(frame, RIGHT))
         #: Mistakes and the control by tests: True where the test catches the code.
         self.caught = caught.loc[[*MISTAKES, CONTROL]]
+        self.missed = tuple(m for m in MISTAKES if not _row(caught, m).any())
+        self.by_gradient = tuple(m for m in MISTAKES if _row(caught, m)["numeric gradient"])
         #: Tests that catch together what all tests catch.
         self.fewest = _fewest(caught.loc[list(MISTAKES)])
         #: Tests that the lab session's norm fails.
@@ -114,16 +116,6 @@ class Facts:
     def control_alike(self) -> bool:
         """Whether the control is shown to be equivalent in both curves."""
         return all(_row(t, CONTROL)["finding"] == EQUIVALENT for t in self.curves.values())
-
-    @property
-    def missed(self) -> tuple[str, ...]:
-        """Mistakes that no test catches."""
-        return tuple(m for m in MISTAKES if not _row(self.caught, m).any())
-
-    @property
-    def by_gradient(self) -> tuple[str, ...]:
-        """Mistakes that the numeric gradient catches."""
-        return tuple(m for m in MISTAKES if _row(self.caught, m)["numeric gradient"])
 
     def _cost(self, strain: str, code: str) -> Interval:
         return -Interval.of(_row(self.strains[strain], code))
