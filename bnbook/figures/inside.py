@@ -27,7 +27,7 @@ from bnbook.theme import (
 
 
 def contributions(table: pd.DataFrame, panel: str) -> Figure:
-    """Draw each layer's worth by three measures, with 95 % intervals, one panel below the other.
+    """Draw each layer's worth by three measures, with 95% intervals, one panel below the other.
 
     `table` as from `findings.contributions`, with a column `panel` that titles the panels.
     """

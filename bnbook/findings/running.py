@@ -26,7 +26,7 @@ def statistics_gaps(frame: pd.DataFrame, by: Sequence[str] = ("arm", "cause")) -
 
     `frame` as from `load("running-statistics")`. Per group of `by` (which may name `cause`, the
     words in `CAUSES`, besides columns) and seed, the mean absolute difference over looks and
-    orders; then its mean over seeds with a 95 % t interval: columns of `by`, `mean`, `low`, `high`
+    orders; then its mean over seeds with a 95% t interval: columns of `by`, `mean`, `low`, `high`
     (not below 0), `n` and `runs`.
     """
     by = list(by)
