@@ -25,34 +25,58 @@ LABS = "chapters/02-learning-rates.html"
 MATH_FONT = (
     "[...document.fonts].some((one) => one.family.includes('Book Math') && one.status === 'loaded')"
 )
+#: Opens what is folded.
+OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
+
+
+def faults(page):
+    """What axe-core finds: the rule, where, and why."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    # To write down all that passes would take as long again.
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [
+        (violation["id"], node["target"], node["failureSummary"])
+        for violation in found
+        for node in violation["nodes"]
+    ]
 
 
 class Visit:
     """A page in a window of its own that notes what goes wrong."""
 
-    def __init__(self, browser, built, name, width=1280, scheme="light", link=""):
-        self.complaints, self.requests = [], []
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme
-        )
+    def __init__(self, browser, built, *page, **options):
+        self.built, self.complaints, self.requests = built, [], []
+        self.context = browser.new_context()
         self.page = self.context.new_page()
         self.page.set_default_timeout(180_000)  # a busy machine is slow, not wrong
         self.page.on("pageerror", lambda e: self.complaints.append(str(e)))
         self.page.on("console", self._note)
-        self.page.route("**/*", self._stop)
-        self.page.goto((built / name).as_uri() + link)
+        self.page.on("request", self._ask)
+        if page:
+            self.open(*page, **options)
+
+    def open(self, name, width=1280, scheme="light", link=""):
+        """Come to a page; a window that has seen others is quicker at it than a new one."""
+        self.page.set_viewport_size({"width": width, "height": 900})
+        self.page.emulate_media(color_scheme=scheme)
+        self.page.goto((self.built / name).as_uri() + link)
         self.page.wait_for_timeout(200)
+
+    def forget(self):
+        """Leave the page, and keep nothing that it has stored or complained of."""
+        self.page.evaluate("localStorage.clear(), sessionStorage.clear()")
+        self.page.goto("about:blank")
+        self.complaints.clear()
+        self.requests.clear()
 
     def _note(self, message):
         if message.type in ("error", "warning"):
             self.complaints.append(message.text)
 
-    def _stop(self, route):
-        if urlsplit(route.request.url).scheme in ("file", "data", "blob"):
-            route.continue_()
-        else:
-            self.requests.append(route.request.url)
-            route.abort()
+    def _ask(self, request):
+        if urlsplit(request.url).scheme not in ("file", "data", "blob"):
+            self.requests.append(request.url)
 
     def __enter__(self):
         return self

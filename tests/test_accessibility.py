@@ -1,12 +1,10 @@
 """Every page as axe-core, keyboards and screen readers find it."""
 
 import pytest
-from site_pages import PAGES, Visit
+from site_pages import OPEN_ALL, Visit, faults
 
 from bnbook.site import accessible
 from bnbook.site.pages import edit, tags
-
-OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
 def mended(page):
@@ -46,28 +44,6 @@ def test_what_folds_nothing_of_its_own_is_no_button(attributes, more):
     written = " ".join(f'{name}="{value}"' for name, value in attributes.items())
     page = mended(f'<body><a {written} role="navigation">Part</a></body>')
     assert tags(page)[1].attrs == attributes | more
-
-
-def faults(page):
-    """What axe-core finds: the rule, where, and why."""
-    from axe_playwright_python.sync_playwright import Axe
-
-    return [
-        (violation["id"], node["target"], node["failureSummary"])
-        for violation in Axe().run(page).response["violations"]
-        for node in violation["nodes"]
-    ]
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_fault(browser, built, name, scheme):
-    for width in (1280, 390):
-        with Visit(browser, built, name, width, scheme) as visit:
-            visit.page.evaluate(OPEN_ALL)
-            visit.page.wait_for_timeout(200)
-            assert faults(visit.page) == []
 
 
 @pytest.mark.browser

@@ -13,8 +13,6 @@ from bnbook.studies import by_hand
 
 STUDY = chapters.experiment("by-hand-strains")
 RUN = replace(STUDY.arms["every code"], train_size=1_000, epochs=2)
-_DIGITS = data.splits("mnist").train
-TRAIN = data.to_float(_DIGITS.images[:1_000]), _DIGITS.labels[:1_000]
 
 
 @pytest.fixture(scope="module")
@@ -78,8 +76,10 @@ def test_twenty_fresh_seeds_are_put_under_strain():
 
 def step_gradients(name):
     """Each parameter's gradient for one batch of the code's net."""
-    session = by_hand._session(RUN, TRAIN, by_hand.CODES[name])
-    torch.nn.functional.cross_entropy(session.net(TRAIN[0][:50]), TRAIN[1][:50]).backward()
+    part = data.splits("mnist").train
+    images, labels = data.to_float(part.images[:1_000]), part.labels[:1_000]
+    session = by_hand._session(RUN, (images, labels), by_hand.CODES[name])
+    torch.nn.functional.cross_entropy(session.net(images[:50]), labels[:50]).backward()
     return {name: p.grad for name, p in session.net.named_parameters()}
 
 

@@ -8,14 +8,14 @@ from bnbook import chapters
 from bnbook.chapters.bad_starts.facts import GOOD, WITH, WITHOUT, gradient_ratios
 from bnbook.findings import Interval, decisions
 
-NOW = chapters.find(11).facts
+CHAPTER = chapters.find(11)
 LAYERS = ("fc1", "fc2", "out")
 
 
 def first(*ranges):
     """Today's facts with other gradients at the start, layer by layer."""
     found = (Interval((low + high) / 2, low, high) for low, high in ranges)
-    return altered(NOW, first=dict(zip(LAYERS, found, strict=True)))
+    return altered(CHAPTER.facts, first=dict(zip(LAYERS, found, strict=True)))
 
 
 @pytest.mark.parametrize(
@@ -43,17 +43,17 @@ def test_gradients_that_grow_refute_that_they_vanish(ranges, status, gradient):
     ],
 )
 def test_the_post_is_right_in_both_readings_in_one_or_in_none(plain, dropped, status):
-    trained = NOW.trained | {"without BN": plain, "without BN, dropout": dropped}
-    facts = altered(NOW, trained=trained)
+    trained = CHAPTER.facts.trained | {"without BN": plain, "without BN, dropout": dropped}
+    facts = altered(CHAPTER.facts, trained=trained)
     assert status == facts.B1
 
 
 def maps(*gains):
     found = {
-        name: altered(NOW.maps[name], gain=Interval(sum(gain) / 2, *gain))
+        name: altered(CHAPTER.facts.maps[name], gain=Interval(sum(gain) / 2, *gain))
         for name, gain in zip(("Adam", "SGD"), gains, strict=True)
     }
-    return altered(NOW, maps=found)
+    return altered(CHAPTER.facts, maps=found)
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_the_map_decides_with_both_optimizers(adam, sgd, status, decision):
 
 def test_runs_are_counted_not_averaged():
     starts = chapters.RECORDS["start-map"]
-    for optimizer, one in NOW.maps.items():
+    for optimizer, one in CHAPTER.facts.maps.items():
         mine = starts[starts["arm"] == f"{optimizer}, {WITH}"]
         assert one.runs == mine["key"].nunique()
         assert one.normed == (mine.groupby("key")["outcome"].first() == "trained").sum()

@@ -8,18 +8,18 @@ from bnbook.chapters.fixed_affine.facts import BETA, BOTH, GAMMA
 from bnbook.findings import DIFFERENT, EQUIVALENT, Interval, decisions
 from bnbook.findings.statistics import UNDECIDED
 
-FACTS = chapters.find(5).facts
+CHAPTER = chapters.find(5)
 ABOVE, ZERO, BELOW = Interval(0.01, 0.005, 0.015), Interval(0, -0.01, 0.01), Interval(-1, -2, -0.5)
 NONE = Interval(0, -0.001, 0.001)
 
 
 def own(**changes):
     """The facts with something else at own rates."""
-    return altered(FACTS, at_own=altered(FACTS.at_own, **changes))
+    return altered(CHAPTER.facts, at_own=altered(CHAPTER.facts.at_own, **changes))
 
 
 def shared(**changes):
-    return altered(FACTS, at_shared=altered(FACTS.at_shared, **changes))
+    return altered(CHAPTER.facts, at_shared=altered(CHAPTER.facts.at_shared, **changes))
 
 
 @pytest.mark.parametrize(
@@ -32,21 +32,21 @@ def shared(**changes):
     ],
 )
 def test_fixing_both_costs_accuracy_or_not(cost, finding, decision):
-    found = own(cost={**FACTS.at_own.cost, BOTH: cost}, finding={BOTH: finding})
+    found = own(cost={**CHAPTER.facts.at_own.cost, BOTH: cost}, finding={BOTH: finding})
     assert found.decision == decision
     assert {decisions.SUPPORTED: decisions.REFINED}.get(decision, decision) == found.A3
 
 
 def test_a_shared_rate_is_unfair_only_where_a_sign_changes():
-    more = altered(FACTS, change={**FACTS.change, BOTH: ABOVE})
+    more = altered(CHAPTER.facts, change={**CHAPTER.facts.change, BOTH: ABOVE})
     assert more.C10 == decisions.REFINED
     costs = {GAMMA: ABOVE, BETA: ABOVE, BOTH: ABOVE}
-    still = altered(FACTS, change={GAMMA: ZERO, BETA: ZERO, BOTH: ZERO})
+    still = altered(CHAPTER.facts, change={GAMMA: ZERO, BETA: ZERO, BOTH: ZERO})
     assert still.C10 == decisions.UNDECIDED  # equivalent at one rate, undetected at the other
     turned = altered(
-        FACTS,
-        at_shared=altered(FACTS.at_shared, cost=costs),
-        at_own=altered(FACTS.at_own, cost={**costs, BETA: BELOW}),
+        CHAPTER.facts,
+        at_shared=altered(CHAPTER.facts.at_shared, cost=costs),
+        at_own=altered(CHAPTER.facts.at_own, cost={**costs, BETA: BELOW}),
     )
     assert turned.C10 == decisions.REPRODUCED
 
@@ -62,9 +62,9 @@ def test_a_shared_rate_is_unfair_only_where_a_sign_changes():
 )
 def test_gamma_against_beta(at_shared, at_own, decision):
     found = altered(
-        FACTS,
-        at_shared=altered(FACTS.at_shared, gamma_over_beta=at_shared),
-        at_own=altered(FACTS.at_own, gamma_over_beta=at_own),
+        CHAPTER.facts,
+        at_shared=altered(CHAPTER.facts.at_shared, gamma_over_beta=at_shared),
+        at_own=altered(CHAPTER.facts.at_own, gamma_over_beta=at_own),
     )
     assert decision == found.C7
 
@@ -84,8 +84,8 @@ def test_catching_up(first, last, narrowed, decision):
 
 
 def test_gammas_go_further_everywhere_on_average_or_not():
-    assert FACTS.C9 == decisions.REPRODUCED
-    one = {**FACTS.at_own.gamma_further, "fc2": BELOW}
+    assert CHAPTER.facts.C9 == decisions.REPRODUCED
+    one = {**CHAPTER.facts.at_own.gamma_further, "fc2": BELOW}
     assert own(gamma_further=one).C9 == decisions.REFINED
     assert shared(further=ZERO).C9 == decisions.UNDECIDED
     assert shared(further=BELOW).C9 == decisions.REFUTED

@@ -18,7 +18,7 @@ from bnbook.chapters.from_scratch.facts import compared as against_correct
 from bnbook.findings import decisions
 from bnbook.studies import by_hand
 
-FOUND = chapters.find(8).facts
+CHAPTER = chapters.find(8)
 
 
 def compared(losses=(), accuracies=None, noise=1e-5):
@@ -40,7 +40,7 @@ def compared(losses=(), accuracies=None, noise=1e-5):
     ]
     frame = prepared(pd.DataFrame(rows))
     curves = {name: against_correct(frame, outcome) for name, outcome in CURVES.items()}
-    return altered(FOUND, curves=curves)
+    return altered(CHAPTER.facts, curves=curves)
 
 
 def test_mistakes_that_change_nothing_are_alike_and_the_curve_does_not_tell():
@@ -69,14 +69,16 @@ def test_seeds_that_scatter_decide_nothing():
 
 
 def test_the_claims_follow_the_checks():
-    assert altered(FOUND, first_layer_error=0.0).B5 == decisions.REPRODUCED
-    assert altered(FOUND, first_layer_error=1.0).B5 == decisions.REFINED
-    assert altered(FOUND, printed_error=0.1).B5 == decisions.REFUTED
-    assert altered(FOUND, learned=("momentum", "momentum_var")).D2 == decisions.REPRODUCED
-    assert altered(FOUND, learned=("weight",)).D2 == decisions.REFUTED
-    assert altered(FOUND, sheet_fails=()).E3 == decisions.REPRODUCED
-    assert altered(FOUND, sheet_finding="no detectable difference").E3 == decisions.UNDECIDED
-    assert altered(FOUND, sheet_finding="different").E3 == decisions.REFUTED
+    assert altered(CHAPTER.facts, first_layer_error=0.0).B5 == decisions.REPRODUCED
+    assert altered(CHAPTER.facts, first_layer_error=1.0).B5 == decisions.REFINED
+    assert altered(CHAPTER.facts, printed_error=0.1).B5 == decisions.REFUTED
+    assert altered(CHAPTER.facts, learned=("momentum", "momentum_var")).D2 == decisions.REPRODUCED
+    assert altered(CHAPTER.facts, learned=("weight",)).D2 == decisions.REFUTED
+    assert altered(CHAPTER.facts, sheet_fails=()).E3 == decisions.REPRODUCED
+    assert (
+        altered(CHAPTER.facts, sheet_finding="no detectable difference").E3 == decisions.UNDECIDED
+    )
+    assert altered(CHAPTER.facts, sheet_finding="different").E3 == decisions.REFUTED
 
 
 def test_right_code_passes_every_test_and_every_mistake_fails_one():
@@ -91,8 +93,8 @@ def test_the_posts_formula_is_the_gradient_and_its_first_layer_is_not():
 
 
 def test_costs_have_no_sign():
-    assert FOUND.loading.mean > 0
-    assert FOUND.loading.low <= FOUND.loading.mean <= FOUND.loading.high
+    assert CHAPTER.facts.loading.mean > 0
+    assert CHAPTER.facts.loading.low <= CHAPTER.facts.loading.mean <= CHAPTER.facts.loading.high
 
 
 def test_the_fewest_tests_catch_what_all_of_them_catch():

@@ -13,7 +13,7 @@ from bnbook.findings import DIFFERENT, EQUIVALENT, Interval, decisions
 from bnbook.findings import UNDECIDED as UNKNOWN
 from bnbook.run import Run
 
-FOUND = chapters.find(9).facts
+CHAPTER = chapters.find(9)
 
 
 def near(value):
@@ -24,8 +24,8 @@ def off(moving, still, by_label=0.03):
     """Facts in which both nets are off by so much in training, and with weights held fixed."""
     values = {MOVING: near(moving), STILL: near(still), SORTED: near(by_label)}
     return altered(
-        FOUND,
-        off={arm: FOUND.off[arm] | values for arm in measured.ACTIVATIONS},
+        CHAPTER.facts,
+        off={arm: CHAPTER.facts.off[arm] | values for arm in measured.ACTIVATIONS},
         extra=dict.fromkeys(measured.ACTIVATIONS, near(moving - still)),
     )
 
@@ -50,7 +50,7 @@ def test_shuffling_must_help_and_order_must_matter():
 
 def placed(*rows):
     table = pd.DataFrame(rows, columns=["finding", "mean"]).assign(lr="own best")
-    return altered(FOUND, placed=table)
+    return altered(CHAPTER.facts, placed=table)
 
 
 @pytest.mark.parametrize(
@@ -69,8 +69,8 @@ def test_a_place_that_is_not_shown_to_matter_is_undecided_not_refuted(rows, deci
 
 
 def test_folding_that_changes_outputs_would_refute_the_claim():
-    assert FOUND.D3 == decisions.REPRODUCED
-    assert altered(FOUND, folding_error=1e-3).D3 == decisions.REFUTED
+    assert CHAPTER.facts.D3 == decisions.REPRODUCED
+    assert altered(CHAPTER.facts, folding_error=1e-3).D3 == decisions.REFUTED
 
 
 def test_folding_is_exact_and_leaves_no_norm():

@@ -11,7 +11,7 @@ from bnbook.chapters.why.measures import Effect
 from bnbook.findings import DIFFERENT, UNDECIDED, decisions
 from bnbook.findings.landscape import LARGER, OPEN, SMALLER
 
-NOW = chapters.find(10).facts
+CHAPTER = chapters.find(10)
 
 
 def effect(mean, finding):
@@ -20,14 +20,14 @@ def effect(mean, finding):
 
 def noisy(against_with, against_without):
     both = {WITH: against_with, WITHOUT: against_without}
-    return altered(NOW, noisy={"ReLU": both, "sigmoid": both})
+    return altered(CHAPTER.facts, noisy={"ReLU": both, "sigmoid": both})
 
 
 def quantities(field, **findings_of):
     """Today's facts with other findings for some quantities, alike in both kinds of net."""
-    old = getattr(NOW, field)
+    old = getattr(CHAPTER.facts, field)
     changed = {name: effect(1.0, finding) for name, finding in findings_of.items()}
-    return altered(NOW, **{field: {kind: old[kind] | changed for kind in old}})
+    return altered(CHAPTER.facts, **{field: {kind: old[kind] | changed for kind in old}})
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,8 @@ def test_what_noise_leaves_decides(against_with, against_without, decision, left
 
 
 def test_noise_that_does_not_move_the_inputs_decides_nothing():
-    still = {kind: {WITHOUT: effect(1.0, OPEN)} for kind in NOW.drift}
-    assert altered(NOW, drift=still).decision == decisions.UNDECIDED
+    still = {kind: {WITHOUT: effect(1.0, OPEN)} for kind in CHAPTER.facts.drift}
+    assert altered(CHAPTER.facts, drift=still).decision == decisions.UNDECIDED
 
 
 def test_smooth_and_steady_are_judged_apart():
@@ -79,12 +79,12 @@ def test_small_numbers_need_all_three():
 
 
 def test_flatter_is_not_yet_more_general():
-    closer = {kind: findings.Interval(-0.01, -0.02, -0.005) for kind in NOW.wider}
-    assert altered(NOW, wider=closer).C4 == decisions.REPRODUCED
-    flat = {kind: findings.Interval(0.9, 0.7, 1.1) for kind in NOW.flatter}
-    assert altered(NOW, flatter=flat).C4 == decisions.UNDECIDED
-    sharp = {kind: findings.Interval(1.5, 1.2, 1.8) for kind in NOW.flatter}
-    assert altered(NOW, flatter=sharp).C4 == decisions.REFUTED
+    closer = {kind: findings.Interval(-0.01, -0.02, -0.005) for kind in CHAPTER.facts.wider}
+    assert altered(CHAPTER.facts, wider=closer).C4 == decisions.REPRODUCED
+    flat = {kind: findings.Interval(0.9, 0.7, 1.1) for kind in CHAPTER.facts.flatter}
+    assert altered(CHAPTER.facts, flatter=flat).C4 == decisions.UNDECIDED
+    sharp = {kind: findings.Interval(1.5, 1.2, 1.8) for kind in CHAPTER.facts.flatter}
+    assert altered(CHAPTER.facts, flatter=sharp).C4 == decisions.REFUTED
 
 
 def caught(arm, seed, level, loss):

@@ -114,10 +114,20 @@ def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
 @pytest.mark.parametrize("seconds", [0.3, 1, 2])
 def test_ctrl_c_is_answered_while_the_packages_are_loaded(seconds):
     command = [sys.executable, "-m", "bnbook", "verify", "lite", "--sample", "50"]
-    with subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True) as started:
+    with subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        # What runs in the background of a shell ignores Ctrl-C, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    ) as started:
         time.sleep(seconds)
         started.send_signal(signal.SIGINT)
-        _, said = started.communicate(timeout=60)
+        try:
+            _, said = started.communicate(timeout=60)
+        finally:
+            started.kill()  # else it would be waited for as long as it verifies
     assert "Traceback" not in said
     assert "bnbook: interrupted" in said
     assert started.returncode == 130

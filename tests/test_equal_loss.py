@@ -72,6 +72,7 @@ def test_at_a_short_distance_roughness_is_the_curvature_along_the_gradient(batch
 
 def test_a_net_is_looked_at_where_its_loss_first_falls_to_each_level(monkeypatch):
     monkeypatch.setattr(equal_loss, "EVERY", 4)
+    monkeypatch.setattr(landscape, "IMAGES", 100)
     rows = equal_loss.measure(RUN, training.data.splits("digits"))
     levels = [row["level"] for row in rows]
     assert levels == list(equal_loss.LEVELS[: len(rows)])
@@ -84,6 +85,7 @@ def test_a_net_is_looked_at_where_its_loss_first_falls_to_each_level(monkeypatch
 
 def test_a_level_that_is_not_reached_has_no_row(monkeypatch):
     monkeypatch.setattr(equal_loss, "EVERY", 1)
+    monkeypatch.setattr(landscape, "IMAGES", 100)
     rows = equal_loss.measure(
         replace(RUN, lr=1e-6, epochs=1, epoch_steps=3), training.data.splits("digits")
     )
