@@ -313,7 +313,7 @@ def test_streams_are_joined_as_a_terminal_shows_them(book):
     staged = site.stage(book)[0]
     site.execute([staged])
     assert [dict(one).get("text", "a result") for one in outputs(staged)] == [
-        "4\n5\n5\n3\n1\n",
+        "3\n4\n5\n3\n1\n",
         "done\na\r\nb",
         "a result",
     ]
