@@ -4,6 +4,7 @@ import re
 
 import pytest
 from lab_pages import (
+    PATIENCE,
     PRESETS,
     SHORT,
     opened,
@@ -148,14 +149,17 @@ PLACE = "[scrollX, scrollY]"
 
 
 def test_the_focus_stays_through_a_training_and_space_pauses(page, lab_site):
+    held = []
+    # Before the page is there: afterwards, nothing that comes from disk is stopped any more.
+    page.route("**/digits.js", lambda route: held.append(route))
     lab = opened(page, lab_site, link=SHORT.replace("epochs=5", "epochs=10"))
     lab.get_by_role("button", name="Train here").focus()
     place = lab.evaluate(PLACE)
-    held = []
-    lab.route("**/digits.js", lambda route: held.append(route))
     lab.keyboard.press("Space")
     lab.keyboard.press("Space")  # too early to mean anything; it must not scroll the page
-    while not held:
+    for _ in range(PATIENCE // 50):
+        if held:
+            break
         lab.wait_for_timeout(50)
     held[0].continue_()
     for state in ("training", "paused", "training"):
