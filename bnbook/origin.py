@@ -127,8 +127,8 @@ def _version(made: dict[str, Any]) -> str:
 
 
 def _still_does(recorded: dict[str, Any], here: bool) -> bool:
-    run, then = Run.from_changes(recorded["run"]), recorded["losses"]
-    now = first_losses(run)
+    run, then = Run.from_changes(recorded["run"]), recorded["losses"][:COMPARED]
+    now = first_losses(run, steps=COMPARED)
     return (alike(now, then) or (not here and start_alike(run, now, then))) and exact(recorded)
 
 

@@ -29,12 +29,15 @@ MATH_FONT = (
 OPEN_ALL = "document.querySelectorAll('details').forEach((one) => { one.open = true; })"
 
 
-def faults(page):
-    """What axe-core finds: the rule, where, and why."""
+def faults(page, contrast=True):
+    """What axe-core finds: the rule, where, and why; of contrast, which takes longest, or not."""
     from axe_playwright_python.sync_playwright import Axe
 
-    # To write down all that passes would take as long again.
-    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    options = {
+        "resultTypes": ["violations"],  # to write down all that passes would take as long again
+        "rules": {"color-contrast": {"enabled": contrast}},
+    }
+    found = Axe().run(page, options=options).response["violations"]
     return [
         (violation["id"], node["target"], node["failureSummary"])
         for violation in found
