@@ -10,16 +10,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from tables import arranged, probed, shares, subsets, table
 
 from bnbook import figures, findings, screens
 from bnbook.history import History
 from bnbook.run import Run
-from bnbook.theme import DASHES, MARKERS, canvas, log_values, series, style
+from bnbook.theme import canvas
 
-WHITE, DARK = "#ffffff", "#222222"
 OWN = History(
     Run(),
     [
@@ -35,35 +33,6 @@ GAPS = pd.DataFrame({"arm": list("aabb"), "cause": ["lag", "noise"] * 2, "lr": 0
     mean=[0.02, 0.001] * 2, low=[0.01, -0.001] * 2, high=[0.03, 0.003] * 2
 )
 GAPS["cause"] = GAPS["cause"].astype("category")
-
-
-def luminance(color):
-    """Relative luminance as WCAG 2.1 defines it."""
-    channels = np.array(to_rgb(color))
-    linear = np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
-    return linear @ [0.2126, 0.7152, 0.0722]
-
-
-def contrast(one, other):
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
-
-
-@pytest.mark.parametrize("color", [figures.INK, *figures.PALETTE])
-@pytest.mark.parametrize("background", [WHITE, DARK])
-def test_every_color_has_three_to_one_on_light_and_dark(color, background):
-    assert contrast(color, background) >= 3
-
-
-def test_series_differ_in_color_in_dash_and_in_marker():
-    assert len(set(figures.PALETTE)) == len(set(map(str, DASHES))) == len(set(MARKERS)) == 7
-    assert len({style(i) for i in range(7)}) == 7
-
-
-def test_an_arm_keeps_its_style_when_others_are_left_out():
-    both = findings.summary(table({"a": [0.95, 0.96], "b": [0.9, 0.91]}))
-    alone = both[both["arm"] == "b"]
-    assert series(alone, "arm") == {"b": series(both, "arm")["b"]}
 
 
 @pytest.fixture(scope="module")
@@ -335,16 +304,6 @@ def test_stretched_axis_gives_the_last_percents_room(arms):
     assert all(re.fullmatch(r"[\d.]+%", label) for label in labels)
 
 
-@pytest.mark.parametrize("span", [(0.22, 0.34), (0.9, 1.3), (1.08, 1.44), (0.02, 0.5), (1e-6, 1)])
-def test_a_log_axis_has_at_least_three_ticks_however_short(span):
-    ax = Figure().subplots()
-    ax.set_ylim(*span)
-    log_values(ax)
-    labels = [text.get_text() for text in ax.get_yticklabels()]
-    assert len(labels) >= 3
-    assert len(set(labels)) == len(labels)
-
-
 def test_a_second_series_of_subsets_stands_in_the_order_of_the_first():
     worth = {0: 0.8, 1: 0.4, 2: 0.2, 3: 0.1}
     rising = findings.summary(subsets(worth), "norms").assign(rate="low")
@@ -369,24 +328,6 @@ def test_subsets_are_in_rising_order_over_the_matrix_of_what_is_on():
     assert (np.diff(heights) >= 0).all()
     filled = [line for line in matrix.lines if line.get_markerfacecolor() != "none"]
     assert sum(len(line.get_xdata()) for line in filled) == 16 * 4 / 2
-
-
-def test_notebook_shows_svg_with_its_full_width():
-    pytest.importorskip("IPython")
-    from IPython.core.interactiveshell import InteractiveShell
-
-    shell = InteractiveShell.instance()
-    try:
-        figure = figures.curves(
-            findings.summary(table({"a": [0.95, 0.96]}), ["arm", "epoch"]), ylabel="accuracy"
-        )
-        shown, _ = shell.display_formatter.format(figure)
-    finally:
-        InteractiveShell.clear_instance()
-    assert "image/svg+xml" in shown
-    assert "image/png" not in shown
-    width = re.search(r'width="([\d.]+)pt"', shown["image/svg+xml"])
-    assert float(width.group(1)) == pytest.approx(72 * screens.WIDTH)
 
 
 def test_missing_limits_are_drawn_as_a_mean_alone():

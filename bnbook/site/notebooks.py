@@ -18,7 +18,10 @@ from bnbook.site import kernel
 Notebook = Any  # nbformat's NotebookNode, a dict with attributes, is untyped
 
 WORK = "_work"  # nbmake, which tests the staged chapters, skips any path with a `_build` in it
-FILES = ("_quarto.yml", "styles.css", "frame.css", "data/digits.js", "data/fashion.js")
+FILES = (
+    *("_quarto.yml", "styles.css", "frame.css", "home.css"),
+    *("data/digits.js", "data/fashion.js"),
+)
 FOLDERS = ("fonts",)
 HOME = "index"
 # What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 6:
