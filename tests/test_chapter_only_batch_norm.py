@@ -60,7 +60,7 @@ def nets(ends, gamma=(0.001, 0.05, 0.5, 1.0)):
 
 def recorded(ends=(), pixels=0.4, lost=(0.01, 0.05, 0.2), **more):
     """Make all records; `lost` is what the smallest gammas cost, `more` goes to `nets`."""
-    plan, pruning = experiments.PIXELS, experiments.PRUNING
+    plan, pruning, deeper = experiments.PIXELS, experiments.PRUNING, experiments.ONLY_NORM_DEEPER
     tuning = rows(plan, "pixels", [pixels] * 2, first=102)
     small = [
         row
@@ -71,8 +71,14 @@ def recorded(ends=(), pixels=0.4, lost=(0.01, 0.05, 0.2), **more):
     for row in small:
         row["weakest"] = [row[TEST] - cost * (1 + row["seed"] % 3 / 10) for cost in lost]
         row["random"] = [0.1, 0.1, 0.1]
+    deep = [
+        row
+        for arm in deeper.arms
+        for row in rows(deeper, arm, near(USUAL.get(arm, 0.46)), 10, small_share=0.001)
+    ]
     return {
         "only-norm": nets(dict(ends), **more),
+        "only-norm-deeper": arranged(deep, deeper),
         "pruning": arranged(small, pruning),
         "softmax-on-pixels": arranged(tuning + rows(plan, "pixels", near(pixels)), plan),
     }
@@ -136,8 +142,18 @@ def test_the_depth_of_the_source_is_judged_once_it_is_recorded():
     given = recorded()
     found = Facts(given)
     assert found.A1 == NOT_RUN
-    assert altered(found, deepest=(0.66, 0.93)).A1 == REPRODUCED
-    assert altered(found, deepest=(0.5, 0.9)).A1 == REFINED
+    assert altered(found, source=(0.66, 0.93)).A1 == REPRODUCED
+    assert altered(found, source=(0.5, 0.9)).A1 == REFINED
+
+
+def test_the_nets_of_depth_20_stand_beside_the_others():
+    found = Facts(recorded())
+    names = [f"{arm}, depth 20" for arm in experiments.ONLY_NORM_DEEPER.arms]
+    assert list(found.nets["arm"])[-3:] == names
+    assert found.at_20 == found.nets["own"].iloc[-2].mean == pytest.approx(0.46, abs=0.001)
+    assert found.ahead_at_20.mean == pytest.approx(0.11)
+    assert found.further.mean == pytest.approx(0.09, abs=0.001)
+    assert found.pairs["planned"].iloc[-2:].all()
 
 
 def test_differences_of_other_seeds_have_welchs_interval():

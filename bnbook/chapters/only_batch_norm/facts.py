@@ -16,6 +16,10 @@ from bnbook.studies.features import PRUNED, SMALL
 EVERYTHING, NORM, HEAD = "everything", "only norm", "only head"
 WEIGHTS, BOTH = "random weights", "norm and head"
 DEEP, WIDE, STRAIGHT = (f"{NORM}, {how}" for how in ("depth 14", "twice as wide", "no shortcuts"))
+#: The arms of "only-norm-deeper" as they are named beside those of "only-norm".
+DEEPER: Final = {
+    arm: f"{arm}, depth {run.depth}" for arm, run in experiments.ONLY_NORM_DEEPER.arms.items()
+}
 OWN_HEAD, NEW_HEAD = "test_accuracy", "readout_accuracy"
 
 #: A feature counts as switched off if its gamma ends below this; all start at 1.
@@ -31,7 +35,7 @@ WEAKEST: Final = "the smallest gammas"
 CHANCE: Final = "chosen at random"
 OLD: Final = "the smallest gammas, statistics as they were"
 
-#: What is compared, by the claim that asks: in words, and the two arms.
+#: What is compared, by the claim that asks: in words, and the two arms, all of "only-norm".
 PAIRS: Final = {
     "A3": ("γ, β and head against the head alone", BOTH, HEAD),
     "A4": ("γ and β against the head alone", NORM, HEAD),
@@ -46,7 +50,7 @@ class Facts:
 
     shallow = experiments.ONLY_NORM.arms[NORM].depth
     deeper = experiments.ONLY_NORM.arms[DEEP].depth
-    planned_depth = experiments.ONLY_NORM_DEEPER.arms[NORM].depth
+    deepest = experiments.ONLY_NORM_DEEPER.arms[NORM].depth
     source_depth = experiments.DEPTHS[-1]
     source_epochs = next(iter(experiments.ONLY_NORM_DEEP.arms.values())).epochs
     #: What Frankle et al. (2021) have at `deeper` with only the norm trained.
@@ -56,14 +60,18 @@ class Facts:
     little = LITTLE
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
-        """Work out the facts from "only-norm", "pruning" and "softmax-on-pixels"."""
-        frame, best = records["only-norm"], findings.at_best(records["softmax-on-pixels"])
+        """Work out the facts from "only-norm" and what stands beside it."""
+        frame, deeper = records["only-norm"], records["only-norm-deeper"]
+        best = findings.at_best(records["softmax-on-pixels"])
         values = {
             outcome: {arm: _values(frame, arm, outcome) for arm in findings.arms(frame)}
+            | {name: _values(deeper, arm, outcome) for arm, name in DEEPER.items()}
             for outcome in (OWN_HEAD, NEW_HEAD)
         }
         pixels = _values(best, "pixels", OWN_HEAD)
-        arms = experiments.ONLY_NORM.arms
+        arms = experiments.ONLY_NORM.arms | {
+            DEEPER[arm]: run for arm, run in experiments.ONLY_NORM_DEEPER.arms.items()
+        }
         self.seeds = frame["seed"].nunique()
         self.images = int(frame["train_size"].max())
         self.epochs = int(frame["epochs"].max())
@@ -86,21 +94,26 @@ class Facts:
         self.planned = _planned(frame)  # by claim
         #: Two rows per pair in `PAIRS`: `claim`, `pair`, `outcome`, `planned`, mean, low, high.
         #: Holm's method adjusts those that were planned.
-        self.pairs = _pairs(frame, self.planned)
+        self.pairs = pd.concat([_pairs(frame, self.planned), _pairs_at_20(deeper)])
         #: Share of gammas below OFF in size where only the norm is trained.
         self.off = below(frame, NORM, OFF)
         self.off_everything = below(frame, EVERYTHING, OFF)  # and where everything is
         #: And below the paper's threshold, where only the norm is.
         self.small = below(frame, NORM, SMALL)
+        self.small_at_20 = _values(deeper, NORM, "small_share").mean()  # the same at depth 20
         self.costs = costs(frame, records["pruning"])
-        #: Whether the planned depth is recorded.
-        self.deepened = experiments.ONLY_NORM_DEEPER.name in records
-        self.deepest = _deepest(records)  # only the norm and everything trained, at depth 110
+        self.source = _at_the_sources_depth(records)  # only the norm and everything trained
         self.norm = self.own[NORM].mean  # accuracy where only the norm is trained, at depth 8
         #: How many numbers that net trains.
         self.norm_numbers = int(self.nets.loc[self.nets["arm"] == NORM, "numbers"].iloc[0])
         self.deep = self.own[DEEP].mean  # accuracy where only the norm is trained, at depth 14
         self.deep_above = self.above[DEEP]  # how far that net is above softmax regression on pixels
+        self.at_20 = self.own[DEEPER[NORM]].mean  # accuracy where only the norm is trained
+        #: By how much that is above depth 14, whose seeds are others.
+        self.further = findings.unpaired(*(values[OWN_HEAD][one] for one in (DEEPER[NORM], DEEP)))
+        self.head, self.head_at_20 = self.own[HEAD], self.own[DEEPER[HEAD]]  # only it is trained
+        #: How far gamma and beta alone are ahead of the head alone, at depth 8 and 20.
+        self.ahead, self.ahead_at_20 = (self.gap(claim, OWN_HEAD) for claim in ("A4", "depth"))
         self.whole = self.own[EVERYTHING].mean  # accuracy where everything is trained, at depth 8
         #: Accuracy halfway from the pixels to that.
         self.halfway = (self.pixels.mean + self.whole) / 2
@@ -134,11 +147,11 @@ class Facts:
     @property
     def A1(self) -> str:
         """Batch norm alone gets to 68% at depth 110, everything to 92%."""
-        if self.deepest is None:
+        if self.source is None:
             return decisions.NOT_RUN
         theirs = CLAIMS[0].figures
         wanted = theirs["only batch norm trained"], theirs["everything trained"]
-        near = [abs(a - b) <= NEAR for a, b in zip(self.deepest, wanted, strict=True)]
+        near = [abs(a - b) <= NEAR for a, b in zip(self.source, wanted, strict=True)]
         return decisions.REPRODUCED if all(near) else decisions.REFINED
 
     @property
@@ -194,7 +207,7 @@ def _values(frame: pd.DataFrame, arm: str, outcome: str) -> Any:
     return findings.final(frame[frame["arm"] == arm])[outcome].to_numpy(dtype=float)
 
 
-def _deepest(records: Mapping[str, pd.DataFrame]) -> tuple[float, float] | None:
+def _at_the_sources_depth(records: Mapping[str, pd.DataFrame]) -> tuple[float, float] | None:
     plan = experiments.ONLY_NORM_DEEP
     if plan.name not in records:
         return None
@@ -221,6 +234,14 @@ def _pairs(frame: pd.DataFrame, planned: Mapping[str, Any]) -> pd.DataFrame:
                 {"claim": claim, "pair": pair, "outcome": outcome, "planned": same, **limits}
             )
     return pd.DataFrame(rows)
+
+
+def _pairs_at_20(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the planned comparisons at depth 20 with the head alone, as rows of `pairs`."""
+    found = findings.contrasts(frame, experiments.ONLY_NORM_DEEPER.contrasts)
+    pair = f"{PAIRS['A4'][0]}, depth {Facts.deepest}"
+    rows = found[found["b"] == HEAD].assign(claim="depth", pair=pair, planned=True)
+    return rows[["claim", "pair", "outcome", "planned", "mean", "low", "high"]]
 
 
 def below(frame: pd.DataFrame, arm: str, limit: float) -> Interval:
