@@ -48,7 +48,7 @@ def book(tmp_path):
     (root / "_quarto.yml").write_text(yaml.safe_dump(config))
     (root / "index.qmd").write_text("# Start {.unnumbered}\n\nSee [one](chapters/01.ipynb).\n")
     (root / "references.qmd").write_text("# References {.unnumbered}\n\n## A {#a-2015}\n\nPaper.\n")
-    for name in ("styles.css", "frame.css"):
+    for name in config["format"]["html"]["css"]:
         shutil.copy(ROOT / name, root)
     shutil.copytree(ROOT / "fonts", root / "fonts")
     (root / "data").mkdir()
