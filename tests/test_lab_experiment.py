@@ -93,8 +93,6 @@ def test_the_experiment_ends_with_the_readers_verdict_beside_the_books(lab):
     assert "No biases − All biases" in pairs.inner_text()
     assert [row.inner_text().split()[0] for row in runs.locator("tbody tr").all()] == ["3", "4"]
     wait_for_no_worker(lab)
-    lab.set_viewport_size({"width": 390, "height": 800})
-    assert lab.evaluate("document.documentElement.scrollWidth") <= 390
 
 
 def test_a_link_repeats_it_to_the_last_bit_and_the_lab_trains_the_same_nets(lab, site):
@@ -178,4 +176,15 @@ def test_images_that_do_not_load_are_reported_in_words(browser, site, tmp_path):
     page.unroute("**/digits.js")
     press(page, "Try again")
     page.wait_for_selector(".experiment[data-state=running]")
+    page.close()
+
+
+def test_it_fits_a_telephone(browser, site):
+    page = browser.new_page(viewport={"width": 390, "height": 800})
+    page.set_default_timeout(lab_pages.PATIENCE)
+    page.goto((site / "chapters/bias-removal.html").as_uri() + SHORT)
+    page.wait_for_selector("[data-ready]")
+    run(page)
+    panel(page).get_by_text("The numbers as tables").click()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
     page.close()

@@ -94,7 +94,9 @@ class Facts:
         self.planned = _planned(frame)  # by claim
         #: Two rows per pair in `PAIRS`: `claim`, `pair`, `outcome`, `planned`, mean, low, high.
         #: Holm's method adjusts those that were planned.
-        self.pairs = pd.concat([_pairs(frame, self.planned), _pairs_at_20(deeper)])
+        self.pairs = pd.concat(
+            [_pairs(frame, self.planned), _pairs_at_20(deeper)], ignore_index=True
+        )
         #: Share of gammas below OFF in size where only the norm is trained.
         self.off = below(frame, NORM, OFF)
         self.off_everything = below(frame, EVERYTHING, OFF)  # and where everything is
@@ -102,13 +104,15 @@ class Facts:
         self.small = below(frame, NORM, SMALL)
         self.small_at_20 = _values(deeper, NORM, "small_share").mean()  # the same at depth 20
         self.costs = costs(frame, records["pruning"])
-        self.source = _at_the_sources_depth(records)  # only the norm and everything trained
+        #: Only the norm and everything trained, at depth 110.
+        self.source = _at_the_sources_depth(records)
         self.norm = self.own[NORM].mean  # accuracy where only the norm is trained, at depth 8
         #: How many numbers that net trains.
         self.norm_numbers = int(self.nets.loc[self.nets["arm"] == NORM, "numbers"].iloc[0])
         self.deep = self.own[DEEP].mean  # accuracy where only the norm is trained, at depth 14
         self.deep_above = self.above[DEEP]  # how far that net is above softmax regression on pixels
-        self.at_20 = self.own[DEEPER[NORM]].mean  # accuracy where only the norm is trained
+        self.fresh = deeper["seed"].nunique()  # seeds at depth 20
+        self.at_20 = self.own[DEEPER[NORM]].mean  # accuracy where only the norm is trained there
         #: By how much that is above depth 14, whose seeds are others.
         self.further = findings.unpaired(*(values[OWN_HEAD][one] for one in (DEEPER[NORM], DEEP)))
         self.head, self.head_at_20 = self.own[HEAD], self.own[DEEPER[HEAD]]  # only it is trained
