@@ -49,7 +49,8 @@ def training_table(speeds: pd.DataFrame) -> str:
         runs = "one run" if size == 1 else f"{size} runs"
         for part, name in (
             ("training", "training alone"),
-            ("whole", "whole job with evaluations"),
+            ("evaluated", "whole job, the same evaluations in each"),
+            ("whole", "whole job, the others evaluating once an epoch"),
         ):
             job = speeds[speeds["runs"] == size].pivot(index="turn", columns="way", values=part)
             cells = [f"{statistics.median(job[training_loop.OURS]):,.0f}"]
@@ -60,8 +61,9 @@ def training_table(speeds: pd.DataFrame) -> str:
         f"{training_loop.RUN.epochs} epochs. Medians over turns; in brackets ours over theirs,\n"
         "turn by turn. One run: default threads in every way. Several: ours one thread a run on all"
         " cores, the others\none after another. Ours evaluates with running and with re-estimated "
-        "statistics; the tutorial loop has\ntorchvision, ToTensor and DataLoader, skorch and "
-        "Lightning have tensors in memory.\n"
+        "statistics, before training as well,\nand on the test images; the others by themselves "
+        "once an epoch, or as ours by way of PyTorch's `update_bn`.\nThe tutorial loop has "
+        "torchvision, ToTensor and DataLoader, skorch and Lightning have tensors in memory.\n"
     )
 
 

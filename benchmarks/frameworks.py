@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.data import DataLoader, TensorDataset
 
+from benchmarks.evaluations import Evaluations
 from bnbook import data, training
 from bnbook.run import Run
 
@@ -42,9 +43,13 @@ class Stopwatch:
         self.last = now
 
 
-def in_skorch(run: Run) -> float:
-    """Train `run` with skorch, validation after each epoch; seconds of training alone."""
-    (images, labels), validation = _tensors(run)
+def in_skorch(run: Run) -> tuple[float, Evaluations]:
+    """Train `run` with skorch, validation after each epoch.
+
+    Returns the seconds of training alone, and what is evaluated more.
+    """
+    train, validation, test = _tensors(run)
+    evaluations = Evaluations(train, validation, test, run.batch_size)
     watch = Stopwatch()
     torch.manual_seed(run.seed)
     net = NeuralNetClassifier(
@@ -55,23 +60,24 @@ def in_skorch(run: Run) -> float:
         batch_size=run.batch_size,
         max_epochs=run.epochs,
         iterator_train__shuffle=True,
-        train_split=predefined_split(Dataset(*validation)),
-        callbacks=[("watch", _SkorchWatch(watch))],
+        train_split=predefined_split(Dataset(*validation.tensors)),
+        callbacks=[("watch", _SkorchWatch(watch, evaluations))],
         verbose=0,
     )
-    net.fit(images, labels)
-    return watch.seconds
+    net.fit(*train.tensors)
+    return watch.seconds, evaluations
 
 
-def in_lightning(run: Run) -> float:
-    """Train `run` with Lightning, validation after each epoch; seconds of training alone."""
-    train, validation = (TensorDataset(*part) for part in _tensors(run))
+def in_lightning(run: Run) -> tuple[float, Evaluations]:
+    """Train `run` with Lightning, validation after each epoch; returns what `in_skorch` does."""
+    train, validation, test = _tensors(run)
+    evaluations = Evaluations(train, validation, test, run.batch_size)
     watch = Stopwatch()
     lightning.seed_everything(run.seed, verbose=False)
     trainer = lightning.Trainer(
         max_epochs=run.epochs,
         accelerator="cpu",
-        callbacks=[_LightningWatch(watch)],
+        callbacks=[_LightningWatch(watch, evaluations)],
         logger=False,
         enable_checkpointing=False,
         enable_progress_bar=False,
@@ -82,19 +88,31 @@ def in_lightning(run: Run) -> float:
         DataLoader(train, batch_size=run.batch_size, shuffle=True),
         DataLoader(validation, batch_size=run.batch_size),
     )
-    return watch.seconds
+    return watch.seconds, evaluations
 
 
-def _tensors(run: Run) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    splits = data.splits(run.dataset)
-    images = data.to_float(splits.train.images[: run.train_size])
-    validation = data.to_float(splits.validation.images), splits.validation.labels
-    return (images, splits.train.labels[: run.train_size]), validation
+def _tensors(run: Run) -> tuple[TensorDataset, TensorDataset, TensorDataset]:
+    tensors = training.to_tensors(run, data.splits(run.dataset), "cpu")
+    return (
+        TensorDataset(*tensors.train),
+        TensorDataset(*tensors.validation),
+        TensorDataset(*tensors.test),
+    )
 
 
 class _SkorchWatch(SkorchCallback):
-    def __init__(self, watch: Stopwatch) -> None:
+    def __init__(self, watch: Stopwatch, evaluations: Evaluations) -> None:
         self.watch = watch
+        self.evaluations = evaluations
+
+    def on_train_begin(self, net: NeuralNetClassifier, *_: Any, **__: Any) -> None:
+        self.evaluations.before(net.module_)
+
+    def on_epoch_end(self, net: NeuralNetClassifier, *_: Any, **__: Any) -> None:
+        self.evaluations.after_epoch(net.module_)
+
+    def on_train_end(self, net: NeuralNetClassifier, *_: Any, **__: Any) -> None:
+        self.evaluations.at_end(net.module_)
 
     def on_epoch_begin(self, *_: Any, **__: Any) -> None:
         self.watch.begin()
@@ -105,8 +123,18 @@ class _SkorchWatch(SkorchCallback):
 
 
 class _LightningWatch(lightning.Callback):
-    def __init__(self, watch: Stopwatch) -> None:
+    def __init__(self, watch: Stopwatch, evaluations: Evaluations) -> None:
         self.watch = watch
+        self.evaluations = evaluations
+
+    def on_train_start(self, _: Any, module: lightning.LightningModule) -> None:
+        self.evaluations.before(module.net)
+
+    def on_train_epoch_end(self, _: Any, module: lightning.LightningModule) -> None:
+        self.evaluations.after_epoch(module.net)
+
+    def on_train_end(self, _: Any, module: lightning.LightningModule) -> None:
+        self.evaluations.at_end(module.net)
 
     def on_train_epoch_start(self, *_: Any) -> None:
         self.watch.begin()

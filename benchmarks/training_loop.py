@@ -14,6 +14,7 @@ from torchvision.datasets import MNIST
 from torchvision.transforms import ToTensor
 
 from benchmarks import frameworks
+from benchmarks.evaluations import Evaluations, accuracy
 from benchmarks.turns import in_turns
 from bnbook import chapters, data, sweep, training
 from bnbook.run import Run
@@ -22,8 +23,9 @@ from bnbook.run import Run
 RUN = Run(norms=("batch",) * 4, train_size=50_000, epochs=5)
 SWEEP = [replace(RUN, seed=seed) for seed in range(4)]
 
-#: Images per second of training alone, and of the whole job with its evaluations.
-Speed = tuple[float, float]
+#: Images per second of training alone, of the whole job with the evaluations that the way makes
+#: by itself, and of the whole job with those that ours makes.
+Speed = tuple[float, float, float]
 
 
 def measure(turns: Mapping[int, int]) -> list[dict[str, Any]]:
@@ -31,14 +33,15 @@ def measure(turns: Mapping[int, int]) -> list[dict[str, Any]]:
 
     One run has PyTorch's default number of threads in every way, as in a notebook. Of several, ours
     is a sweep, one thread a run on all cores; the others train one after another. Every way
-    evaluates after each epoch, ours more: with running and with re-estimated statistics, before
-    the first epoch, and on the test images.
+    evaluates after each epoch. Ours makes `Evaluations` besides; the others are timed without
+    them and with them.
     """
     rows = []
     for size, count in turns.items():
         work = {way: functools.partial(job, SWEEP[:size]) for way, job in WAYS.items()}
-        for turn, way, (alone, whole) in in_turns(work, count):
-            rows.append({"runs": size, "way": way, "turn": turn, "training": alone, "whole": whole})
+        for turn, way, speed in in_turns(work, count):
+            speeds = dict(zip(("training", "whole", "evaluated"), speed, strict=True))
+            rows.append({"runs": size, "way": way, "turn": turn, **speeds})
     return rows
 
 
@@ -54,36 +57,45 @@ def ours(runs: Sequence[Run]) -> Speed:
         seconds = sum(record["rows"][-1]["seconds"] for record in records) / workers
     whole = time.perf_counter() - start
     steps = sum(run.epochs * (run.train_size // run.batch_size) for run in runs)
-    return steps * RUN.batch_size / seconds, steps * RUN.batch_size / whole
+    samples = steps * RUN.batch_size
+    return samples / seconds, samples / whole, samples / whole
 
 
-def one_after_another(train: Callable[[Run], float], runs: Sequence[Run]) -> Speed:
+def one_after_another(
+    train: Callable[[Run], tuple[float, Evaluations]], runs: Sequence[Run]
+) -> Speed:
     """Do runs in this process by `train`, which returns the seconds of training alone."""
     data.load("mnist")  # puts the files where torchvision reads them
     start = time.perf_counter()
-    seconds = sum(map(train, runs))
+    alone, evaluations = zip(*map(train, runs), strict=True)
     whole = time.perf_counter() - start
     samples = sum(run.epochs * run.train_size for run in runs)
-    return samples / seconds, samples / whole
+    extra = sum(some.seconds for some in evaluations)
+    return samples / sum(alone), samples / (whole - extra), samples / whole
 
 
-def tutorial(run: Run) -> float:
-    """Train and evaluate as tutorials do; seconds of training alone."""
+def tutorial(run: Run) -> tuple[float, Evaluations]:
+    """Train and evaluate as tutorials do; seconds of training alone, and what is evaluated more."""
     torch.manual_seed(run.seed)
-    images = MNIST(data.cache_folder() / "mnist", train=True, transform=ToTensor())
-    validation = Subset(images, range(50_000, 60_000))
-    batches = DataLoader(
-        Subset(images, range(run.train_size)), batch_size=run.batch_size, shuffle=True
+    images, test = (
+        MNIST(data.cache_folder() / "mnist", train=train, transform=ToTensor())
+        for train in (True, False)
     )
+    train, validation = Subset(images, range(run.train_size)), Subset(images, range(50_000, 60_000))
+    batches = DataLoader(train, batch_size=run.batch_size, shuffle=True)
+    evaluations = Evaluations(train, validation, test, run.batch_size)
     net = training.build(run)
     optimizer = torch.optim.SGD(net.parameters(), lr=run.lr)
+    evaluations.before(net)
     seconds = 0.0
     for _ in range(run.epochs):
         start = time.perf_counter()
         _epoch(net, batches, optimizer)
         seconds += time.perf_counter() - start
-        _accuracy(net, DataLoader(validation, batch_size=run.batch_size))
-    return seconds
+        accuracy(net, DataLoader(validation, batch_size=run.batch_size))
+        evaluations.after_epoch(net)
+    evaluations.at_end(net)
+    return seconds, evaluations
 
 
 def _epoch(net: nn.Module, batches: DataLoader[Any], optimizer: torch.optim.SGD) -> float:
@@ -96,16 +108,6 @@ def _epoch(net: nn.Module, batches: DataLoader[Any], optimizer: torch.optim.SGD)
         optimizer.step()
         total += loss.item()
     return total / len(batches)
-
-
-def _accuracy(net: nn.Module, batches: DataLoader[Any]) -> float:
-    net.eval()
-    correct = total = 0
-    with torch.no_grad():
-        for images, labels in batches:
-            correct += int((net(images).argmax(1) == labels).sum())
-            total += len(labels)
-    return correct / total
 
 
 OURS = "ours"

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import matrix_limit
-from bnbook import timings
+from bnbook import timings, training
 
 ROOT = Path(matrix_limit.__file__).parents[1]
 #: A measured figure in prose: a number with its unit.
@@ -37,13 +37,21 @@ def trained(compared, monkeypatch):
 
 
 @pytest.mark.parametrize("way", ["tutorial", "in_skorch", "in_lightning"])
-def test_every_way_takes_as_many_steps_as_the_run_says(way, trained, one_thread):
+def test_every_way_takes_as_many_steps_and_looks_as_the_run_says(way, trained, one_thread):
     from benchmarks import frameworks, training_loop
 
     run = replace(training_loop.RUN, train_size=512, epochs=1)
-    seconds = getattr(training_loop, way, None) or getattr(frameworks, way)
-    assert seconds(run) > 0
+    train = getattr(training_loop, way, None) or getattr(frameworks, way)
+    seconds, evaluations = train(run)
+    assert seconds > 0
+    assert evaluations.seconds > 0
     assert int(trained[0].norm1.num_batches_tracked) == 4
+    start, end = training.train(run).rows
+    ours = [start["val_correct"], start["val_correct_running"], end["val_correct"]]
+    ours += [end["test_correct"], end["test_correct_running"]]
+    assert len(evaluations.accuracies) == len(ours)
+    # The same initial net, which guesses; the tutorial sets other images aside.
+    assert evaluations.accuracies[1] == pytest.approx(ours[1] / start["val_images"], abs=0.02)
 
 
 def test_a_step_is_no_faster_than_its_products_at_the_limit():

@@ -337,15 +337,18 @@ def test_missing_limits_are_drawn_as_a_mean_alone():
     assert svg(figures.curves(findings.summary(one, ["arm", "epoch"])))
 
 
-def test_names_on_the_map_stay_apart_where_points_are_close():
-    arms = [f"a norm of number {i}" for i in range(15)]
-    spread = np.linspace(0, 0.02, 15)
+@pytest.mark.parametrize(("count", "narrow"), [(15, False), (9, True)])
+def test_names_on_the_map_stay_apart_where_points_are_close(count, narrow):
+    arms = [f"a norm of number {i}" for i in range(count)]
+    spread = np.linspace(0, 0.02, count)
     accuracies = pd.DataFrame({"arm": arms, "mean": 0.95 + spread})
     accuracies = accuracies.assign(low=accuracies["mean"] - 0.002, high=accuracies["mean"] + 0.002)
     costs = pd.DataFrame({"arm": arms, "mean": 1.3 + (7 * spread) % 0.05 * 20})
     costs = costs.assign(low=costs["mean"] - 0.02, high=costs["mean"] + 0.02)
     figure = figures.cost_map(accuracies, costs, {"all": arms}, "cost")
     figure.draw_without_rendering()
+    if narrow:
+        screens.narrow(figure)
     (ax,) = figure.axes
     boxes = [text.get_window_extent() for text in ax.texts]
     assert [text.get_text() for text in ax.texts] == arms

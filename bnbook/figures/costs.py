@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import product
 from typing import Final
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.transforms import Bbox
 
 from bnbook.figures.comparisons import across, apart, band, name_rows, panels_of
 from bnbook.theme import (
     INK,
-    Style,
     accuracy_axis,
     canvas,
     label,
@@ -59,15 +62,29 @@ def cost_map(
     accuracy_axis(ax, stretch=pd.concat([rows["mean"], rows["low"]]))
     ax.margins(x=0.12)
     legend(figure, {name: replace(look, dash="none") for name, look in styles.items()})
-    _name_points(ax, rows, of_arm)
+    names = [
+        ax.text(0, 0, arm, fontsize=11, color=of_arm[arm].color, in_layout=False)
+        for arm in rows["arm"].astype(str)
+    ]
+    ax.add_artist(_WhenDrawn(partial(_place_names, ax, rows, names)))
     return figure
 
 
-def _name_points(ax: Axes, rows: pd.DataFrame, of_arm: Mapping[str, Style]) -> None:
-    """Write each arm beside its point, where it covers least of what stands there already."""
-    figure = ax.get_figure()
-    assert isinstance(figure, Figure)
-    figure.draw_without_rendering()  # places are known once the layout is
+class _WhenDrawn(Artist):
+    """Does `work` whenever the figure is drawn: when it is laid out, and before its texts."""
+
+    zorder = -1
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__()
+        self.work = work
+
+    def draw(self, _: RendererBase) -> None:
+        self.work()
+
+
+def _place_names(ax: Axes, rows: pd.DataFrame, texts: Sequence[Text]) -> None:
+    """Write each name beside its point, where it covers least of what stands there already."""
     places = {
         name: ax.transData.transform(rows[[f"{x}_cost", y]].to_numpy())
         for name, x, y in (
@@ -85,9 +102,7 @@ def _name_points(ax: Axes, rows: pd.DataFrame, of_arm: Mapping[str, Style]) -> N
             for a, b in zip(places[start], places[end], strict=True)
         ]
     room = ax.get_window_extent()
-    for row, (x, y) in zip(rows.to_dict("records"), places["points"], strict=True):
-        name = str(row["arm"])
-        text = ax.text(row["mean_cost"], row["mean"], name, fontsize=11, color=of_arm[name].color)
+    for text, (x, y) in zip(texts, places["points"], strict=True):
         size = text.get_window_extent()
         candidates = [
             Bbox.from_bounds(x + dx, y + dy, size.width, size.height)

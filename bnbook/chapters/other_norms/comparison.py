@@ -8,7 +8,7 @@ from bnbook.chapters.other_norms.experiments import BATCH_SIZE_ARMS, NORMS, OTHE
 #: The arm that has each kind of norm.
 ARM_OF = {kind: arm for arm, kind in NORMS.items()}
 #: Batch norm and the ways to whiten that learn, which look the same in every figure.
-_WHITENINGS = [ARM_OF[kind] for kind in ("batch", "zca", "newton", "block", "monarch")]
+WHITENINGS = [ARM_OF[kind] for kind in ("batch", "zca", "newton", "block", "monarch")]
 #: The batch size at which rates were chosen and all norms are compared.
 BATCH_SIZE = OTHER_NORMS.arms[REFERENCE].batch_size
 #: The columns that evaluate with re-estimated statistics and with running ones.
@@ -48,7 +48,7 @@ def by_size(frame: pd.DataFrame) -> pd.DataFrame:
         for how, outcome in _EVALUATIONS.items()
     ]
     rows = pd.concat(parts, ignore_index=True)
-    return rows.assign(arm=pd.Categorical(rows["arm"], _WHITENINGS))
+    return rows.assign(arm=pd.Categorical(rows["arm"], WHITENINGS))
 
 
 def step_times(base: str = REFERENCE) -> pd.DataFrame:
@@ -61,6 +61,6 @@ def layer_times() -> pd.DataFrame:
     """Milliseconds of one layer, forward and backward, by `arm` and `width` (features): medians."""
     found = findings.medians(timings.read("norm-widths"), ["kind", "width"])
     return found.assign(
-        arm=pd.Categorical(found["kind"].map(ARM_OF), _WHITENINGS),
+        arm=pd.Categorical(found["kind"].map(ARM_OF), WHITENINGS),
         **{name: 1000 * found[name] for name in ("mean", "low", "high")},
     )
