@@ -12,7 +12,7 @@ UV_FLAGS ?=
 unexport $(filter-out PYTHON,$(filter PYTHON%,$(.VARIABLES)))
 
 .DELETE_ON_ERROR:
-.PHONY: help install book test test-site lint bench sweep serve lock engine front clean
+.PHONY: help install book test test-site lint lint-python lint-front bench sweep serve lock engine front clean
 
 help:
 	@echo 'make book    execute the chapters and render the site into _site/'
@@ -48,13 +48,20 @@ book: install
 serve: book
 	@$(BIN)/bnbook serve
 
+# Side by side, a core each.
 lint: install
+	@$(MAKE) --silent --no-print-directory --jobs=2 lint-python lint-front
+
+lint-python:
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/mypy --no-error-summary
+	@echo 'Lint: ruff and mypy found nothing'
+
+lint-front:
 	@if ! $(MAKE) --silent $(WEB)/node_modules 2>/dev/null; then \
-	  echo 'Lint: ruff and mypy found nothing; tsc and biome did not run, which need npm and, once, a network'; \
-	else cd $(WEB) && npm run --silent check && echo 'Lint: ruff, mypy, tsc and biome found nothing'; fi
+	  echo 'Lint: tsc and biome did not run, which need npm and, once, a network'; \
+	else cd $(WEB) && npm run --silent check && echo 'Lint: tsc and biome found nothing'; fi
 
 # One thread a process: two processes of two threads each would fight over two cores.
 test: export OMP_NUM_THREADS = 1
