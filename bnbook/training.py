@@ -1,6 +1,7 @@
 """Train one `Run` and say how it went."""
 
 import copy
+import functools
 import itertools
 import math
 import time
@@ -185,14 +186,12 @@ def first_losses(
     the initial weights, which come rounded to single precision. `rounding` is the seed of such
     errors, which are added to them.
     """
-    images, labels = _training_set(run, (splits or data.splits(run.dataset)).train)
-
-    def numbers(some: Tensor) -> Tensor:
-        return data.to_float(some).to(dtype)
-
+    train = (splits or data.splits(run.dataset)).train
+    transform = _transform(run.input_transform, train.images, run.train_size, dtype)
     # A few batches of a set that may take gigabytes as floats.
-    transform = inputs.transform(run.input_transform, lambda: numbers(images))
-    session = Session(run, (images, labels), lambda some: transform(numbers(some)))
+    session = Session(
+        run, _training_set(run, train), lambda some: transform(data.to_float(some).to(dtype))
+    )
     if rounding is not None:
         errors = torch.Generator().manual_seed(rounding)
         for weight in session.net.parameters():
@@ -202,6 +201,14 @@ def first_losses(
     while len(losses) < min(steps, run.epochs * session.steps_per_epoch):
         losses += itertools.islice(session.epoch(), steps - len(losses))
     return [float(loss) for loss in losses]
+
+
+@functools.lru_cache(maxsize=2)
+def _transform(
+    name: str, images: Tensor, size: int, dtype: torch.dtype
+) -> Callable[[Tensor], Tensor]:
+    """Make a transform that is measured once for all fingerprints on the same images."""
+    return inputs.transform(name, lambda: data.to_float(images[:size]).to(dtype))
 
 
 def enough(dataset: str) -> float:

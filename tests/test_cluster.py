@@ -101,39 +101,33 @@ def comparable(record):
     return record["outcome"], record["machine"], json.dumps(rows)  # as text, NaN equals NaN
 
 
-def test_a_cluster_records_what_this_machine_records_alone(folder, started, address):
+def test_a_cluster_that_loses_a_worker_records_what_this_machine_records_alone(
+    folder, started, address
+):
     start_scheduler(started, address)
-    workers = [start_worker(started, address) for _ in range(2)]
-    process = command(started, address, 4)
+    doomed, _ = workers = [start_worker(started, address) for _ in range(2)]
     with distributed.Client(address, timeout=60, set_as_default=False) as client:
+        process = command(started, address, 4)
         wait_for(spooled)
         held = client.run(
             lambda dask_worker: [type(value).__name__ for value in dask_worker.data.values()]
         )
+    assert process.poll() is None
+    doomed.send_signal(signal.SIGKILL)
     output, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "Dask's dashboard: http://127.0.0.1:" in output
     assert "tiny: 8 new runs" in output
     assert len(held) == len(workers)
     assert all(kinds.count("Splits") == 1 for kinds in held.values()), "data go to a worker once"
+    rows = store.read("tiny")
+    assert rows["key"].nunique() == 8
+    assert not rows.duplicated(["key", "epoch"]).any()
     there = store.recorded("tiny")
     store.table_path("tiny").unlink()
     assert sweep.sweep(tiny(0), workers=1) == 2
     for key, record in store.recorded("tiny").items():
         assert comparable(record) == comparable(there[key])
-
-
-def test_no_run_is_lost_or_doubled_when_a_worker_is_killed(folder, started, address):
-    start_scheduler(started, address)
-    doomed, _ = (start_worker(started, address) for _ in range(2))
-    process = command(started, address, 4)
-    wait_for(spooled)
-    doomed.send_signal(signal.SIGKILL)
-    output, errors = process.communicate()
-    assert process.returncode == 0, errors
-    assert "tiny: 8 new runs" in output
-    assert store.read("tiny")["key"].nunique() == 8
-    assert not store.read("tiny").duplicated(["key", "epoch"]).any()
 
 
 def test_a_sweep_whose_scheduler_died_goes_on_when_it_is_back(folder, started, address):

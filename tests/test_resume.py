@@ -208,7 +208,7 @@ from test_resume import LONG, tiny
 chapters.EXPERIMENTS["tiny"] = tiny(LONG)
 sys.exit(cli.main(["sweep", "tiny", "--workers", "1"]))
 """
-LONG = replace(BASE, epochs=60, train_size=512, eval_epochs=(1, 60))
+LONG = replace(BASE, epochs=30, train_size=512, eval_epochs=(1, 30))
 
 
 def test_a_machine_that_is_stopped_within_a_run_loses_an_epoch_at_most(folder):
