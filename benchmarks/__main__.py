@@ -20,7 +20,7 @@ JOBS = {1: 3, len(training_loop.SWEEP): 2}
 
 
 def main() -> None:
-    """Run all benchmarks, about half an hour on two cores, and write down what they found."""
+    """Run all benchmarks, about an hour on two cores, and write down what they found."""
     cores = sweep.check_workers(None)
     said = []
 
