@@ -95,22 +95,24 @@ def _place_names(ax: Axes, rows: pd.DataFrame, texts: Sequence[Text]) -> None:
             ("above", "mean", "high"),
         )
     }
-    taken = [Bbox.from_extents(*(p - 6), *(p + 6)) for p in places["points"]]
+    dot = ax.figure.dpi / 100  # what is drawn as SVG has fewer dots than the screen
+    taken = [Bbox.from_extents(*(p - 6 * dot), *(p + 6 * dot)) for p in places["points"]]
     for start, end in (("left", "right"), ("below", "above")):
         taken += [
-            Bbox.from_extents(*(a - 1), *(b + 1))
+            Bbox.from_extents(*(a - dot), *(b + dot))
             for a, b in zip(places[start], places[end], strict=True)
         ]
     room = ax.get_window_extent()
     for text, (x, y) in zip(texts, places["points"], strict=True):
         size = text.get_window_extent()
+        wide, tall, near, far = size.width, size.height, 7 * dot, 20 * dot
         candidates = [
-            Bbox.from_bounds(x + dx, y + dy, size.width, size.height)
+            Bbox.from_bounds(x + dx, y + dy, wide, tall)
             for dy, dx in product(
-                (-size.height / 2, 7, -size.height - 7, 20, -size.height - 20, 34, -48),
-                (10, -size.width - 10, -size.width / 2),
+                (-tall / 2, near, -tall - near, far, -tall - far, 34 * dot, -48 * dot),
+                (10 * dot, -wide - 10 * dot, -wide / 2),
             )
-            if abs(dy + size.height / 2) > 1 or abs(dx + size.width / 2) > 1
+            if abs(dy + tall / 2) > 1 or abs(dx + wide / 2) > 1
         ]
         best = min(candidates, key=lambda box: _hidden(box, taken, room))
         taken.append(best)
