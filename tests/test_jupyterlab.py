@@ -1,5 +1,6 @@
 """The notebooks in JupyterLab and in Jupyter Notebook, driven in a real browser."""
 
+import ast
 import os
 import shutil
 import socket
@@ -9,6 +10,7 @@ import time
 import urllib.request
 
 import nbformat
+import numpy as np
 import pytest
 from conftest import ROOT
 from playwright.sync_api import expect
@@ -153,7 +155,11 @@ def test_a_chapter_opens_with_its_plumbing_collapsed(visit, jupyter):
 
 
 def in_both(page, lab, lr):
-    """Train with the kernel and in the browser: after 62 steps, both have counted the same."""
+    """Train with the kernel and in the browser: both count the same at the same steps.
+
+    All but a few of 1,000 images: a net that still guesses has some on the edge, and rounding,
+    which processors do differently, decides them.
+    """
     found = []
     for trainer in ("cpu", "browser"):
         lab.get_by_label("Train in").select_option(trainer)
@@ -167,8 +173,10 @@ def in_both(page, lab, lr):
                 break
         assert traits == wanted
         assert counts.count("(62, ") == 2
-        found.append(counts)
-    assert found[0] == found[1]
+        found.append(np.array(ast.literal_eval(counts.removeprefix("counts "))))
+    kernel, browser = found
+    assert (kernel[:, 0] == browser[:, 0]).all()
+    assert np.abs(kernel - browser).max() <= 5
 
 
 def test_both_trainers_count_the_same_with_every_norm(visit):
