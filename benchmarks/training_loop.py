@@ -64,7 +64,7 @@ def ours(runs: Sequence[Run]) -> Speed:
 def one_after_another(
     train: Callable[[Run], tuple[float, Evaluations]], runs: Sequence[Run]
 ) -> Speed:
-    """Do runs in this process by `train`, which returns the seconds of training alone."""
+    """Do runs in this process by `train`, which returns what `frameworks.in_skorch` does."""
     data.load("mnist")  # puts the files where torchvision reads them
     start = time.perf_counter()
     alone, evaluations = zip(*map(train, runs), strict=True)
