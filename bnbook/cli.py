@@ -6,18 +6,15 @@ import errno
 import importlib
 import io
 import os
-import secrets
 import signal
 import sys
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
-from bnbook import chapters, clones, data, store, sweep, verify
+from bnbook import clones
 from bnbook.errors import BookError, of_memory
-from bnbook.findings import sentences
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -31,7 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         clones.refuse_another()
         output = sys.stdout and _Patient(sys.stdout)  # None where it was closed
         with _answering_signals(), contextlib.redirect_stdout(output):
-            code = options.run(options) or 0
+            # Only now: what runs loads PyTorch, which takes seconds, and `--help` needs nothing.
+            commands = importlib.import_module("bnbook.commands").COMMANDS
+            code = commands[options.command](options) or 0
             print(end="", flush=True)  # here, where it can be answered, and not at the very end
         return code
     except BookError as error:
@@ -126,7 +125,9 @@ def _drop_output() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="bnbook", description="The Batch Norm Exercise Book.")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
+    commands = parser.add_subparsers(
+        title="commands", dest="command", required=True, metavar="COMMAND"
+    )
 
     render = commands.add_parser("render", help="execute the chapters and build the site")
     render.add_argument("--output", type=Path, default=Path("_site"), help="folder of the site")
@@ -137,12 +138,10 @@ def _parser() -> argparse.ArgumentParser:
         "--draft", action="store_true", help="mark sentences that are no longer true, and go on"
     )
     render.add_argument("--stage", action="store_true", help="only copy what is to be executed")
-    render.set_defaults(run=_render)
 
     serve = commands.add_parser("serve", help="serve the built site on this machine")
     serve.add_argument("--output", type=Path, default=Path("_site"), help="folder of the site")
     serve.add_argument("--port", type=int, default=8000)
-    serve.set_defaults(run=lambda options: _site().serve(options.output, options.port))
 
     sweeping = commands.add_parser("sweep", help="run what is missing of an experiment")
     what = sweeping.add_mutually_exclusive_group(required=True)
@@ -154,7 +153,6 @@ def _parser() -> argparse.ArgumentParser:
     sweeping.add_argument(
         "--device", default="cpu", help="train there, such as cuda (default: cpu)"
     )
-    sweeping.set_defaults(run=_sweep)
 
     verifying = commands.add_parser("verify", help="run some recorded runs again and compare")
     verifying.add_argument("experiment", nargs="*", help="its name (default: all that can be)")
@@ -162,85 +160,11 @@ def _parser() -> argparse.ArgumentParser:
     which = verifying.add_mutually_exclusive_group()
     which.add_argument("--seed", type=int, help="draw the sample that this number drew before")
     which.add_argument("--shortest", action="store_true", help="the shortest runs, not random ones")
-    verifying.set_defaults(run=_verify)
 
-    address = commands.add_parser(
+    commands.add_parser(
         "address", help="write the repository that _quarto.yml names into the notebooks"
     )
-    address.set_defaults(run=_address)
 
     sets = commands.add_parser("data", help="fetch a data set and say where it is")
-    sets.add_argument("name", help=", ".join(data.SOURCES))
-    sets.set_defaults(run=lambda options: print(data.describe(options.name)))
+    sets.add_argument("name", help="its name; any other is answered by all names")
     return parser
-
-
-def _site() -> ModuleType:
-    """Import what builds pages, which takes a second, for the commands that need it."""
-    return importlib.import_module("bnbook.site")
-
-
-def _render(options: argparse.Namespace) -> None:
-    site = _site()
-    if options.draft:
-        os.environ[sentences.DRAFT] = "1"  # which the notebooks' kernels inherit
-    if options.stage:
-        site.check_sources(Path.cwd())
-        with site.alone(Path("_work/lock")):
-            site.stage(Path.cwd())
-    else:
-        site.render(Path.cwd(), options.output, renderer=options.renderer)
-
-
-def _address(_options: argparse.Namespace) -> None:
-    changed = _site().name_in_sources(Path.cwd())
-    print(f"notebooks changed: {changed}; commit them, as Colab opens them from the repository")
-
-
-def _sweep(options: argparse.Namespace) -> None:
-    if options.list:
-        of = {one.name: f"chapter {c.number}" for c in chapters.CHAPTERS for one in c.experiments}
-        for name, experiment in chapters.EXPERIMENTS.items():
-            print(f"{name:26} {of.get(name, 'several chapters')}: {experiment.question}")
-        return
-    everything = list(chapters.EXPERIMENTS.values())
-    chosen = everything if options.all else [chapters.experiment(options.experiment)]
-    sweep.check_workers(options.workers)
-    swept = 0
-    for experiment in chosen:
-        if options.all and (lacking := sweep.lacking(experiment)):
-            print(f"{experiment.name}: left out; `bnbook data {lacking}` says how to get its data")
-            continue
-        if options.all and options.device != "cpu" and experiment.measure:
-            print(f"{experiment.name}: left out; it measures on the CPU")
-            continue
-        new = sweep.sweep(experiment, options.workers, options.scheduler, options.device)
-        print(f"{experiment.name}: {new} new runs, all in {store.table_path(experiment.name)}")
-        swept += 1
-    if not swept:
-        raise BookError("nothing was swept: no experiment has its data here")
-
-
-def _verify(options: argparse.Namespace) -> int:
-    draw = None
-    if not options.shortest:
-        draw = secrets.randbelow(1_000_000) if options.seed is None else options.seed
-    asked = [chapters.experiment(name) for name in dict.fromkeys(options.experiment or ())]
-    here = asked or [one for one in chapters.EXPERIMENTS.values() if verify.verifiable(one)]
-    if not here:
-        raise BookError(
-            f"no records to verify in {store.results_folder()}: name the folder that holds "
-            "results/ in the environment variable BNBOOK_DATA, or record some with `bnbook sweep`"
-        )
-    left = sorted({*chapters.EXPERIMENTS} - {one.name for one in here})
-    if left and not asked:
-        print(f"left out, without records or data here: {', '.join(left)}")
-    chosen = [one for each in here for one in verify.choose(each, options.sample, draw)]
-    how = "the shortest" if draw is None else f"drawn with --seed {draw}"
-    print(f"{len(chosen)} recorded runs, {how}", flush=True)
-    held = 0
-    for check in verify.verify(chosen):
-        print(check, flush=True)
-        held += check.holds
-    print(f"{held} of {len(chosen)} recorded runs hold")
-    return 0 if held == len(chosen) else 1

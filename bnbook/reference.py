@@ -24,7 +24,7 @@ FLOORS: Final[dict[int, tuple[str, ...]]] = {
     3: ("findings", "verify"),
     4: ("figures", "lab", "reference"),
     5: ("chapters",),
-    6: ("site", "cli", "__main__"),
+    6: ("site", "cli", "commands", "__main__"),
 }
 #: Characters of a line that fit beside the button that copies. Longer signatures get a line for
 #: each argument.

@@ -52,6 +52,16 @@ def test_a_mistyped_command_exits_with_2(arguments, capsys):
     assert "usage: bnbook" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("typed", [["--help"], ["render", "--help"], ["swep"]])
+def test_help_and_a_mistyped_command_do_not_wait_for_pytorch(typed):
+    program = "import sys; from bnbook import cli\n"
+    program += "try: cli.main(sys.argv[1:])\n"
+    program += "finally: assert not {'torch', 'pandas', 'matplotlib'} & set(sys.modules)\n"
+    done = subprocess.run([sys.executable, "-c", program, *typed], capture_output=True, text=True)
+    assert done.returncode == (0 if "--help" in typed else 2), done.stderr
+    assert "usage: bnbook" in done.stdout + done.stderr
+
+
 def test_the_list_names_every_experiment_and_its_chapter(capsys):
     assert cli.main(["sweep", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()

@@ -24,9 +24,9 @@ FILES = (
 )
 FOLDERS = ("fonts",)
 HOME = "index"
-# What a chapter's outputs may depend on besides its own text. The doors (site, cli) are floor 6:
-# no chapter imports them, so working on the site does not execute the book again.
-DOORS = ("site", "cli.py")
+# What a chapter's outputs may depend on besides its own text. The doors are floor 6: no chapter
+# imports them, so working on the site does not execute the book again.
+DOORS = ("site", "cli.py", "commands.py")
 #: Characters of a reason that are shown; a cell may raise an error with a book for a text.
 WIDTH = 300
 _COLORS = re.compile(r"\x1b\[[0-9;]*m")
