@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:
         where = f": {error.filename}" if error.filename else ""
         print(f"bnbook: {error.strerror or error}{where}", file=sys.stderr)
-        if error.errno == errno.ENOSPC:
+        if error.errno == errno.ENOSPC and sys.stdout:
             _drop_output()
         return 2
 

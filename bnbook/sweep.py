@@ -137,6 +137,7 @@ def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[Record, 
         data.splits(name)  # unpacked or downloaded once, here, where an error is shown once
     # A forked process would inherit torch's thread pools in an undefined state.
     context = multiprocessing.get_context("spawn")
+    others = {*multiprocessing.active_children()}
     try:
         with _undisturbed():  # it starts a process of its own
             pool = ProcessPoolExecutor(workers, context, initializer=_start_worker)
@@ -161,7 +162,7 @@ def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[Record, 
         ) from None
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        for process in multiprocessing.active_children():
+        for process in {*multiprocessing.active_children()} - others:
             process.terminate()
             process.join()
 

@@ -7,7 +7,6 @@ from tables import altered
 
 from bnbook import chapters
 from bnbook.chapters.dropout import noise
-from bnbook.chapters.dropout.facts import of_parts
 from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions, holm_intervals
 
@@ -47,7 +46,7 @@ def test_batch_norm_replaces_dropout_where_it_costs_no_more_than_the_margin(fact
     ],
 )
 def test_a_claim_of_parts_is_undecided_only_where_no_part_is(parts, status):
-    assert of_parts(*parts) == status
+    assert decisions.of_parts(*map(decisions.sign, parts)) == status
 
 
 def test_the_order_is_judged_by_both_kinds_of_statistics(facts):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from bnbook import chapters, data, findings, models, training
-from bnbook.experiment import MARGIN, TUNING_FROM
+from bnbook.experiment import TUNING_FROM
 from bnbook.findings import Markdown, sentences
 from bnbook.origin import COMPARED, DOUBLES, DOUBLES_TOLERANCE, TOLERANCE
 from bnbook.run import Run
@@ -30,7 +30,6 @@ class Facts:
     trained_on_clothes = training.enough("fashion_mnist")
     at_chance = training.AT_CHANCE
     reestimated_on = training.REESTIMATE_SIZE
-    margin = MARGIN
     tuning_from = TUNING_FROM
     compared = COMPARED
     tolerance = TOLERANCE

@@ -45,11 +45,26 @@ def above(row: Mapping[str, Any]) -> str:
     return REFUTED if finding == EQUIVALENT else UNDECIDED
 
 
+def decide(yes: bool, no: bool) -> str:
+    """Decide a question by what would answer it with yes, else by what would with no."""
+    if yes:
+        return SUPPORTED
+    return REFUTED if no else UNDECIDED
+
+
 def sign(effect: Interval) -> str:
     """Decide from its interval alone whether an effect is above 0."""
-    if effect.low > 0:
-        return SUPPORTED
-    return REFUTED if effect.high < 0 else UNDECIDED
+    return decide(effect.low > 0, effect.high < 0)
+
+
+def smaller(ratio: Interval) -> str:
+    """Decide from its interval alone whether a ratio is below 1."""
+    return decide(ratio.high < 1, ratio.low > 1)
+
+
+def every(*found: str) -> str:
+    """Decide a question that asks for several things at once."""
+    return decide({*found} == {SUPPORTED}, REFUTED in found)
 
 
 def on_claim(found: str) -> str:

@@ -96,7 +96,7 @@ def sooner(runs: pd.DataFrame, net: str, target: float) -> Sooner:
     with_norm, without = (side.sort_index() for side in sides)
     ratios = (with_norm["reached"] / without["reached"]).dropna()
     return Sooner(
-        Interval(*np.exp(interval(np.log(ratios)))),
+        interval(np.log(ratios)).exp(),
         len(ratios),
         int((~with_norm["in_time"]).sum()),
         int((~without["in_time"]).sum()),

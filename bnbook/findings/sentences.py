@@ -28,6 +28,7 @@ from typing import Any, Final
 import numpy as np
 
 from bnbook.errors import BookError, reason
+from bnbook.experiment import MARGIN
 from bnbook.findings import decisions, writing
 
 #: Set by `bnbook render --draft`: sentences that do not hold are marked instead of failing.
@@ -36,7 +37,7 @@ DRAFT: Final = "BNBOOK_DRAFT"
 #: Characters of a text that an error quotes.
 WIDTH: Final = 60
 
-#: What a condition may use besides facts.
+#: What a condition or a field may use besides facts.
 _WORDS: Final[Mapping[str, Any]] = {
     **{function.__name__: function for function in (abs, all, any, len, max, min, round, set)},
     "supported": decisions.SUPPORTED,
@@ -45,6 +46,7 @@ _WORDS: Final[Mapping[str, Any]] = {
     "not_run": decisions.NOT_RUN,
     "reproduced": decisions.REPRODUCED,
     "refined": decisions.REFINED,
+    "margin": MARGIN,
 }
 
 Write = Callable[..., str]

@@ -46,9 +46,18 @@ class Interval(NamedTuple):
         """Take the estimate out of a row with `mean`, `low` and `high`."""
         return cls(*(float(row[limit]) for limit in cls._fields))
 
+    @classmethod
+    def by(cls, table: pd.DataFrame, column: str) -> dict[str, Interval]:
+        """Take the estimates out of the rows of a table, by what they have in `column`."""
+        return {str(row[column]): cls.of(row) for row in table.to_dict("records")}
+
     def __neg__(self) -> Interval:
         """Turn a gain into a cost."""
         return Interval(-self.mean, -self.high, -self.low)
+
+    def exp(self) -> Interval:
+        """Turn an estimate of logarithms into one of their geometric mean."""
+        return Interval(*(float(np.exp(limit)) for limit in self))
 
 
 _RUN_COLUMNS: Final = ("key", "arm", "outcome", "run", "machine", "torch", "bnbook", "date")
@@ -126,10 +135,6 @@ def filled(frame: pd.DataFrame) -> pd.DataFrame:
     return whole
 
 
-def _last_rows(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["epoch"] == frame.groupby("key")["epoch"].transform("max")]
-
-
 def final(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per run: its last epoch, with a column `trained`.
 
@@ -137,7 +142,8 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
     and `trained` is False for every run whose validation accuracy ended below `training.enough`.
     """
     whole = filled(frame)
-    last = _last_rows(whole).reset_index(drop=True)
+    ends = whole["epoch"] == whole.groupby("key")["epoch"].transform("max")
+    last = whole[ends].reset_index(drop=True)
     needed = last["dataset"].map(enough).astype(float)  # of no rows, it would be text
     return last.assign(trained=last["val_accuracy"] >= needed)
 
@@ -164,10 +170,7 @@ def estimates(
         _one_per_seed(part, f"the group {dict(zip(by, group, strict=True))}")
         numbers = part[outcome].to_numpy(dtype=float)
         numbers = numbers[np.isfinite(numbers)]
-        if geometric:
-            found = Interval(*np.exp(interval(np.log(numbers[numbers > 0]))))
-        else:
-            found = interval(numbers)
+        found = interval(np.log(numbers[numbers > 0])).exp() if geometric else interval(numbers)
         counts = {"n": numbers.size, "runs": len(part)}
         if "trained" in part:
             counts["trained"] = int(part["trained"].sum())
@@ -273,6 +276,11 @@ class Paired:
     n: int
     failed_a: int
     failed_b: int
+
+    @property
+    def gap(self) -> Interval:
+        """The difference alone."""
+        return Interval(self.mean, self.low, self.high)
 
     @property
     def failed(self) -> int:

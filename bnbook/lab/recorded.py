@@ -23,7 +23,7 @@ Cell: TypeAlias = dict[str, Any]
 FEWEST_SEEDS = 3
 NEEDED = (
     *("key", "arm", "norms", "padding", "lr", "batch_size", "seed", "epochs", "outcome"),
-    *("epoch", "train_loss", "val_accuracy", "train_size", "model", "dataset"),
+    *("epoch", "epoch_steps", "train_loss", "val_accuracy", "train_size", "model", "dataset"),
 )
 
 

@@ -154,8 +154,8 @@ class TrainingLab(Widget):
         self._set_rate(change["new"])
 
     def _set_rate(self, lr: float) -> None:
-        if self._training:
-            self._training.set_lr(lr)
+        if training := self._training:
+            training.set_lr(lr)
 
     def train(self, setting: Message | None = None) -> None:
         """Start training in the kernel, in place of what trains there.
@@ -190,8 +190,8 @@ class TrainingLab(Widget):
 
     def join(self, timeout: float | None = None) -> None:
         """Wait until the training in the kernel has ended."""
-        if self._training:
-            self._training.join(timeout)
+        if training := self._training:
+            training.join(timeout)
 
     def runs(self, setting: Message | None = None) -> list[Run]:
         """Describe the runs of a `setting`, or of the traits (BookError for what cannot be)."""
@@ -270,11 +270,12 @@ class TrainingLab(Widget):
                 self.show_last_state()
 
     def _pause(self, on: bool) -> None:
-        if self._training and on != self._paused:
-            self._paused = on
-            self._training.pause(on)
-            self.send({"type": "paused", "on": on})
-            self.running = not on
+        with self._saying:  # or it might end between these lines
+            if self._training and on != self._paused:
+                self._paused = on
+                self._training.pause(on)
+                self.send({"type": "paused", "on": on})
+                self.running = not on
 
     def _replay(self) -> None:
         """Tell a view that comes late what trains here."""

@@ -55,7 +55,7 @@ class Facts:
         self.seeds = int(table["runs"].max())  # per arm
         self.steps = int(posted["step"].max())
         #: By arm: test accuracy, and how many runs trained.
-        self.reached = {str(arm): Interval.of(row) for arm, row in table.iterrows()}
+        self.reached = Interval.by(table.reset_index(), "arm")
         self.trained = {str(arm): int(n) for arm, n in table["trained"].items()}
         #: Contrasts of test accuracy by their two arms: rows of `findings.contrasts`.
         self.contrasts = {(row["a"], row["b"]): row for row in rows}
@@ -106,31 +106,19 @@ class Facts:
     @property
     def B4(self) -> str:
         """Without batch norm, the bad start makes gradients vanish."""
-        ratios = self.first.values()
-        if all(ratio.high < 1 for ratio in ratios):
-            return decisions.REPRODUCED
-        if all(ratio.low > 1 for ratio in ratios):
-            return decisions.REFUTED
-        smaller = any(ratio.high < 1 for ratio in ratios)
-        return decisions.REFINED if smaller else decisions.UNDECIDED
+        return decisions.of_parts(*map(decisions.smaller, self.first.values()))
 
     @property
     def D5(self) -> str:
         """Batch norm makes training less sensitive to the initialization."""
-        wider = [one.gain.low > 0 for one in self.maps.values()]
-        if all(wider):
-            return decisions.REPRODUCED
-        if any(one.gain.high < 0 for one in self.maps.values()):
-            return decisions.REFUTED
-        return decisions.REFINED if any(wider) else decisions.UNDECIDED
+        wider = any(one.gain.low > 0 for one in self.maps.values())
+        refined = wider and self.decision == decisions.UNDECIDED
+        return decisions.REFINED if refined else decisions.on_claim(self.decision)
 
     @property
     def decision(self) -> str:
         """Whether batch norm makes up for initial weights of the wrong size."""
-        return {
-            decisions.REPRODUCED: decisions.SUPPORTED,
-            decisions.REFUTED: decisions.REFUTED,
-        }.get(self.D5, decisions.UNDECIDED)
+        return decisions.every(*(decisions.sign(one.gain) for one in self.maps.values()))
 
 
 def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Interval]:
@@ -140,8 +128,7 @@ def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Int
     """
     runs = posted[(posted["epoch"] == epoch) & posted["arm"].isin([arm, GOOD])]
     each = findings.multiples(findings.gradients(runs), GOOD)
-    rows: Any = findings.estimates(each, "layer", "value", geometric=True).to_dict("records")
-    return {str(row["layer"]): Interval.of(row) for row in rows}
+    return Interval.by(findings.estimates(each, "layer", "value", geometric=True), "layer")
 
 
 def _silence(ends: pd.DataFrame) -> float:

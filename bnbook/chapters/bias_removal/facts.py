@@ -66,4 +66,4 @@ class Facts:
     @property
     def C1(self) -> str:
         """Test accuracies stay close without the biases."""
-        return decisions.REPRODUCED if self.decision == decisions.SUPPORTED else decisions.REFUTED
+        return decisions.on_claim(self.decision)

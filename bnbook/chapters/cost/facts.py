@@ -99,10 +99,7 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether fewer steps can make up for longer ones, in any net."""
-        if self.sooner:
-            return decisions.SUPPORTED
-        everywhere = len(self.later) == len(self.clocks)
-        return decisions.REFUTED if everywhere else decisions.UNDECIDED
+        return decisions.decide(bool(self.sooner), len(self.later) == len(self.clocks))
 
     @property
     def B3(self) -> str:

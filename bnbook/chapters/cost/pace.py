@@ -31,10 +31,10 @@ class Clock:
         Runs that count with their whole budget would have taken longer: with batch norm they
         forbid "supported", without it "refuted".
         """
-        if self.seconds.high < 1 and not self.steps.late_with:
-            return decisions.SUPPORTED
-        later = self.seconds.low > 1 and not self.steps.late_without
-        return decisions.REFUTED if later else decisions.UNDECIDED
+        return decisions.decide(
+            self.seconds.high < 1 and not self.steps.late_with,
+            self.seconds.low > 1 and not self.steps.late_without,
+        )
 
 
 def slowdowns(steps: pd.DataFrame, part: str = "seconds") -> pd.DataFrame:

@@ -113,15 +113,13 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether batch norm in place of dropout costs nothing beyond the margin, in equal time."""
-        if self.timed.swap.low > -MARGIN:
-            return decisions.SUPPORTED
-        return decisions.REFUTED if self.timed.swap.high < 0 else decisions.UNDECIDED
+        return decisions.decide(self.timed.swap.low > -MARGIN, self.timed.swap.high < 0)
 
     @property
     def B2(self) -> str:
         """Batch norm beats dropout, dropout beats neither."""
-        many = self.many
-        return of_parts(many.swap, many.dropout, many.norm)
+        parts = (self.many.swap, self.many.dropout, self.many.norm)
+        return decisions.of_parts(*map(decisions.sign, parts))
 
     @property
     def C12(self) -> str:
@@ -142,16 +140,9 @@ class Facts:
     @property
     def D6(self) -> str:
         """It regularizes, and keeps outputs, gradients and weights small."""
-        smaller = [
-            Interval(1 - x.mean, 1 - x.high, 1 - x.low)
-            for x in (self.outputs_last, self.gradients, self.weights)
-        ]
-        return of_parts(self.timed.norm, *smaller)
-
-
-def of_parts(*effects: Interval) -> str:
-    """Judge a claim of several parts, each of which says that an effect is above 0."""
-    return decisions.of_parts(*map(decisions.sign, effects))
+        sizes = (self.outputs_last, self.gradients, self.weights)
+        regularizes = decisions.sign(self.timed.norm)
+        return decisions.of_parts(regularizes, *map(decisions.smaller, sizes))
 
 
 def _fit(frame: pd.DataFrame) -> "pd.Series[float]":

@@ -33,8 +33,7 @@ def relative_sizes(few: pd.DataFrame) -> dict[str, Interval]:
         "gradients": _log_ratios(findings.gradients(runs[early])),
         "weights": _log_ratios(findings.weight_norms(runs[runs["epoch"] == runs["epochs"]])),
     }
-    found = findings.holm_intervals(logs)
-    return {what: Interval(*map(float, np.exp(found[what]))) for what in logs}
+    return {what: log.exp() for what, log in findings.holm_intervals(logs).items()}
 
 
 def _alike(few: pd.DataFrame) -> pd.DataFrame:

@@ -57,8 +57,6 @@ class Rate:
 class Facts:
     """Everything that the chapter says; see `Rate` for the two choices of learning rates."""
 
-    margin = MARGIN
-
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
         """Work out the facts.
 
@@ -162,9 +160,8 @@ class Facts:
     @property
     def A3(self) -> str:
         """Gamma and beta play an important role: here, where all else is trained, too."""
-        return {
-            decisions.SUPPORTED: decisions.REFINED,  # the source's case is another net
-        }.get(self.decision, self.decision)
+        found = self.decision
+        return decisions.REFINED if found == decisions.SUPPORTED else found  # theirs: another net
 
     @property
     def C7(self) -> str:

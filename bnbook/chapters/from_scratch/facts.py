@@ -29,7 +29,6 @@ class Facts:
     Tables have a row per mistake and, last, one for the control; see `findings.compared`.
     """
 
-    margin = MARGIN
     mistakes = len(MISTAKES)
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
@@ -138,10 +137,9 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether the curves show most of the mistakes as worse."""
-        if len(self.worse) > self.mistakes / 2:
-            return decisions.SUPPORTED
         hidden = len(self.alike) + len(self.better)
-        return decisions.REFUTED if hidden >= self.mistakes / 2 else decisions.UNDECIDED
+        half = self.mistakes / 2
+        return decisions.decide(len(self.worse) > half, hidden >= half)
 
     @property
     def B5(self) -> str:

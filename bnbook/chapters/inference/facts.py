@@ -32,7 +32,6 @@ _PLANS = {one.name: one for one in EXPERIMENTS}
 class Facts:
     """Differences are shares of the validation images; mappings are by activation."""
 
-    margin = MARGIN
     slowest = min(UPDATE_RATES)
     usual_rate = USUAL_RATE
 
@@ -140,11 +139,8 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether the statistics mislead because they belong to earlier weights."""
-        lags = [self.lags(arm) for arm in ACTIVATIONS]
-        if all(lags):
-            return decisions.SUPPORTED
         noise = all(self.off[arm][STILL].mean > self.extra[arm].high for arm in ACTIVATIONS)
-        return decisions.REFUTED if noise else decisions.UNDECIDED
+        return decisions.decide(all(map(self.lags, ACTIVATIONS)), noise)
 
     def at_rate(self, arm: str, rate: float, when: str) -> float:
         """Typical difference with an update rate of the running statistics."""

@@ -25,10 +25,8 @@ EARLY, LATE = (200, 300, 450, 700), 1_575
 
 def nested(table: pd.DataFrame, inner: str) -> dict[str, dict[str, Interval]]:
     """Turn a table of estimates by `arm` and `inner` into mappings."""
-    found: dict[str, dict[str, Interval]] = {}
-    for row in table.to_dict("records"):
-        found.setdefault(str(row["arm"]), {})[str(row[inner])] = Interval.of(row)
-    return found
+    by_arm = table.groupby("arm", sort=False, observed=True)
+    return {str(arm): Interval.by(part, inner) for arm, part in by_arm}
 
 
 def _per_seed(usual: pd.DataFrame, arm: str, cause: str) -> Any:
@@ -50,7 +48,7 @@ def averaging(usual: pd.DataFrame, arm: str) -> Interval:
 
 def _ratio(first: Any, second: Any) -> Interval:
     """Estimate a ratio by its logarithms, paired by seed."""
-    return Interval(*map(float, np.exp(findings.interval(np.log(first / second)))))
+    return findings.interval(np.log(first / second)).exp()
 
 
 def lagging(frame: pd.DataFrame) -> Interval:

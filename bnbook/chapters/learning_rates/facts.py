@@ -91,9 +91,7 @@ class Facts(Nets):
     @property
     def decision(self) -> str:
         """Whether batch norm tolerates rates at least twice as high."""
-        if self.at_least >= FACTOR:
-            return decisions.SUPPORTED
-        return decisions.REFUTED if self.at_most < FACTOR else decisions.UNDECIDED
+        return decisions.decide(self.at_least >= FACTOR, self.at_most < FACTOR)
 
     @property
     def lower(self) -> bool:

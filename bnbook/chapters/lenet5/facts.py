@@ -8,7 +8,7 @@ import pandas as pd
 from bnbook import findings, training
 from bnbook.chapters.lenet5 import experiments
 from bnbook.chapters.lenet5.experiments import LONG_STEPS_LR, SHEET_LR
-from bnbook.experiment import MARGIN, Experiment
+from bnbook.experiment import Experiment
 from bnbook.findings import Interval, decisions
 
 WITH, WITHOUT = "with BN", "without BN"
@@ -44,7 +44,6 @@ class Facts:
 
     sheet_lr = SHEET_LR
     long_lr = LONG_STEPS_LR
-    margin = MARGIN
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
         """Work out the facts from "lab-session-long", "lab-session" and, where recorded, SVHN's."""
@@ -97,10 +96,7 @@ class Facts:
     @property
     def decision(self) -> str:
         """Whether LeNet-5 is both faster and better with batch norm, as the sheet trains it."""
-        parts = {self.sheet.faster, self.sheet.better}
-        if decisions.REFUTED in parts:
-            return decisions.REFUTED
-        return decisions.SUPPORTED if parts == {decisions.SUPPORTED} else decisions.UNDECIDED
+        return decisions.every(self.sheet.faster, self.sheet.better)
 
     @property
     def E1(self) -> str:
@@ -122,5 +118,4 @@ class Facts:
 
 def _early(frame: pd.DataFrame) -> Interval:
     whole = findings.filled(frame[frame["lr"] == SHEET_LR])
-    first = whole[whole["epoch"] == 1].pivot(index="seed", columns="arm", values="val_accuracy")
-    return findings.interval((first[WITH] - first[WITHOUT]).dropna())
+    return findings.paired(whole[whole["epoch"] == 1], WITH, WITHOUT, "val_accuracy").gap

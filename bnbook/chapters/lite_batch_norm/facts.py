@@ -60,7 +60,7 @@ class Facts:
         #: Full batch norm minus the net without a half, each at its own rate: Holm's intervals.
         self.behind = _behind(found.contrasts)
         #: Mean-only minus variance-only, each at its own rate.
-        self.halves = _gap(own, MEAN, VARIANCE)
+        self.halves = halves.gap
         self.halves_equal = halves.p_equivalence < LEVEL
         #: Root mean square of what leaves the last norm, at the shared rate, medians over seeds:
         #: mean-only nets after the first epoch and the last, and variance-only nets that guess.
@@ -73,7 +73,7 @@ class Facts:
         self.elsewhere = transfer.elsewhere(records, transfer.HALVES)
         self._look_elsewhere()
         #: Variance-only minus mean-only with ReLU, both at the shared rate.
-        self.relu = _gap(records["transfer-relu"], VARIANCE, MEAN)
+        self.relu = findings.paired(records["transfer-relu"], VARIANCE, MEAN).gap
         #: How many times the own rate of mean-only is that of variance-only.
         self.rates_apart = round(self.rates[MEAN] / self.rates[VARIANCE])
 
@@ -85,7 +85,7 @@ class Facts:
         )
         #: Each half against the full net, each at its best rate; whether all of these nets train in
         #: every seed; whether all of their rates are ends of the grid.
-        self.own_clothes = {str(arm): Interval.of(row) for arm, row in own.iterrows()}
+        self.own_clothes = Interval.by(own.reset_index(), "a")
         self.own_clothes_train = not own["failed"].any()
         ends = (min(transfer.OWN_LRS), max(transfer.OWN_LRS))
         self.own_clothes_at_ends = bool(own[["lr_a", "lr_b"]].isin(ends).all(axis=None))
@@ -123,12 +123,6 @@ class Facts:
 
 def _flips(one: Ends, other: Ends) -> bool:
     return 2 * one.guessing > one.runs and 2 * other.trained > other.runs
-
-
-def _gap(part: pd.DataFrame, a: str, b: str) -> Interval:
-    """Test accuracy of `a` minus that of `b`, paired by seed."""
-    found = findings.paired(part, a, b)
-    return Interval(found.mean, found.low, found.high)
 
 
 def _cliff(tuning: pd.DataFrame, rates: Mapping[str, float]) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ class Facts:
     """
 
     budget = equal_time.BUDGET / 1000  # seconds
-    margin = MARGIN
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
         """Work out the facts from "other-norms", its timings, and "norms-equal-time"."""
@@ -52,7 +51,7 @@ class Facts:
         #: Of them, by kind.
         self.trained = {NORMS[str(arm)]: int(n) for arm, n in counted["trained"].items()}
         #: Against batch norm: intervals adjusted over all norms, and what Holm's tests find.
-        self.against = dict(zip(kinds, _intervals(rows), strict=True))
+        self.against = _by_kind(rows, "a")
         self.finding = dict(zip(kinds, rows["finding"], strict=True))
         #: Time of a training step over batch norm's; of a layer of `widest` features, too.
         self.price = _by_kind(comparison.step_times())
@@ -114,7 +113,7 @@ class Facts:
         planned = equal_time.NORMS_AT_EQUAL_TIME.contrasts
         rows = findings.compared([findings.paired(best, one.a, one.b) for one in planned])
         of_net: Any = best.groupby("arm", observed=True)[["batch_size", "step"]].max()
-        self.timed = dict(zip(rows["a"], _intervals(rows), strict=True))
+        self.timed = Interval.by(rows, "a")
         #: Those that are equivalent to it.
         self.level = tuple(rows.loc[rows["finding"] == findings.EQUIVALENT, "a"])
         self.timed_size = {str(arm): int(size) for arm, size in of_net["batch_size"].items()}
@@ -190,10 +189,8 @@ class Facts:
     @property
     def in_equal_time(self) -> str:
         """Whether a norm that leads in as many steps leads in as much time."""
-        if any(x.low > 0 for x in self.timed.values()):
-            return decisions.SUPPORTED
-        lost = all(x.high < MARGIN for x in self.timed.values())
-        return decisions.REFUTED if lost else decisions.UNDECIDED
+        timed = self.timed.values()
+        return decisions.decide(any(x.low > 0 for x in timed), all(x.high < MARGIN for x in timed))
 
     def _ahead(self, kind: str) -> bool:
         return self._clear(kind) and self.against[kind].mean > 0
@@ -209,10 +206,8 @@ class Facts:
         return self.finding[kind] in clear
 
     def _judged(self, kinds: Sequence[str]) -> str:
-        if any(map(self._ahead, kinds)):
-            return decisions.SUPPORTED
         lost = all(self._behind(k) or self.finding[k] == findings.EQUIVALENT for k in kinds)
-        return decisions.REFUTED if lost else decisions.UNDECIDED
+        return decisions.decide(any(map(self._ahead, kinds)), lost)
 
 
 def _small_time(best: str) -> float:
@@ -229,12 +224,8 @@ def _wide_prices() -> tuple[int, dict[str, Interval]]:
     widest = int(rows["width"].max())
     ratios = findings.relative(rows[rows["width"] == widest], "batch")
     found = findings.medians(ratios, "kind", "ratio")
-    return widest, dict(zip(found["kind"], _intervals(found), strict=True))
+    return widest, Interval.by(found, "kind")
 
 
-def _by_kind(table: pd.DataFrame) -> dict[str, Interval]:
-    return dict(zip(table["arm"].map(NORMS), _intervals(table), strict=True))
-
-
-def _intervals(table: pd.DataFrame) -> list[Interval]:
-    return [Interval.of(row) for row in table.to_dict("records")]
+def _by_kind(table: pd.DataFrame, arm: str = "arm") -> dict[str, Interval]:
+    return Interval.by(table.assign(kind=table[arm].map(NORMS)), "kind")

@@ -10,7 +10,6 @@ from bnbook.chapters.per_layer import activations, removals
 from bnbook.chapters.per_layer.activations import ITSELF, OTHERS
 from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER, PER_LAYER_AGAIN
 from bnbook.chapters.per_layer.removals import LAYERS
-from bnbook.experiment import MARGIN
 from bnbook.findings import Interval, decisions, transfer
 
 #: The source trains for 2, 4 and 8 epochs.
@@ -19,8 +18,6 @@ EARLY = 2
 
 class Facts:
     """Accuracies are shares of the test images; a cost is a difference against the full net."""
-
-    margin = MARGIN
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
         """Work out the facts from the chapter's experiments and those of `findings.transfer`."""

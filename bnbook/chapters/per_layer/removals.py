@@ -55,10 +55,7 @@ def earlier(cube: pd.DataFrame, lr: float) -> pd.DataFrame:
 def missed_most(rows: pd.DataFrame) -> str:
     """Decide from rows of `firsts` at one rate whether the first norm is missed most."""
     each: list[Any] = rows.to_dict("records")
-    found = {decisions.below(row) for row in each}
-    if found == {decisions.SUPPORTED}:
-        return decisions.SUPPORTED
-    return decisions.REFUTED if decisions.REFUTED in found else decisions.UNDECIDED
+    return decisions.every(*map(decisions.below, each))
 
 
 def gap(posted: pd.DataFrame, epoch: int, lr: float) -> findings.Interval:
@@ -67,5 +64,4 @@ def gap(posted: pd.DataFrame, epoch: int, lr: float) -> findings.Interval:
     The difference in accuracy after `epoch`, paired by seed; below zero, the first is missed more.
     """
     rows = posted[(posted["epoch"] == epoch) & (posted["lr"] == lr)]
-    wide = rows.pivot_table(index="seed", columns="arm", values="val_accuracy", observed=True)
-    return findings.interval((wide["without norm 1"] - wide["without norm 4"]).dropna())
+    return findings.paired(rows, "without norm 1", "without norm 4", "val_accuracy").gap

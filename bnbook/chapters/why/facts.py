@@ -72,7 +72,7 @@ class Facts:
 
         #: Factor of relative sharpness; test accuracy; gap between training and test accuracy.
         self.flatter = {
-            kind: Interval(*(10.0**value for value in slope))
+            kind: Interval(*(10.0**limit for limit in slope))
             for kind, slope in slopes("relative_sharpness", log=True).items()
         }
         self.better, self.wider = slopes("test_accuracy"), slopes("gap")

@@ -9,7 +9,7 @@ const loading = new Map();
  * @param {string} address
  * @param {string} name
  */
-export function loadScript(address, name) {
+function loadScript(address, name) {
   const known = loading.get(address);
   if (known) return known;
   const started = load(address, name);
@@ -53,6 +53,16 @@ export function adler32(text) {
 }
 
 /**
+ * What to say of a file that is not what it should be; it is loaded anew at the next try.
+ * @param {string} address
+ * @param {string} what
+ */
+function damaged(address, what) {
+  loading.delete(address);
+  return new Error(`the file with ${what}, ${address}, is damaged or of another version`);
+}
+
+/**
  * The recorded runs that labs shade; null where a site has none.
  * @param {string} site
  * @returns {Promise<Bands | null>}
@@ -63,7 +73,7 @@ export async function loadBands(site) {
   if (found === null) return null;
   const { text, checksum } = /** @type {{ text?: string, checksum?: number }} */ (found ?? {});
   if (text && adler32(text) === checksum) return JSON.parse(text);
-  throw new Error(`the file with the recorded runs, ${address}, is damaged`);
+  throw damaged(address, "the recorded runs");
 }
 
 /**
@@ -74,8 +84,7 @@ export async function loadEngine(site) {
   const address = `${site}engine.js`;
   const found = /** @type {Engine | undefined} */ (await loadScript(address, "bnEngine"));
   if (found && adler32(found.wasm + found.worker) === ENGINE_CHECKSUM) return found;
-  loading.delete(address);
-  throw new Error(`the file with the engine, ${address}, is damaged or of another version`);
+  throw damaged(address, "the engine");
 }
 
 /**
@@ -88,6 +97,5 @@ export async function loadImages(site, file) {
   const address = site + file.address;
   const text = String(await loadScript(address, variable));
   if (adler32(text) === checksum) return text;
-  loading.delete(address);
-  throw new Error(`the file with the images, ${address}, is damaged or of another version`);
+  throw damaged(address, "the images");
 }
