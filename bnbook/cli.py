@@ -24,12 +24,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     143 for SIGTERM.
     """
     options = _parser().parse_args(arguments)
+    # Only now: it loads PyTorch for seconds, in which `bnbook.__main__` answers Ctrl-C.
+    commands = importlib.import_module("bnbook.commands").COMMANDS
     try:
         clones.refuse_another()
         output = sys.stdout and _Patient(sys.stdout)  # None where it was closed
         with _answering_signals(), contextlib.redirect_stdout(output):
-            # Only now: what runs loads PyTorch, which takes seconds, and `--help` needs nothing.
-            commands = importlib.import_module("bnbook.commands").COMMANDS
             code = commands[options.command](options) or 0
             print(end="", flush=True)  # here, where it can be answered, and not at the very end
         return code
@@ -103,6 +103,9 @@ class _Patient(io.TextIOBase):
     def flush(self) -> None:
         with self._patience():
             self._inner.flush()
+
+    def close(self) -> None:
+        """Leave that to the one inside, which may have ended before."""
 
     def fileno(self) -> int:
         return int(self._inner.fileno())

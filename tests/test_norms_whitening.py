@@ -197,7 +197,7 @@ def test_a_hair_makes_pca_axes_change_places_and_leaves_zca_where_it_was():
 @settings(deadline=None, max_examples=20)
 @given(seeds)
 def test_zca_turns_with_the_data_and_forgets_stretching_of_whole_batches(seed):
-    x = draw((100, 6), seed)
+    x = draw((100, 6), seed, mixing=0.2)  # far from singular, where rounding would decide
     x = x - x.mean(0)
     turn = torch.linalg.qr(draw((6, 6), seed + 1))[0]
     torch.testing.assert_close(whitened("zca", x @ turn), whitened("zca", x) @ turn)

@@ -116,10 +116,11 @@ def test_a_link_to_a_folder_stays_a_link(fresh, out, tmp_path):
     assert read(tmp_path / "www") == SITE
 
 
-def test_a_link_to_itself_is_refused(out):
+@pytest.mark.parametrize("place", ["", "deeper/down"])
+def test_a_link_to_itself_is_refused(out, place):
     out.symlink_to(out)
-    with pytest.raises(BookError, match="cannot write the site"):
-        publish.check_output(out)
+    with pytest.raises(BookError, match=r"cannot write the site to .*: a link to itself"):
+        publish.check_output(out / place)
 
 
 @pytest.mark.skipif(not shutil.which("unshare"), reason="no unshare: nothing can be mounted")

@@ -34,9 +34,13 @@ def cannot_write(error: OSError, output: Path) -> BookError:
 def check_output(output: Path) -> None:
     """Refuse early, before minutes of execution, a folder that a site cannot or must not go to."""
     try:
-        output = output.resolve()
-    except RuntimeError as error:
-        raise BookError(f"cannot write the site to {output}: a link to itself") from error
+        resolved = output.resolve()
+        circles = any(part.is_symlink() for part in (resolved, *resolved.parents))
+    except RuntimeError:  # before Python 3.13
+        circles = True
+    if circles:
+        raise BookError(f"cannot write the site to {output}: a link to itself")
+    output = resolved
     nearest = next(p for p in (output, *output.parents) if p.exists())
     if not nearest.is_dir():
         raise BookError(f"cannot write the site to {output}: {nearest} is not a folder")

@@ -72,6 +72,8 @@ class Facts:
         self.largest_trained = int(largest["trained"].sum())
         #: How far batch norm from the bad start is behind batch norm from the good one.
         self.behind = -Interval.of(self.contrasts[WITH, f"good start, {WITH}"])
+        #: How far it is ahead of a good start without.
+        self.from_good = Interval.of(self.contrasts[WITH, GOOD])
         #: What the test says of batch norm from the bad start against a good start without.
         self.recovered = str(self.contrasts[WITH, GOOD]["finding"])
 

@@ -84,15 +84,15 @@ weight_and_shift = ...  # two tensors, from weight, gamma and beta
         value="weight_and_shift",
         right="weight * gamma, beta / gamma",
         wrong={
-            "weight * gamma, beta": r"""Taking $\gamma$ out of the bracket changes what stands
-                beside $\hat x$, too.""",
-            "weight * gamma, beta * gamma": r"""Take $\gamma$ out of $\gamma \hat x + \beta$: is
+            "weight * gamma, beta": r"""Factoring out $\gamma$ changes what is added to
+                $\hat x$, too.""",
+            "weight * gamma, beta * gamma": r"""Factor $\gamma$ out of $\gamma \hat x + \beta$: is
                 $\beta$ multiplied or divided?""",
             "weight / gamma, beta / gamma": r"""The shift is right. The weights take over the factor
                 $\gamma$: what was multiplied before the ReLU is multiplied after it.""",
         },
         hints=(
-            r"Take $\gamma$ out of the bracket before you take it through the ReLU.",
+            r"Factor out $\gamma$ before you take it through the ReLU.",
             r"$\gamma \hat x + \beta = \gamma\,(\hat x + \beta / \gamma)$.",
         ),
         answer=r"""

@@ -113,7 +113,7 @@ EXERCISES = (
         judge=_judge_backward,
         where="Write it as `my_backward` in the lab above, where the grader checks it.",
         hints=(
-            r"$y$ does not feel two ways to move $x$. Neither may be left in $\mathrm{d}x$.",
+            r"Two ways to move $x$ leave $y$ as it is. Neither may be left in $\mathrm{d}x$.",
             r"""Take the mean out of $\mathrm{d}y$, and its part along $\hat x$: both are means over
             the rows.""",
         ),

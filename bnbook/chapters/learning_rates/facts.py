@@ -24,6 +24,7 @@ from bnbook.chapters.learning_rates.limits import (
     limits,
 )
 from bnbook.findings import Interval, decisions
+from bnbook.findings.own_rates import OWN_RATES
 from bnbook.lab.presets import FACTOR
 from bnbook.run import Run
 
@@ -83,6 +84,7 @@ class Facts(Nets):
         self._count_by_recipe(posted)
         self._look_elsewhere(records[RATES])
         self._compare_batches(records[MAP.name])
+        self._count_other_seeds(table, records[OWN_RATES.name])
         #: What padding changes, rate by rate: as from `findings.compared`, with `lr`.
         self.padding = padding(posted)
         #: Whether padding changes the accuracy detectably at any rate.
@@ -151,6 +153,18 @@ class Facts(Nets):
         self.under_way = int(under_way.sum())
         self.guessing = int((~broken & ~under_way).sum())  # at chance level
         self.broken = int(broken.sum())
+
+    def _count_other_seeds(self, table: pd.DataFrame, tuned: pd.DataFrame) -> None:
+        """Count plain nets that train at the last rate; and, with chapter 4's seeds, below it."""
+        here = table[(table["arm"] == WITHOUT) & (table["lr"] == self.plain.last)]
+        self.plain_at_last = int(here["trained"].iloc[0])  # of `seeds`
+        others = findings.final(findings.tuning(tuned))
+        others = others[others["arm"] == "none"]
+        others = others[others["lr"].between(self.plain.first, self.plain.last)]
+        failed = others[~others["trained"]]
+        #: Runs at rates between the plain net's first and last, and those of them that fail.
+        self.tuned, self.tuned_failed = len(others), len(failed)
+        self.tuned_fail_from = float(failed["lr"].min())  # the lowest rate at which one does
 
     def _compare_early(self, frame: pd.DataFrame) -> None:
         """Compare the nets, pair by pair, at the first evaluated epoch."""

@@ -65,7 +65,7 @@ EXERCISES = (
             "Divide 1 by the root of the mean square.",
         ),
         answer=r"""
-            $1 / \sqrt{1 + 6^2} \approx 0.164$. The output stays within about $[-1, 1]$ and does not
+            $1 / \sqrt{1 + 6^2} \approx 0.164$. The output has a mean square of 1 and does not
             saturate the sigmoid, but what tells the images apart has shrunk to a sixth. Taken over
             the features of one example instead of over the batch, the same formula is called RMS
             norm.

@@ -13,6 +13,8 @@ from bnbook.findings.statistics import LEVEL
 from bnbook.training import AT_CHANCE, enough
 
 MEAN, VARIANCE = "mean-only", "variance-only"
+#: The best rate of the net without any norm in chapter 2.
+STEEP_LR = 2.0
 #: A run that gained this much validation accuracy since the evaluation before is still climbing.
 _CLIMB = 0.01
 #: A change of less than this share is none.
@@ -54,6 +56,14 @@ class Facts:
         self.grid = tuple(sorted(tuning["lr"].unique()))
         #: Nets that fail in tuning one step above their own rate.
         self.cliff = _cliff(tuning, found.rates)
+        #: Rates at which a tuning run of the net without any norm fails.
+        fails = findings.final(tuning)
+        fails = fails[(fails["arm"] == "none") & ~fails["trained"]]
+        self.unsteady = tuple(sorted(fails["lr"].unique()))
+        #: Batch norm against none, both at chapter 2's best rate for the latter.
+        steep = records["learning-rate"]
+        self.steep = findings.paired(steep[steep["lr"] == STEEP_LR], "with BN", "without BN")
+        self.steep_lr = STEEP_LR
         self.enough = enough("mnist")  # validation accuracy from which a run counts as trained
         self.at_shared = _ends(shared)
         self.at_own = _ends(own)

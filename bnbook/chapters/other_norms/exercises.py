@@ -103,7 +103,7 @@ EXERCISES = (
         title="Onto the cone",
         text="""
             Project $x = (-1, 3, 4, -2)$ onto the sphere of root mean square 1, and onto the part of
-            that sphere that has no negative coordinate, the cone. Where on the cone does it end?
+            it that lies in the cone, which has no negative coordinates. Where does it end there?
             """,
         numbers=_coordinates(),
         hints=(
@@ -112,9 +112,9 @@ EXERCISES = (
         ),
         answer=r"""
             Onto the sphere: divide by $\sqrt{30 / 4} \approx 2.74$, which gives
-            $(-0.37, 1.10, 1.46, -0.73)$. Onto the cone: $(0, 3, 4, 0) / 2.5 = (0, 1.2, 1.6, 0)$.
-            The cone moves $x$ farther: it is a part of the sphere, and the nearest point of a part
-            cannot be nearer than that of the whole.
+            $(-0.37, 1.10, 1.46, -0.73)$. Onto the part in the cone: $(0, 3, 4, 0) / 2.5 =
+            (0, 1.2, 1.6, 0)$. That moves $x$ farther: the nearest point of a part cannot be nearer
+            than that of the whole.
             """,
     ),
 )

@@ -61,6 +61,9 @@ class Facts:
         self.bare_trained = int(bare["trained"].sum())
         #: Median test accuracy with only one norm, at the lower rate.
         self.only_first, self.only_last = float(medians["1"]), float(medians["4"])
+        at_high = ends[ends["lr"] == self.high]
+        #: At the higher rate: the last norm alone against each of those in between alone.
+        self.last_at_high = [findings.paired(at_high, "4", one).gap for one in ("2", "3")]
 
     def _name_layers(self) -> None:
         """Name the layers by what the removal of their norm costs at the source's rate."""
