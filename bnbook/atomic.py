@@ -49,8 +49,8 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.chmod(0o644)  # mkstemp's files are for their owner alone
         temporary.replace(path)
     except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else error  # pyarrow's has other words
-        raise BookError(f"cannot write {path} ({reason}): nothing there was changed") from error
+        words = os.strerror(error.errno) if error.errno else error  # pyarrow's are others
+        raise BookError(f"cannot write {path} ({words}): nothing there was changed") from error
     finally:
         if temporary is not None:
             temporary.unlink(missing_ok=True)

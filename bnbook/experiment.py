@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -154,10 +154,12 @@ def recorded(runs: Iterable[Run], frame: pd.DataFrame) -> bool:
 def fixed(
     experiment: Experiment,
     frame: pd.DataFrame,  # noqa: ARG001
-    lrs: Iterable[float],
-    seeds: Iterable[int],
+    lrs: Iterable[float] | Mapping[str, Sequence[float]],
+    seeds: Sequence[int],
 ) -> list[Run]:
-    """Run every arm at each of `lrs` with each of `seeds`, whatever is recorded."""
+    """Run every arm at each of `lrs`, or of its own there, with each of `seeds`."""
+    if isinstance(lrs, Mapping):
+        return [run for arm, its in lrs.items() for run in grid([experiment.arms[arm]], its, seeds)]
     return grid(experiment.arms.values(), lrs, seeds)
 
 

@@ -177,8 +177,8 @@ def download(
         ConnectionError,
         TimeoutError,
     ) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[-1]
+        words = (str(error).strip() or type(error).__name__).splitlines()[-1]
         raise BookError(
-            f"cannot download {name} ({reason}): {instead}get {archives} by other means, "
+            f"cannot download {name} ({words}): {instead}get {archives} by other means, "
             f"and put it into {cache_folder() / name / subfolder}"
         ) from error

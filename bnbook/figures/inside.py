@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bnbook.figures.comparisons import apart, band, bars, panels_of
-from bnbook.findings.layers import SLOTS
+from bnbook.models import LENET_SLOTS
 from bnbook.theme import (
     INK,
     PALETTE,
@@ -134,8 +134,8 @@ def subsets(table: pd.DataFrame, ylabel: str, *, by: str, stretch: bool = False)
         off = [i for i, kind in enumerate(kinds) if kind != "batch"]
         grid.plot([place] * len(off), off, "o", mfc="none", mec=INK, alpha=0.6, markersize=7)
         grid.plot([place] * len(on), on, "o", color=PALETTE[0], markersize=9)
-    grid.set_yticks(range(len(SLOTS)), SLOTS)
-    grid.set_ylim(len(SLOTS) - 0.4, -0.6)
+    grid.set_yticks(range(len(LENET_SLOTS)), LENET_SLOTS)
+    grid.set_ylim(len(LENET_SLOTS) - 0.4, -0.6)
     grid.set_xticks([])
     grid.grid(visible=False)
     grid.spines[:].set_visible(False)

@@ -203,7 +203,7 @@ def slope(runs: pd.DataFrame, arm: str, outcome: str, *, log: bool) -> Interval:
 
 def entering(frame: pd.DataFrame) -> pd.DataFrame:
     """Spread out `linear_fit`, of what enters the activations: one row per run, look and layer."""
-    layers = models.LENET_LAYERS[:-1]
+    layers = models.LENET_SLOTS
     named = pd.Series([layers] * len(frame), index=frame.index)
     rows = frame[["arm", "seed", "after", "linear_fit"]].assign(layer=named)
     rows = rows.explode(["layer", "linear_fit"], ignore_index=True).astype({"linear_fit": float})

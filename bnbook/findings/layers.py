@@ -12,13 +12,11 @@ import pandas as pd
 
 from bnbook.errors import BookError
 from bnbook.findings.statistics import Interval, estimates, final, interval
-from bnbook.models import LENET_LAYERS
+from bnbook.models import LENET_SLOTS
 
 Player = TypeVar("Player", bound=Hashable)
 
 VALIDATION_IMAGES: Final = 10_000
-SLOTS: Final = LENET_LAYERS[:-1]
-"""The layers that a norm slot follows."""
 
 LEAVE_ONE_OUT: Final = "leave one out"
 ADD_ONE_IN: Final = "add one in"
@@ -68,7 +66,7 @@ def layer_values(frame: pd.DataFrame, lr: float) -> pd.DataFrame:
             frozenset(i for i, kind in enumerate(norms.split(",")) if kind == "batch"): value(score)
             for norms, score in zip(runs["norms"], runs["val_accuracy"], strict=True)
         }
-        players = range(len(SLOTS))
+        players = range(len(LENET_SLOTS))
         everyone, nobody = frozenset(players), frozenset[int]()
         try:
             shares = shapley(worth, players)
@@ -80,16 +78,16 @@ def layer_values(frame: pd.DataFrame, lr: float) -> pd.DataFrame:
         except KeyError as missing:
             raise BookError(
                 f"seed {seed} at {where}: no run has batch norm in exactly the layers "
-                f"{[SLOTS[i] for i in sorted(missing.args[0])]}"
+                f"{[LENET_SLOTS[i] for i in sorted(missing.args[0])]}"
             ) from None
         found += [
-            {"layer": SLOTS[i], "measure": measure, "seed": seed, "value": number}
+            {"layer": LENET_SLOTS[i], "measure": measure, "seed": seed, "value": number}
             for measure, numbers in per_layer.items()
             for i, number in enumerate(numbers)
         ]
     if not found:
         raise BookError(f"no runs at {where}")
-    return pd.DataFrame(found).astype({"layer": pd.CategoricalDtype(list(SLOTS))})
+    return pd.DataFrame(found).astype({"layer": pd.CategoricalDtype(list(LENET_SLOTS))})
 
 
 def contributions(frame: pd.DataFrame, lr: float) -> pd.DataFrame:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from bnbook.experiment import (
     LATER_SEEDS,
     LATER_TUNING_SEEDS,
     PLAIN,
+    SHARED_LR,
     Experiment,
     against,
     halves,
@@ -19,7 +20,7 @@ from bnbook.experiment import (
     steady_lr,
     tuned,
 )
-from bnbook.findings.records import at, contrasts
+from bnbook.findings.records import at_rates, contrasts
 from bnbook.findings.statistics import fresh, tuning
 from bnbook.run import Run
 
@@ -56,28 +57,29 @@ OWN_RATES = Experiment(
 )
 
 
-@dataclass(frozen=True)
-class Own:
-    """Some of these nets, each at its own rate."""
+class TwoChoices:
+    """Some of these nets at one rate for all, and each at its own."""
 
-    rates: dict[str, float]
-    #: Fresh runs at the rates, the runs by which they were chosen, and the planned comparisons.
-    runs: pd.DataFrame
-    tuning: pd.DataFrame
-    contrasts: pd.DataFrame
+    shared = SHARED_LR
 
+    def __init__(self, coarse: pd.DataFrame, fine: pd.DataFrame, arms: Collection[str]) -> None:
+        """Choose the rate of each of `arms`, the full net among them, and select its runs.
 
-def own(frame: pd.DataFrame, arms: Collection[str]) -> Own:
-    """Choose the rate of each of `arms`, the full net among them, and select its runs.
-
-    `frame` holds the records of "own-rates".
-    """
-    rates = {arm: steady_lr(frame, arm) for arm in arms}
-    tried = tuning(frame)
-    compared = contrasts(frame, OWN_RATES.contrasts)
-    return Own(
-        rates=rates,
-        runs=pd.concat([at(fresh(frame), arm, lr) for arm, lr in rates.items()]),
-        tuning=tried[tried["arm"].isin(arms)],
-        contrasts=compared[compared["a"].isin(arms)],
-    )
+        `fine` holds the records of "own-rates", `coarse` those at the shared rate.
+        """
+        at_all, tried = fresh(coarse), tuning(fine)
+        compared = contrasts(fine, OWN_RATES.contrasts)
+        self.rates = {arm: steady_lr(fine, arm) for arm in arms}
+        #: Fresh runs at the shared rate, and at each net's own.
+        self.shared_runs = at_all[at_all["lr"] == SHARED_LR]
+        self.own_runs = at_rates(fine, self.rates)
+        #: The runs by which the own rates were chosen, and what was planned to be compared there.
+        self.tuned = tried[tried["arm"].isin(arms)]
+        self.own_contrasts = compared[compared["a"].isin(arms)]
+        self.seeds = self.shared_runs["seed"].nunique()  # at the shared rate
+        self.own_seeds = self.own_runs["seed"].nunique()  # at each net's own
+        self.tuning_seeds = self.tuned["seed"].nunique()
+        self.grid = tuple(sorted(self.tuned["lr"].unique()))  # rates tried in tuning
+        self.images = int(coarse["train_size"].iloc[0])
+        self.epochs = int(coarse["epochs"].iloc[0])
+        self.steps = int(coarse["step"].max())

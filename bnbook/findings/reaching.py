@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 
 from bnbook.experiment import TUNING_SEEDS, best_lr
-from bnbook.findings.records import at
-from bnbook.findings.statistics import Interval, arms, fresh, interval
+from bnbook.findings.records import at_rates
+from bnbook.findings.statistics import Interval, arms, interval
 
 #: Validation accuracies to be reached; rates are chosen, and nets compared, by the higher one.
 TARGETS = (0.95, 0.97)
@@ -54,8 +54,7 @@ def at_quickest(frame: pd.DataFrame) -> pd.DataFrame:
 
     `frame` as from `load("time-to-accuracy")`. Raises BookError where an arm was not tuned.
     """
-    chosen = [at(fresh(frame), arm, quickest_lr(frame, arm)) for arm in arms(frame)]
-    return pd.concat(chosen, ignore_index=True)
+    return at_rates(frame, {arm: quickest_lr(frame, arm) for arm in arms(frame)})
 
 
 def reaching(frame: pd.DataFrame, target: float) -> pd.DataFrame:

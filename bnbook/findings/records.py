@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -71,10 +71,15 @@ def best_rates(frame: pd.DataFrame) -> dict[str, float]:
     return {arm: best_lr(frame, arm) for arm in arms(frame)}
 
 
+def at_rates(frame: pd.DataFrame, rates: Mapping[str, float]) -> pd.DataFrame:
+    """Select arms' fresh runs, each at its own of `rates`. Raises BookError as `at` does."""
+    runs = fresh(frame)
+    return pd.concat([at(runs, arm, lr) for arm, lr in rates.items()], ignore_index=True)
+
+
 def at_best(frame: pd.DataFrame) -> pd.DataFrame:
     """Select every arm's fresh runs at its best learning rate."""
-    rates = best_rates(frame)
-    return pd.concat([at(fresh(frame), arm, lr) for arm, lr in rates.items()], ignore_index=True)
+    return at_rates(frame, best_rates(frame))
 
 
 def contrasts(frame: pd.DataFrame, planned: Sequence[Contrast]) -> pd.DataFrame:

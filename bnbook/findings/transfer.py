@@ -21,7 +21,6 @@ from bnbook.experiment import (
     Experiment,
     against,
     fixed,
-    grid,
     halves,
     held_fixed,
     tuned,
@@ -71,12 +70,13 @@ def _some(plain: Run, names: tuple[str, ...]) -> dict[str, Run]:
 _SHARED = partial(fixed, lrs=[SHARED_LR], seeds=_FIVE)
 
 
-def _rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    lrs = {"sigmoid": SIGMOID_LRS, "relu": RELU_LRS}
-    return [
-        run for arm in experiment.arms.values() for run in grid([arm], lrs[arm.activation], _THREE)
-    ]
-
+_NETS = {
+    "clothes, with BN": replace(_CLOTHES, norms=BATCH_NORM),
+    "clothes, without BN": _CLOTHES,
+    "ReLU, with BN": replace(_RELU, norms=BATCH_NORM),
+    "ReLU, without BN": _RELU,
+}
+_LRS = {"sigmoid": SIGMOID_LRS, "relu": RELU_LRS}
 
 _EVERYTHING = (*BIASES, *LAYERS, *HALVES, *AFFINE)
 
@@ -114,13 +114,10 @@ TRANSFER = (
     Experiment(
         name="transfer-rates",
         question="How large may the learning rate be on Fashion-MNIST, and with ReLU?",
-        arms={
-            "clothes, with BN": replace(_CLOTHES, norms=BATCH_NORM),
-            "clothes, without BN": _CLOTHES,
-            "ReLU, with BN": replace(_RELU, norms=BATCH_NORM),
-            "ReLU, without BN": _RELU,
-        },
-        plan=_rates,
+        arms=_NETS,
+        plan=partial(
+            fixed, lrs={net: _LRS[run.activation] for net, run in _NETS.items()}, seeds=_THREE
+        ),
     ),
 )
 

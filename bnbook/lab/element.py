@@ -43,7 +43,7 @@ def running_cell() -> tuple[str, str] | None:
 
 @cache
 def built(name: str) -> str:
-    """Read a file of the bundled front end: `SCRIPT`, `STYLE` or "widget.js"."""
+    """Read a file of the bundled front end: `SCRIPT`, `STYLE`, `ENGINE` or "widget.js"."""
     return resources.files("bnbook.lab").joinpath("built", name).read_text(encoding="utf-8")
 
 

@@ -38,7 +38,7 @@ def settings(preset: Preset, recorded: Recorded | None = None) -> dict[str, Any]
         "momenta": presets.MOMENTA,
         "decays": presets.DECAYS,
         "max_seed": streams.MAX_SEED,
-        "layers": models.LENET_LAYERS[:-1],
+        "layers": models.LENET_SLOTS,
         "words": {
             "norms": presets.NORMS,
             "phrases": presets.NORM_PHRASES,

@@ -122,7 +122,7 @@ class TrainingLab(Widget):
 
     @traitlets.validate("norms")
     def _known_norms(self, proposal: Any) -> Any:
-        slots = len(models.LENET_LAYERS) - 1
+        slots = len(models.LENET_SLOTS)
         norms = proposal["value"]
         if [len(one) for one in norms] != [slots] * len(self.preset.nets):
             raise TraitError(f"norms {norms!r} are not {slots} names for each of two nets")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from torch import nn
 
-from bnbook.models.chains import LENET_LAYERS, lenet, mlp, softmax
+from bnbook.models.chains import LENET_LAYERS, LENET_SLOTS, lenet, mlp, softmax
 from bnbook.models.parts import (
     ACTIVATIONS,
     AFFINE,
@@ -37,6 +37,7 @@ __all__ = [
     "INITIALIZATIONS",
     "LAYERS",
     "LENET_LAYERS",
+    "LENET_SLOTS",
     "MODELS",
     "NORM_PLACES",
     "OPTIONS",

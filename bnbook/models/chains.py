@@ -10,6 +10,8 @@ from bnbook.models.parts import POOLING, follow
 
 #: LeNet's layers with weights, in order; all but the last are followed by a norm slot.
 LENET_LAYERS = ("conv1", "conv2", "fc1", "fc2", "out")
+#: Those of them that a norm may follow.
+LENET_SLOTS = LENET_LAYERS[:-1]
 #: Features of the MLP's hidden layers.
 MLP_WIDTH = 256
 

@@ -11,6 +11,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.chapters.bad_starts.experiments import BAD_STARTS
 from bnbook.findings import Interval, decisions
+from bnbook.findings.probes import ACTIVATED
 
 WITH, WITHOUT = "with BN", "without BN"
 GOOD: Final = "good start, without BN"
@@ -135,6 +136,6 @@ def gradient_ratios(posted: pd.DataFrame, arm: str, epoch: int) -> dict[str, Int
 
 def _silence(ends: pd.DataFrame) -> float:
     squares = findings.magnitudes(ends)
-    first = squares[(squares["where"] == "after the activation") & (squares["layer"] == FIRST)]
+    first = squares[(squares["where"] == ACTIVATED) & (squares["layer"] == FIRST)]
     each = findings.multiples(first, WITHOUT)
     return float(np.exp(np.log(each.loc[each["arm"] == f"{WITHOUT}, dropout", "value"]).mean()))

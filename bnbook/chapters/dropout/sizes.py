@@ -6,6 +6,7 @@ import pandas as pd
 from bnbook import findings
 from bnbook.chapters.dropout.experiments import FEW_SHARED_LR
 from bnbook.findings import Interval
+from bnbook.findings.probes import ACTIVATED
 
 
 def outputs(few: pd.DataFrame) -> pd.DataFrame:
@@ -14,7 +15,7 @@ def outputs(few: pd.DataFrame) -> pd.DataFrame:
     Of the fresh runs with batch norm and with neither, at every evaluation; `after` counts steps.
     """
     squares = findings.magnitudes(_alike(few))
-    activated = squares[squares["where"] == "after the activation"]
+    activated = squares[squares["where"] == ACTIVATED]
     return activated.assign(value=activated["value"] ** 0.5, after=activated["step"])
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 from bnbook import findings, models, training
 from bnbook.chapters.fixed_affine.experiments import AFFINE
 from bnbook.experiment import MARGIN, SHARED_LR
-from bnbook.findings import Interval, decisions, own_rates, transfer
+from bnbook.findings import Interval, decisions, transfer
+from bnbook.findings.own_rates import OWN_RATES, TwoChoices
 from bnbook.findings.statistics import LEVEL
 
 LEARNED, GAMMA, BETA, BOTH = "both learned", "gamma fixed", "beta fixed", "both fixed"
@@ -54,7 +55,7 @@ class Rate:
         return tuple("gamma" if g.low > 0 else "beta" if g.high < 0 else "" for g in gaps)
 
 
-class Facts:
+class Facts(TwoChoices):
     """Everything that the chapter says; see `Rate` for the two choices of learning rates."""
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
@@ -63,10 +64,11 @@ class Facts:
         From "affine", "own-rates", "as-posted" and the experiments of `findings.transfer`.
         """
         frame, posted = records[AFFINE.name], records["as-posted"]
-        fresh = findings.fresh(frame)
-        shared = fresh[fresh["lr"] == SHARED_LR]
-        chosen = own_rates.own(records[own_rates.OWN_RATES.name], ["full", *FIXED])
-        own, tuned = (_named(part, frame["arm"].dtype) for part in (chosen.runs, chosen.tuning))
+        super().__init__(frame, records[OWN_RATES.name], ["full", *FIXED])
+        self.own_runs, self.tuned = (
+            _named(part, frame["arm"].dtype) for part in (self.own_runs, self.tuned)
+        )
+        shared, own = self.shared_runs, self.own_runs
         posted = posted[posted["lr"] == SHARED_LR]
         clothes = records[transfer.SETTINGS[transfer.CLOTHES_OWN_RATES]]
         ends = findings.final(pd.concat([shared, own])).drop_duplicates("key")
@@ -74,21 +76,13 @@ class Facts:
         contrasts = contrasts[contrasts["lr"] == f"{SHARED_LR:g}"]
         net = training.build(AFFINE.arms[BOTH])
         learned = sum(p.numel() for p in net.parameters() if p.requires_grad)
-        self.seeds = shared["seed"].nunique()  # at the shared rate
-        self.own_seeds = own["seed"].nunique()  # at each net's own
-        self.images = int(frame["train_size"].iloc[0])
-        self.epochs = int(frame["epochs"].iloc[0])
-        self.steps = int(frame["step"].max())
-        self.tuning_seeds = tuned["seed"].nunique()
-        self.grid = tuple(sorted(tuned["lr"].unique()))
-        self.shared = SHARED_LR
-        self.rates = {LEARNED if arm == "full" else arm: lr for arm, lr in chosen.rates.items()}
+        self.rates = {LEARNED if arm == "full" else arm: lr for arm, lr in self.rates.items()}
         #: Of the parameters, with both fixed.
         self.share_fixed = 1 - learned / models.parameter_count(net)
         self.trained = int(ends["trained"].sum())  # of all fresh runs
         self.runs = len(ends)
         self.at_shared = Rate(shared, contrasts)
-        self.at_own = Rate(own, chosen.contrasts)
+        self.at_own = Rate(own, self.own_contrasts)
         #: How much more fixing costs at own rates than at the shared one.
         self.change = _change(shared, own)
         #: Test accuracy of each net at its own rate minus that at the shared rate.
@@ -96,11 +90,9 @@ class Facts:
         #: How far both fixed is behind in the end by the source's recipe, in `posted_steps`.
         self.posted_last = _last(_behind(posted, "with BN"))
         self.posted_steps = int(posted["step"].max())
-        #: Fresh runs at the shared rate and at each net's own; the tuning runs; what was compared.
-        self.shared_runs = shared
-        self.own_runs = own
-        self.tuning = pd.concat([findings.tuning(frame), tuned])
-        self.contrasts = pd.concat([contrasts, chosen.contrasts.assign(b=LEARNED)])
+        #: All tuning runs, and all that was compared.
+        self.tuning = pd.concat([findings.tuning(frame), self.tuned])
+        self.contrasts = pd.concat([contrasts, self.own_contrasts.assign(b=LEARNED)])
         self.elsewhere = transfer.elsewhere(records, transfer.AFFINE)
         #: `beyond_sum` on Fashion-MNIST, each net at its own rate.
         self.clothes_beyond = _beyond(_costs(findings.at_best(clothes), "full"))

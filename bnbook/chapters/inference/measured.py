@@ -14,7 +14,7 @@ from bnbook.studies.running import UPDATE_RATES, USUAL_RATE
 
 #: The learning rate and the batch size at which the causes are told apart.
 LR, BATCH_SIZE = SHARED_LR, 128
-LAYERS: Final = models.LENET_LAYERS[:-1]
+LAYERS: Final = models.LENET_SLOTS
 ACTIVATIONS: Final = ("sigmoid", "ReLU")
 MOVING, STILL = findings.USUAL, "running, weights fixed"
 SORTED, OWN = "running, weights fixed, sorted by label", "each batch its own"

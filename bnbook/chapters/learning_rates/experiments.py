@@ -42,14 +42,6 @@ def _map(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG
     ]
 
 
-def _limits(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    return [
-        run
-        for name, arm in experiment.arms.items()
-        for run in grid([arm], LIMIT_LRS[name], LATER_SEEDS[:5])
-    ]
-
-
 LEARNING_RATE = Experiment(
     name="learning-rate",
     question="How large may the learning rate be, with and without batch norm?",
@@ -62,7 +54,7 @@ LIMITS = Experiment(
     question="At which learning rate does batch norm fail, and where between 4 and 8 does "
     "the plain net?",
     arms=LEARNING_RATE.arms,
-    plan=_limits,
+    plan=partial(fixed, lrs=LIMIT_LRS, seeds=LATER_SEEDS[:5]),
 )
 MAP = Experiment(
     name="learning-rate-map",

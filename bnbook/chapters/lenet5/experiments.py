@@ -3,8 +3,6 @@
 from dataclasses import replace
 from functools import partial
 
-import pandas as pd
-
 from bnbook.experiment import (
     BATCH_NORM,
     FEW_SEEDS,
@@ -13,7 +11,6 @@ from bnbook.experiment import (
     Experiment,
     against,
     fixed,
-    grid,
 )
 from bnbook.run import Run
 
@@ -36,17 +33,12 @@ _PLAIN = Run(
 _SVHN = replace(_PLAIN, dataset="svhn", input_transform="signed", train_size=58_606)
 
 
-def _both_rates(experiment: Experiment, frame: pd.DataFrame) -> list[Run]:  # noqa: ARG001
-    arms = experiment.arms.values()
-    return [*grid(arms, [SHEET_LR], FEW_SEEDS), *grid(arms, [LONG_STEPS_LR], FEW_SEEDS)]
-
-
 #: Faster: validation accuracy after the first epoch. Better: test accuracy after the last.
 LAB_SESSION = Experiment(
     name="lab-session",
     question="Does batch norm make LeNet-5 converge faster and end better on MNIST?",
     arms={"with BN": replace(_PLAIN, norms=BATCH_NORM), "without BN": _PLAIN},
-    plan=_both_rates,
+    plan=partial(fixed, lrs=(SHEET_LR, LONG_STEPS_LR), seeds=FEW_SEEDS),
     contrasts=against("without BN", ["with BN"], [SHEET_LR, LONG_STEPS_LR]),
 )
 LAB_SESSION_SVHN = replace(

@@ -7,8 +7,9 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.chapters.lite_batch_norm.experiments import LITE
-from bnbook.experiment import SHARED_LR
-from bnbook.findings import Interval, decisions, own_rates, transfer
+from bnbook.findings import Interval, decisions, transfer
+from bnbook.findings.own_rates import OWN_RATES, TwoChoices
+from bnbook.findings.probes import NORMED
 from bnbook.findings.statistics import LEVEL
 from bnbook.training import AT_CHANCE, enough
 
@@ -32,32 +33,18 @@ class Ends:
     median: float  # test accuracy of the runs that do not guess
 
 
-class Facts:
+class Facts(TwoChoices):
     """Accuracies are shares of the images; mappings are by the names of the arms."""
 
     def __init__(self, records: Mapping[str, pd.DataFrame]) -> None:
         """Work out the facts from "lite", "own-rates" and those of `findings.transfer`."""
-        frame = records[LITE.name]
-        fresh = findings.fresh(frame)
-        shared = fresh[fresh["lr"] == SHARED_LR]
-        found = own_rates.own(records[own_rates.OWN_RATES.name], list(LITE.arms))
-        own, tuning = found.runs, found.tuning
+        super().__init__(records[LITE.name], records[OWN_RATES.name], list(LITE.arms))
+        shared, own = self.shared_runs, self.own_runs
         halves = findings.paired(own, MEAN, VARIANCE)
-        self.seeds = shared["seed"].nunique()  # at the shared rate
-        self.own_seeds = own["seed"].nunique()  # at each net's own
-        self.images = int(frame["train_size"].iloc[0])
-        self.epochs = int(frame["epochs"].iloc[0])
-        self.steps = int(frame["step"].max())
-        self.tuning_seeds = tuning["seed"].nunique()
-        #: The learning rate of the comparison at one rate for all, and each net's own.
-        self.shared = SHARED_LR
-        self.rates = found.rates
-        #: Rates tried in tuning.
-        self.grid = tuple(sorted(tuning["lr"].unique()))
         #: Nets that fail in tuning one step above their own rate.
-        self.cliff = _cliff(tuning, found.rates)
+        self.cliff = _cliff(self.tuned, self.rates)
         #: Rates at which a tuning run of the net without any norm fails.
-        fails = findings.final(tuning)
+        fails = findings.final(self.tuned)
         fails = fails[(fails["arm"] == "none") & ~fails["trained"]]
         self.unsteady = tuple(sorted(fails["lr"].unique()))
         #: Batch norm against none, both at chapter 2's best rate for the latter.
@@ -68,7 +55,7 @@ class Facts:
         self.at_shared = _ends(shared)
         self.at_own = _ends(own)
         #: Full batch norm minus the net without a half, each at its own rate: Holm's intervals.
-        self.behind = _behind(found.contrasts)
+        self.behind = _behind(self.own_contrasts)
         #: Mean-only minus variance-only, each at its own rate.
         self.halves = halves.gap
         self.halves_equal = halves.p_equivalence < LEVEL
@@ -77,9 +64,8 @@ class Facts:
         self.faded, self.recovered = _mean_only_strength(shared)
         #: And of the latter, those in which it has not changed since epoch 1.
         self.saturated, self.frozen = _stuck(shared)
-        #: Fresh runs at each net's own rate; tuning runs, also those on a coarser grid before.
-        self.own = own
-        self.tuning = pd.concat([findings.tuning(frame), tuning])
+        #: Tuning runs, also those on a coarser grid before.
+        self.tuning = pd.concat([findings.tuning(records[LITE.name]), self.tuned])
         self.elsewhere = transfer.elsewhere(records, transfer.HALVES)
         self._look_elsewhere()
         #: Variance-only minus mean-only with ReLU, both at the shared rate.
@@ -170,7 +156,7 @@ def _behind(compared: pd.DataFrame) -> dict[str, Interval]:
 def last_norm(part: pd.DataFrame) -> pd.DataFrame:
     """Root mean square of what leaves the last norm's place, `rms`: a row per run and epoch."""
     found = findings.magnitudes(part)
-    last = (found["where"] == "after the norm") & (found["layer"] == "fc2")
+    last = (found["where"] == NORMED) & (found["layer"] == "fc2")
     return found[last].assign(rms=found["value"] ** 0.5)
 
 

@@ -7,11 +7,12 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.chapters.per_layer.removals import FULL, LACKING
+from bnbook.findings.probes import SQUARES
 
 ITSELF, OTHERS = "the layer itself", "the other layers"
 #: Where a mean square is measured. The source looks after the norm's place, where a norm's own
 #: output is gamma² + beta² by construction.
-PLACES: Final = ("before the norm", "after the norm", "after the activation")
+PLACES: Final = tuple(SQUARES.values())
 
 
 def ratios(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,6 +11,7 @@ from bnbook.chapters.per_layer.activations import ITSELF, OTHERS
 from bnbook.chapters.per_layer.experiments import LAYER_LRS, PER_LAYER, PER_LAYER_AGAIN
 from bnbook.chapters.per_layer.removals import LAYERS
 from bnbook.findings import Interval, decisions, transfer
+from bnbook.findings.probes import ACTIVATED, BEFORE, NORMED
 
 #: The source trains for 2, 4 and 8 epochs.
 EARLY = 2
@@ -127,19 +128,19 @@ class Facts:
     @property
     def itself_before(self) -> Interval:
         """The layer that lost its norm, where the norm would take its input."""
-        return self.ratio(ITSELF, "before the norm")
+        return self.ratio(ITSELF, BEFORE)
 
     @property
     def itself_activated(self) -> Interval:
         """The same layer after the sigmoid."""
-        return self.ratio(ITSELF, "after the activation")
+        return self.ratio(ITSELF, ACTIVATED)
 
     @property
     def as_source(self) -> bool:
         """Whether the claim comes out where the source looks: falls, is made up for, most early."""
-        early = self.ratio(ITSELF, "after the norm", int(self.ratios["epoch"].min()))
-        late = self.ratio(ITSELF, "after the norm")
-        return early.high < late.low < late.high < 1 < self.ratio(OTHERS, "after the norm").low
+        early = self.ratio(ITSELF, NORMED, int(self.ratios["epoch"].min()))
+        late = self.ratio(ITSELF, NORMED)
+        return early.high < late.low < late.high < 1 < self.ratio(OTHERS, NORMED).low
 
     @property
     def C5(self) -> str:
@@ -157,5 +158,5 @@ class Facts:
             return decisions.REPRODUCED
         if self.as_source:
             return decisions.REFINED
-        reversed_ = self.ratio(ITSELF, "after the norm").low > 1
+        reversed_ = self.ratio(ITSELF, NORMED).low > 1
         return decisions.REFUTED if reversed_ else decisions.UNDECIDED

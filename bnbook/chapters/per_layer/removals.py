@@ -7,10 +7,10 @@ import pandas as pd
 from bnbook import findings
 from bnbook.chapters.per_layer.experiments import WITHOUT_ONE
 from bnbook.findings import decisions
-from bnbook.models import LENET_LAYERS
+from bnbook.models import LENET_SLOTS
 
 #: The layers that a norm may follow, from the image to the output.
-LAYERS: Final = LENET_LAYERS[:-1]
+LAYERS: Final = LENET_SLOTS
 FULL: Final = "1234"
 #: Nets that lack one norm, by the digits of the norms that they have, and the layer without.
 LACKING: Final = dict(zip(WITHOUT_ONE, LAYERS, strict=True))
