@@ -57,7 +57,8 @@ def finish(root: Path, site: Path, whole: bool = True) -> list[str]:
         named = name_in(read_clean(notebook), repository)
         write(named, site / "chapters" / notebook.name)
     warnings = offline.mend(site, whole)
-    add_links(root, site)
+    if repository:
+        add_links(root, site, repository)
     return warnings
 
 

@@ -93,16 +93,12 @@ def name_in(notebook: Any, repository: Repository | None) -> Any:
     return notebook
 
 
-def add_links(book: Path, site: Path) -> None:
-    """Write the links into the mended pages of `site`, under their titles; without them, nothing.
-
-    A page that has them already is left alone. Raises BookError as `Repository.of` does.
-    """
-    repository = Repository.of(book)
-    for source in (*notebooks(book), *book.glob("*.qmd")) if repository else ():
+def add_links(book: Path, site: Path, repository: Repository) -> None:
+    """Write the links into the mended pages of `site`, under their titles, where there are none."""
+    for source in (*notebooks(book), *book.glob("*.qmd")):
         name = source.relative_to(book)
         path = site / name.with_suffix(".html")
-        if repository and path.is_file():
+        if path.is_file():
             page = path.read_text(encoding="utf-8")
             linked = _with_links(page, repository.links(name.as_posix()))
             path.write_text(linked, encoding="utf-8")
