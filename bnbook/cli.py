@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     143 for SIGTERM.
     """
     options = _parser().parse_args(arguments)
-    # Only now: it loads PyTorch for seconds, in which `bnbook.__main__` answers Ctrl-C.
-    commands = importlib.import_module("bnbook.commands").COMMANDS
+    # Only now, as it loads PyTorch, which takes seconds. An exception may get lost in there.
+    with _answered_by(_leave, {signal.SIGINT, *_ENDS}):
+        commands = importlib.import_module("bnbook.commands").COMMANDS
     try:
         clones.refuse_another()
         output = sys.stdout and _Patient(sys.stdout)  # None where it was closed
-        with _answering_signals(), contextlib.redirect_stdout(output):
+        with _answered_by(_terminate, _ENDS), contextlib.redirect_stdout(output):
             code = commands[options.command](options) or 0
             print(end="", flush=True)  # here, where it can be answered, and not at the very end
         return code
@@ -59,24 +60,32 @@ class _Terminated(KeyboardInterrupt):
     """SIGTERM, which like Ctrl-C lets everything be put away."""
 
 
+#: Besides Ctrl-C; Windows has no SIGHUP.
+_ENDS = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
+
+
+def _leave(number: int, _frame: object) -> None:
+    word, code = ("interrupted", 130) if number == signal.SIGINT else ("terminated", 143)
+    with contextlib.suppress(OSError):
+        os.write(2, f"bnbook: {word}\n".encode())
+    os._exit(code)
+
+
+def _terminate(*_: object) -> None:
+    for one in _ENDS:
+        signal.signal(one, signal.SIG_IGN)  # the first is enough
+    raise _Terminated
+
+
 @contextlib.contextmanager
-def _answering_signals() -> Iterator[None]:
-    """Turn the first SIGTERM, or the end of the terminal, into an exception."""
+def _answered_by(answer: Callable[[int, Any], None], asked: Collection[int]) -> Iterator[None]:
+    """Have signals answered, but those that are ignored, as `nohup` has a command do it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-
-    # What `nohup` has a command ignore stays ignored.
-    asked = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}  # Windows has no SIGHUP
     before = {one: old for one in asked if (old := signal.getsignal(one)) != signal.SIG_IGN}
-
-    def terminate(*_: object) -> None:
-        for one in before:
-            signal.signal(one, signal.SIG_IGN)
-        raise _Terminated
-
     for one in before:
-        signal.signal(one, terminate)
+        signal.signal(one, answer)
     try:
         yield
     finally:

@@ -1,8 +1,10 @@
 """`Run`: one value that says everything about one training run."""
 
+import contextlib
 import hashlib
 import json
-import sys
+import math
+import numbers
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Any, Self
@@ -42,9 +44,10 @@ _WHOLE: dict[str, tuple[int, int | None]] = {
 }
 #: Real numbers with what they have to be.
 _REAL: dict[str, tuple[str, Callable[[float], bool]]] = {
-    "lr": ("above 0", lambda x: x > 0),
+    # Optimizers of float32 parameters take no larger ones.
+    "lr": ("above 0 and at most 1e30", lambda x: 0 < x <= 1e30),
     "momentum": ("from 0 to below 1", lambda x: 0 <= x < 1),
-    "weight_decay": ("from 0", lambda x: x >= 0),
+    "weight_decay": ("from 0 to 1e30", lambda x: 0 <= x <= 1e30),
     "init_scale": ("above 0", lambda x: x > 0),
     "norm_momentum": ("above 0 and at most 1", lambda x: 0 < x <= 1),
     "dropout": ("from 0 to below 1", lambda x: 0 <= x < 1),
@@ -114,9 +117,9 @@ class Run:
                 value = _shown(getattr(self, name))
                 raise BookError(f"{name} is {value}; it must be true or false")
         for name, (low, high) in _WHOLE.items():
-            _check_whole(name, getattr(self, name), low, high)
-        for epoch in self.eval_epochs:
-            _check_whole("eval epoch", epoch, 1, self.epochs)
+            object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
+        epochs = tuple(_whole("eval epoch", epoch, 1, self.epochs) for epoch in self.eval_epochs)
+        object.__setattr__(self, "eval_epochs", epochs)
         for name, (words, holds) in _REAL.items():
             number = _number(name, getattr(self, name), words, holds)
             # 1 and 1.0 are the same run.
@@ -239,19 +242,23 @@ def _check_choice(name: str, value: Any, known: Any) -> None:
 
 def _number(name: str, value: Any, words: str, holds: Callable[[float], bool]) -> float:
     what = "learning rate" if name == "lr" else name.replace("_", " ")
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    # What is beyond the largest float would raise an OverflowError.
-    if not (number and abs(value) <= sys.float_info.max and holds(value)):
+    number = math.nan
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        with contextlib.suppress(OverflowError):  # of a whole number beyond the largest float
+            number = float(value)
+    if not (math.isfinite(number) and holds(number)):
         raise BookError(f"{what} is {_shown(value)}; it must be a number {words}")
-    return float(value)
+    return number
 
 
-def _check_whole(name: str, value: Any, low: int, high: int | None) -> None:
+def _whole(name: str, value: Any, low: int, high: int | None) -> int:
     what = name.replace("_", " ")
-    if not isinstance(value, int) or isinstance(value, bool):
+    if not isinstance(value, numbers.Integral) or isinstance(value, bool):
         raise BookError(f"{what} is {_shown(value)}; it must be a whole number")
-    if not low <= value <= (high or _MOST):
-        bound = f"at least {low}" if value < low else f"at most {_MOST}"
+    number = int(value)
+    if not low <= number <= (high or _MOST):
+        bound = f"at least {low}" if number < low else f"at most {_MOST}"
         if high is not None:
             bound = f"between {low} and {high}"
         raise BookError(f"{what} is {_shown(value)}; it must be {bound}")
+    return number

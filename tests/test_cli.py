@@ -121,8 +121,14 @@ def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
     assert cli.main(["sweep", "--list"]) == 0
 
 
-@pytest.mark.parametrize("seconds", [0.3, 1, 2])
-def test_ctrl_c_is_answered_while_the_packages_are_loaded(seconds):
+@pytest.mark.parametrize(
+    ("number", "seconds", "word", "code"),
+    [
+        *((signal.SIGINT, seconds, "interrupted", 130) for seconds in (0.3, 1, 2)),
+        (signal.SIGTERM, 2, "terminated", 143),
+    ],
+)
+def test_signals_are_answered_while_the_packages_are_loaded(number, seconds, word, code):
     command = [sys.executable, "-m", "bnbook", "verify", "lite", "--sample", "50"]
     with subprocess.Popen(
         command,
@@ -133,11 +139,11 @@ def test_ctrl_c_is_answered_while_the_packages_are_loaded(seconds):
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     ) as started:
         time.sleep(seconds)
-        started.send_signal(signal.SIGINT)
+        started.send_signal(number)
         try:
             _, said = started.communicate(timeout=60)
         finally:
             started.kill()  # else it would be waited for as long as it verifies
     assert "Traceback" not in said
-    assert "bnbook: interrupted" in said
-    assert started.returncode == 130
+    assert f"bnbook: {word}" in said
+    assert started.returncode == code

@@ -205,6 +205,20 @@ def test_no_number_in_gives_no_number_out_and_no_error(kind, shape):
     assert layer.eval()(x).isnan().any()
 
 
+# PyTorch's own batch norm is left out: it takes the statistics as they are by then.
+@pytest.mark.parametrize("kind", [kind for kind in RUNNING if kind != "batch"])
+@both
+def test_what_was_evaluated_is_differentiated_after_training_went_on(kind, shape):
+    layer = randomized(kind, shape)
+    layer(draw(shape))  # so that there are statistics
+    x = draw(shape, 1).requires_grad_()
+    (expected,) = torch.autograd.grad(layer.eval()(x).square().sum(), x)
+    y = layer(x)
+    layer.train()(draw(shape, 2))
+    (found,) = torch.autograd.grad(y.square().sum(), x)
+    torch.testing.assert_close(found, expected)
+
+
 @each
 def test_a_feature_that_never_changes_gives_beta(kind):
     x = draw((64, 12, 4, 3))

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -98,6 +99,12 @@ def test_the_way_a_number_is_written_does_not_move_the_key():
     assert Run(weight_decay=0).key == Run().key
 
 
+def test_numbers_of_numpy_are_numbers():
+    run = Run(lr=np.float32(0.5), seed=np.int64(3), epochs=np.uint8(2), eval_epochs=[np.int32(1)])
+    assert run == Run(lr=0.5, seed=3, epochs=2, eval_epochs=(1,))
+    assert run.key == Run(lr=0.5, seed=3, epochs=2, eval_epochs=(1,)).key
+
+
 def test_left_out_norms_are_none_in_every_slot_of_every_model():
     for model, slots in models.SLOTS.items():
         left_out, spelled_out = Run(model=model), Run(model=model, norms=("none",) * slots)
@@ -129,6 +136,8 @@ def test_fields_that_came_later_leave_old_keys_alone():
         ({"batch_size": 1, "norms": ("layer", "zca", "none", "none")}, "or norms that see one"),
         ({"batch_size": 0}, "batch size is 0; it must be at least 1"),
         ({"batch_size": 3.5}, "batch size is 3.5; it must be a whole number"),
+        ({"lr": 1e300}, "learning rate is 1e+300; it must be a number above 0 and at most 1e30"),
+        ({"weight_decay": 10**400}, "weight decay is a number of many digits; it must be a number"),
         ({"batch_size": 600, "train_size": 500}, "batch size 600 is above the training size 500"),
         ({"dataset": "imagenet"}, "unknown dataset 'imagenet'; known: mnist"),
         ({"model": "vgg"}, "unknown model 'vgg'; known: lenet"),

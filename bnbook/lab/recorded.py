@@ -34,7 +34,7 @@ def recorded(
     lr: float = 0.1,
     batch_size: int = 128,
 ) -> Html | Widget:
-    """Build sliders over recorded runs, e.g. `findings.load("learning-rate")`.
+    """Build sliders over recorded runs, e.g. `chapters.RECORDS["learning-rate"]`.
 
     `arms` maps what a curve is called to an arm of the experiment; by default all runs without
     padding that have batch norm in every slot, and those that have none. `lr` and `batch_size`

@@ -61,7 +61,8 @@ class StandardNorm(BatchedNorm):
     def _standardized(self, x: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         """Return batch norm of `x` without gamma and beta, and what to `_track`."""
         if not self._measures:
-            mean, var = (self._running(name, x) for name in ("running_mean", "running_var"))
+            # Copies: training on may move the statistics before this is differentiated.
+            mean, var = (self._running(n, x).clone() for n in ("running_mean", "running_var"))
             return functional.batch_norm(x, mean, var, eps=self.eps), {}
         if not self.track_running_stats:
             return functional.batch_norm(x, None, None, training=True, eps=self.eps), {}
