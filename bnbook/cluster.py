@@ -110,8 +110,11 @@ def _connect(distributed: Any, address: str) -> Any:
 def _listen(protocol: str, place: str) -> None:
     """Hear a scheduler's greeting, for which Dask's client would wait for minutes.
 
-    It begins with its length. Raises OSError where nothing is said, or something else.
+    It begins with its length. Raises OSError where nothing is said, or something else, and
+    ValueError for an address that no scheduler has, such as that of its dashboard.
     """
+    if protocol not in ("tcp", "tls", "ws", "wss", "ucx"):
+        raise ValueError(f"{protocol}:// leads to none")
     if protocol != "tcp":
         return
     host, _, port = place.rpartition(":")

@@ -30,9 +30,9 @@ def fold(net: nn.Module) -> nn.Module:
     the copy is for inference, since a norm in training would follow its batches. A norm stays where
     it is if no such layer takes it up: behind maximum pooling, or before a convolution that pads.
     So does one that is no fixed scale and shift, such as those of Exercise 7.
-    Raises ValueError if `net` is in training mode: its statistics still move.
+    Raises ValueError if a part of `net` is in training mode: its statistics still move.
     """
-    if net.training:
+    if any(part.training for part in net.modules()):
         raise ValueError(
             "the net is in training mode, its statistics still move: call eval() first"
         )

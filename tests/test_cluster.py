@@ -165,7 +165,9 @@ def test_a_scheduler_that_is_not_there_is_named_within_seconds(folder, address, 
     assert "dask scheduler" in line
 
 
-@pytest.mark.parametrize("nonsense", ["nonsense", "tcp://", "http://127.0.0.1:1", "tcp://a b:1"])
+@pytest.mark.parametrize(
+    "nonsense", ["nonsense", "tcp://", "http://127.0.0.1:1", "tcp://a b:1", "inproc://x"]
+)
 def test_an_address_that_cannot_be_one_is_named(folder, nonsense, monkeypatch):
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 1)
     with pytest.raises(BookError, match="no scheduler at"):

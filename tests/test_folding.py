@@ -114,9 +114,12 @@ def test_a_norm_without_running_statistics_follows_its_batches_and_stays():
     assert len(held(folding.fold(net))) == 1
 
 
-def test_a_net_in_training_is_not_folded():
+@pytest.mark.parametrize("part", ["", "norm2"])
+def test_a_net_in_training_is_not_folded(part):
+    net = training.build(Run(norms=("batch",) * 4)).eval()
+    net.get_submodule(part).train()
     with pytest.raises(ValueError, match=r"in training mode.*call eval\(\) first"):
-        folding.fold(training.build(Run(norms=("batch",) * 4)))
+        folding.fold(net)
 
 
 def test_a_trained_net_answers_alike_when_folded():
