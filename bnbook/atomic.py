@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Files that are read and written whole or not at all."""
 
 import contextlib
 import os
@@ -31,6 +31,13 @@ def alone(lock: Path, other: str) -> Iterator[None]:
         yield
     finally:
         held.release()
+
+
+def content(path: Path) -> bytes:
+    """Read a file. Raises OSError also for what is none: to open a pipe would take for ever."""
+    if path.exists() and not path.is_file():
+        raise OSError(f"{path.name} is no file")
+    return path.read_bytes()
 
 
 @contextlib.contextmanager

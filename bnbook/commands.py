@@ -24,7 +24,7 @@ def _render(options: argparse.Namespace) -> None:
     if options.draft:
         os.environ[sentences.DRAFT] = "1"  # which the notebooks' kernels inherit
     if options.stage:
-        site.check_sources(Path.cwd())
+        site.check(Path.cwd())
         with site.alone(Path("_work/lock")):
             site.stage(Path.cwd())
     else:
@@ -36,6 +36,7 @@ def _serve(options: argparse.Namespace) -> None:
 
 
 def _address(_options: argparse.Namespace) -> None:
+    _site().check(Path.cwd())
     changed = _site().name_in_sources(Path.cwd())
     print(f"notebooks changed: {changed}; commit them, as Colab opens them from the repository")
 

@@ -1,8 +1,8 @@
 """Batch norm merged into the layers beside it: what is left of it once training is over."""
 
 import copy
+from collections import Counter
 from collections.abc import Iterator
-from itertools import pairwise
 from typing import TypeGuard
 
 import torch
@@ -10,26 +10,35 @@ from torch import Tensor, nn
 
 from bnbook import models, norms
 
+# Types are compared exactly: what a subclass does, it alone knows.
 #: What may stand between a norm and the layer that takes it up: it lets a scale and a shift pass.
 _TRANSPARENT = (models.AveragePool, models.Dropout, models.Noise, nn.Flatten, nn.Identity)
+#: What calls its children one after another; a block does up to the shortcut, which is no norm.
+_CHAINS = (nn.Sequential, models.ResidualBlock)
 
 Layer = nn.Conv2d | nn.Linear
 #: Norms that are a scale and a shift in eval mode.
 Foldable = nn.BatchNorm1d | nn.BatchNorm2d | norms.MeanNorm | norms.VarianceNorm
-#: A norm, by its parent and its name there.
-Place = tuple[nn.Module, str]
+#: Those that may stand beside a layer, which has as many dimensions.
+_BESIDE: dict[type[nn.Module], tuple[type[nn.Module], ...]] = {
+    nn.Conv2d: (nn.BatchNorm2d, norms.MeanNorm, norms.VarianceNorm),
+    nn.Linear: (nn.BatchNorm1d, norms.MeanNorm, norms.VarianceNorm),
+}
 
 
 @torch.no_grad()
 def fold(net: nn.Module) -> nn.Module:
-    """Return a copy of `net`, one of `models.MODELS` in eval mode, with its norms merged away.
+    """Return a copy of `net`, in eval mode, with its norms merged away.
 
     In eval mode a norm multiplies each feature by a constant and adds another (Ioffe & Szegedy
     2015, section 3.1). The layer directly before it can do so itself; where the norm stands after
     the activation it is the next layer with weights. Outputs are those of `net` up to rounding;
     the copy is for inference, since a norm in training would follow its batches. A norm stays where
     it is if no such layer takes it up: behind maximum pooling, or before a convolution that pads.
-    So does one that is no fixed scale and shift, such as those of Exercise 7.
+    So does one that is no fixed scale and shift, such as those of Exercise 7, and one beside a
+    layer whose weights others use, too, or that has hooks or a parametrization.
+    Norms and layers are looked for in `nn.Sequential` and in the blocks of `models.resnet`; linear
+    layers are taken to see vectors, `(batch, features)`.
     Raises ValueError if a part of `net` is in training mode: its statistics still move.
     """
     if any(part.training for part in net.modules()):
@@ -37,14 +46,15 @@ def fold(net: nn.Module) -> nn.Module:
             "the net is in training mode, its statistics still move: call eval() first"
         )
     net = copy.deepcopy(net)
-    for (layer, _), (norm, place) in list(_neighbors(net)):
-        if isinstance(layer, Layer) and _is_fixed(norm):
+    shared = _shared(net)
+    for layer, between, norm in list(_neighbors(net, shared)):
+        if _is_layer(layer) and _is_fixed(norm) and _fits_before(layer, between, norm):
             _before(layer, *scale_and_shift(norm))
-            _remove(place)
-    for (norm, place), (layer, _) in list(_neighbors(net)):
-        if _is_fixed(norm) and _sees_no_padding(layer):
+            _remove(net, norm)
+    for norm, between, layer in list(_neighbors(net, shared)):
+        if _is_layer(layer) and _is_fixed(norm) and _fits_after(norm, between, layer):
             _after(layer, *scale_and_shift(norm))
-            _remove(place)
+            _remove(net, norm)
     return net
 
 
@@ -64,28 +74,79 @@ def scale_and_shift(norm: Foldable) -> tuple[Tensor, Tensor]:
     return scale, shift
 
 
+def _is_layer(module: nn.Module) -> TypeGuard[Layer]:
+    return type(module) in _BESIDE
+
+
 def _is_fixed(norm: nn.Module) -> TypeGuard[Foldable]:
     # Without running statistics a norm follows its batches in eval mode, too.
-    return isinstance(norm, Foldable) and norm.num_batches_tracked is not None
+    foldable = any(type(norm) in kinds for kinds in _BESIDE.values())
+    return foldable and getattr(norm, "num_batches_tracked", None) is not None
 
 
-def _neighbors(net: nn.Module) -> Iterator[tuple[tuple[nn.Module, Place], ...]]:
-    """Yield each two modules of `net` of which one follows the other, but for transparent ones."""
+def _shared(net: nn.Module) -> set[nn.Module]:
+    """Return the modules that are used in several places, or of which a parameter is."""
+    places = Counter(module for _, module in net.named_modules(remove_duplicate=False))
+    uses = Counter(id(one) for _, one in net.named_parameters(remove_duplicate=False))
+    return {
+        module
+        for module, times in places.items()
+        if times > 1 or any(uses[id(one)] > 1 for one in module.parameters(recurse=False))
+    }
+
+
+def _neighbors(
+    net: nn.Module, shared: set[nn.Module]
+) -> Iterator[tuple[nn.Module, list[nn.Module], nn.Module]]:
+    """Yield each two modules of `net` of which one follows the other, and what is between them.
+
+    Between them are transparent ones only, and all of them do what their types do, in one place.
+    """
     for parent in net.modules():
-        # A block calls its children in their order, up to the shortcut, which is no norm.
-        if isinstance(parent, nn.Sequential | models.ResidualBlock):
-            yield from pairwise(
-                (module, (parent, name))
-                for name, module in parent.named_children()
-                if not isinstance(module, _TRANSPARENT)
-            )
+        if type(parent) not in _CHAINS:
+            continue
+        before, between = None, list[nn.Module]()
+        # Unlike `children`, this names one that comes twice, twice.
+        for module in (one for one in parent._modules.values() if one is not None):
+            if module in shared or _is_hooked(module):
+                before = None
+            elif type(module) in _TRANSPARENT:
+                between.append(module)
+            else:
+                if before is not None:
+                    yield before, between, module
+                before, between = module, []
 
 
-def _sees_no_padding(layer: nn.Module) -> TypeGuard[Layer]:
-    # A convolution pads with zeros, to which the norm would not have added its shift.
-    return isinstance(layer, nn.Linear) or (
-        isinstance(layer, nn.Conv2d) and layer.padding == (0, 0)
+def _is_hooked(module: nn.Module) -> bool:
+    return bool(module._forward_hooks or module._forward_pre_hooks)
+
+
+def _fits_before(layer: Layer, between: list[nn.Module], norm: Foldable) -> bool:
+    """Say whether `norm` has a feature for each that comes out of `layer`."""
+    flattened = any(isinstance(module, nn.Flatten) for module in between)
+    return (
+        type(norm) in _BESIDE[type(layer)]
+        and norm.num_features == len(layer.weight)
+        and not (flattened and isinstance(layer, nn.Conv2d))
     )
+
+
+def _fits_after(norm: Foldable, between: list[nn.Module], layer: Layer) -> bool:
+    """Say whether all that `layer` sees are features of `norm`, and no zeros around them."""
+    flattened = [vars(module) for module in between if isinstance(module, nn.Flatten)]
+    if isinstance(layer, nn.Conv2d):
+        return (
+            type(norm) in _BESIDE[nn.Conv2d]
+            and norm.num_features == layer.in_channels
+            # A convolution pads with zeros, to which the norm would not have added its shift.
+            and layer.padding == (0, 0)
+            and layer.groups == 1
+            and not flattened
+        )
+    if not flattened:
+        return type(norm) in _BESIDE[nn.Linear] and norm.num_features == layer.in_features
+    return layer.in_features % norm.num_features == 0
 
 
 def _before(layer: Layer, scale: Tensor, shift: Tensor) -> None:
@@ -105,6 +166,6 @@ def _after(layer: Layer, scale: Tensor, shift: Tensor) -> None:
     layer.weight.copy_((weight * scale.view(along)).flatten(1, 2))
 
 
-def _remove(place: Place) -> None:
-    parent, name = place
-    setattr(parent, name, nn.Identity())
+def _remove(net: nn.Module, norm: nn.Module) -> None:
+    name = next(name for name, module in net.named_modules() if module is norm)
+    net.set_submodule(name, nn.Identity())

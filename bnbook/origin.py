@@ -28,6 +28,9 @@ DOUBLES, DOUBLES_TOLERANCE = 3, 1e-6
 #: Where an arm amplifies more than that, losses may be apart by this many times what rounding its
 #: initial weights in `ROUNDINGS` other ways makes of them.
 SPREADS, ROUNDINGS = 3, 4
+#: On another kind of machine all else may be this far apart without a question: shares of images,
+#: and the logarithms of mean squares.
+CLOSE = 1e-2
 #: Packages whose versions can move a result.
 PACKAGES = ("bnbook", "torch", "torchvision", "numpy", "pandas", "scipy")
 

@@ -7,7 +7,6 @@ file, and checksums tell when a byte has changed since. Reading never executes a
 import hashlib
 import io
 import json
-import math
 import pickle
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
@@ -17,8 +16,8 @@ from typing import Any
 
 import torch
 
-from bnbook import data, tables
-from bnbook.atomic import alone, replacing
+from bnbook import consistency, data, tables
+from bnbook.atomic import alone, content, replacing
 from bnbook.errors import BookError, reason
 from bnbook.run import Run
 from bnbook.tables import Record
@@ -70,38 +69,17 @@ def read(study: str = "") -> dict[str, Record]:
 
 
 def _read(path: Path, study: str) -> Record:
-    if path.exists() and not path.is_file():
-        raise ValueError("it is no file")  # to open a pipe would take for ever
-    text, _, digest = path.read_text().partition("\n")
+    text, _, digest = content(path).decode().partition("\n")
     if digest.strip() != _digest(text.encode()).hex():
         raise ValueError("its checksum differs")
     one: Record = json.loads(text)
-    if not one["key"] == Run.from_changes(one["run"]).key == path.stem:
+    if one["key"] != path.stem:
         raise ValueError("it holds another run")
     if one.get("study", "") != study:
         raise ValueError("it is of another study, or of none")
-    _check(one)
+    consistency.check(one)
     tables.to_table([one])
     return one
-
-
-def _check(one: Record) -> None:
-    """Raise ValueError or LookupError for what no run leaves."""
-    if not all(isinstance(one[name], str) and one[name] for name in ("machine", "torch", "date")):
-        raise ValueError("it does not say where it was made")
-    if not (one["rows"] and all(one["rows"])):
-        raise ValueError("it has no rows")
-    if not 0 <= float(one["rows"][-1]["seconds"]) < math.inf:
-        raise ValueError("it does not say how long it took")
-    if "study" in one:
-        return
-    if not one["rows"][-1]["first_losses"]:
-        raise ValueError("it has no losses")
-    for row in one["rows"]:
-        for name in [name for name in row if "_correct" in name]:
-            images = row[f"{name.partition('_')[0]}_images"]
-            if not (type(row[name]) is int and 0 <= row[name] <= images):
-                raise ValueError(f"{name} is {row[name]!r} of {images} images")
 
 
 def clear(keys: Iterable[str], study: str = "") -> None:
@@ -125,12 +103,12 @@ class Checkpoint:
     def load(self) -> dict[str, Any] | None:
         """Return what was saved last; None if there is nothing to go on from."""
         path = state_path(self.run.key, self.study)
-        content = path.read_bytes() if path.is_file() else b""
-        digest, content = content[:32], content[32:]
-        if digest != _digest(content):
+        kept = path.read_bytes() if path.is_file() else b""
+        digest, packed = kept[:32], kept[32:]
+        if digest != _digest(packed):
             return None
         try:
-            found = torch.load(io.BytesIO(content), weights_only=True)
+            found = torch.load(io.BytesIO(packed), weights_only=True)
             state: dict[str, Any] = found["state"]
             return state if found["circumstances"] == self.circumstances else None
         except (pickle.UnpicklingError, RuntimeError, LookupError, TypeError):
@@ -140,10 +118,10 @@ class Checkpoint:
         """Keep `state` in place of what was saved before. Raises BookError on a full disk."""
         buffer = io.BytesIO()
         torch.save({"circumstances": self.circumstances, "state": state}, buffer)
-        content = buffer.getvalue()
+        packed = buffer.getvalue()
         with replacing(state_path(self.run.key, self.study)) as temporary:
-            temporary.write_bytes(_digest(content) + content)
+            temporary.write_bytes(_digest(packed) + packed)
 
 
-def _digest(content: bytes) -> bytes:
-    return hashlib.sha256(content).digest()
+def _digest(packed: bytes) -> bytes:
+    return hashlib.sha256(packed).digest()

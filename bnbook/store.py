@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from bnbook import data, spool, tables
-from bnbook.atomic import replacing
+from bnbook import consistency, data, spool, tables
+from bnbook.atomic import content, replacing
 from bnbook.errors import BookError, NoRecordsError, reason
 from bnbook.history import History, Row
 from bnbook.run import Run
@@ -66,6 +66,11 @@ def _pending_path(name: str) -> Path:
     return results_folder() / f".{name}.json"
 
 
+def is_recorded(name: str) -> bool:
+    """Say whether there are records of an experiment, or what is left of them."""
+    return table_path(name).exists() or provenance_path(name).exists()
+
+
 def merge(name: str, records: Iterable[Record], provenance: dict[str, Any]) -> None:
     """Write an experiment's table and its provenance as one.
 
@@ -89,7 +94,7 @@ def settle(name: str) -> None:
     pending = _pending_path(name)
     try:
         try:
-            _account(name, pending, _content(table_path(name)))
+            _account(name, pending, content(table_path(name)))
         except tables.FAULTS:
             pending.unlink(missing_ok=True)
         else:
@@ -106,7 +111,7 @@ def recorded(name: str) -> dict[str, Record]:
 
     Raises BookError where it is damaged, or is not the one that its provenance describes.
     """
-    return tables.to_records(_table(name)) if table_path(name).exists() else {}
+    return _parsed(name)[1] if is_recorded(name) else {}
 
 
 def everything() -> dict[str, Record]:
@@ -117,9 +122,9 @@ def everything() -> dict[str, Record]:
     # The spool first: what another sweep moves into its table meanwhile is then met there.
     finished = spool.read()
     found: dict[str, Record] = {}
-    for path in sorted(results_folder().glob("*.parquet")):
+    for name in sorted({path.stem for path in results_folder().glob("[!.]*")}):
         try:
-            records = recorded(path.stem)
+            records = recorded(name)
         except BookError as error:
             print(f"passed over: {error}", flush=True)
         else:
@@ -137,7 +142,7 @@ def read(name: str) -> pd.DataFrame:
     Raises BookError where the table is missing, damaged, or not the one that its provenance
     describes.
     """
-    return tables.to_frame(_table(name))
+    return tables.to_frame(_parsed(name)[0])
 
 
 def records_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -150,10 +155,17 @@ def read_provenance(name: str) -> dict[str, Any]:
     return _pair(name)[1]
 
 
-def _table(name: str) -> pa.Table:
-    content, _ = _pair(name)
+def _parsed(name: str) -> tuple[pa.Table, dict[str, Record]]:
+    """Read an experiment's table, and what it holds as records, each of which a run may leave."""
+    packed, _ = _pair(name)
     try:
-        return tables.parse(content)
+        table = tables.parse(packed)
+        records = tables.to_records(table)
+        if not records:
+            raise ValueError("it has no rows")
+        for one in records.values():
+            consistency.check(one)
+        return table, records
     except tables.SchemaError as error:
         raise BookError(f"{table_path(name)} {error}: update bnbook, or {_anew(name)}") from None
     except (*tables.FAULTS, BookError) as error:
@@ -162,19 +174,19 @@ def _table(name: str) -> pa.Table:
 
 def _pair(name: str) -> tuple[bytes, dict[str, Any]]:
     """Read a table's content and the provenance that describes it."""
-    if not table_path(name).exists():
+    if not is_recorded(name):
         raise NoRecordsError(
             f"no records of {name} in {results_folder()}: run `bnbook sweep {name}`", name
         )
     fault = ""
     for _ in range(2):  # another process may write both between two of our looks
         try:
-            content = _content(table_path(name))
+            packed = content(table_path(name))
         except OSError as error:
             raise _damaged(name, reason(error)) from None
         for path in (_pending_path(name), provenance_path(name)):
             try:
-                return content, _account(name, path, content)
+                return packed, _account(name, path, packed)
             except FileNotFoundError:
                 fault = f"{path.name} is missing"
             except tables.FAULTS as error:
@@ -182,22 +194,16 @@ def _pair(name: str) -> tuple[bytes, dict[str, Any]]:
     raise _damaged(name, fault)
 
 
-def _account(name: str, path: Path, content: bytes) -> dict[str, Any]:
-    """Read the provenance that describes a table of this `content`; raises one of `FAULTS`."""
-    account: dict[str, Any] = json.loads(_content(path))
+def _account(name: str, path: Path, packed: bytes) -> dict[str, Any]:
+    """Read the provenance of the table whose file is `packed`; raises one of `FAULTS`."""
+    account: dict[str, Any] = json.loads(content(path))
     if account.get("experiment", name) != name:
         raise ValueError(f"it is that of {account['experiment']}")
     if account["checksum"] != _checksum(account):
         raise ValueError("it has changed")
-    if account["table"] != tables.digest(content):
+    if account["table"] != tables.digest(packed):
         raise ValueError("it describes another table")
     return account
-
-
-def _content(path: Path) -> bytes:
-    if path.exists() and not path.is_file():
-        raise OSError(f"{path.name} is no file")  # to open a pipe would take for ever
-    return path.read_bytes()
 
 
 def _checksum(account: dict[str, Any]) -> str:
@@ -207,7 +213,7 @@ def _checksum(account: dict[str, Any]) -> str:
 
 
 def _anew(name: str) -> str:
-    return f"delete {table_path(name).name} and run `bnbook sweep {name}`"
+    return f"delete both and run `bnbook sweep {name}`"
 
 
 def _damaged(name: str, why: str) -> BookError:

@@ -16,12 +16,11 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from bnbook import cluster, data, origin, spool, store
+from bnbook import cluster, data, origin, spool, store, training
 from bnbook.errors import BookError, of_memory, reason
 from bnbook.experiment import Experiment, Measure
 from bnbook.run import Run
 from bnbook.tables import Record
-from bnbook.training import first_losses, train
 
 #: Workers that one core may be given.
 MOST_PER_CORE = 8
@@ -112,22 +111,26 @@ def check_device(experiment: Experiment, device: str) -> None:
     if experiment.measure:
         raise BookError(f"{experiment.name} measures what it trains on the CPU: leave --device out")
     try:
-        if torch.device(device).type == "cpu":
-            raise BookError(f"device {device!r} is the CPU: leave --device out")
-        float(torch.zeros(1, device=device))
-    except (RuntimeError, AssertionError) as error:
-        raise BookError(
-            f"cannot train on device {device!r} ({reason(error)}): name one that PyTorch finds "
-            "here, such as cuda or mps, or leave --device out"
-        ) from None
+        training.check_device(device)
+    except BookError as error:
+        raise BookError(f"{error}, or leave --device out") from None
+    if torch.device(device).type == "cpu":
+        raise BookError(f"device {device!r} is the CPU: leave --device out")
 
 
-def work_of(experiment: Experiment, device: str = "cpu", resumable: bool = False) -> Work:
+def work_of(
+    experiment: Experiment,
+    device: str = "cpu",
+    resumable: bool = False,
+    rounding: int | None = None,
+) -> Work:
     """Return what makes a record of a run of `experiment`; it can be sent to other processes.
 
     `resumable`: it keeps the state of a run in the spool, and goes on from one that it finds there.
+    `rounding`, of training, is `training.train`'s.
     """
-    return functools.partial(_work, experiment.study, experiment.measure, device, resumable)
+    study, measure = experiment.study, experiment.measure
+    return functools.partial(_work, study, measure, device, resumable, rounding)
 
 
 def execute(runs: Iterable[Run], workers: int, work: Work) -> Generator[Record, None, None]:
@@ -201,6 +204,7 @@ def _work(
     measure: Measure | None,
     device: str,
     resumable: bool,
+    rounding: int | None,
     run: Run,
     splits: data.Splits | None = None,
 ) -> Record:
@@ -209,12 +213,15 @@ def _work(
     splits = splits or data.splits(run.dataset)
     kept = spool.Checkpoint(run, study, origin.circumstances(device)) if resumable else None
     if measure is None:
-        return store.record(train(run, splits, device, checkpoint=kept), origin.environment(device))
+        return store.record(
+            training.train(run, splits, device, checkpoint=kept, rounding=rounding),
+            origin.environment(device),
+        )
     start = time.perf_counter()
     takes_one = "checkpoint" in inspect.signature(measure).parameters
     rows = measure(run, splits, checkpoint=kept) if takes_one else measure(run, splits)
     seconds = time.perf_counter() - start
-    rows[-1] |= {"seconds": seconds, "first_losses": first_losses(run, splits)}
+    rows[-1] |= {"seconds": seconds, "first_losses": training.first_losses(run, splits)}
     return store.study_record(study, run, rows, origin.environment())
 
 

@@ -64,7 +64,7 @@ STUDY_COLUMNS = ("key", "run", "study", "machine", "torch", "bnbook", "date")
 FIRST_VERSION = "0.1.0"
 #: What reading something else than a record raises.
 FAULTS = (
-    *(ValueError, LookupError, TypeError, AttributeError, RecursionError),
+    *(ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError),
     *(OSError, pa.ArrowException),
 )
 
@@ -89,13 +89,15 @@ def to_table(records: Iterable[Record]) -> pa.Table:
 
 
 def to_records(table: pa.Table) -> dict[str, Record]:
-    """Turn a table back into records, by key."""
+    """Turn a table back into records, by key. Raises ValueError where rows of one run disagree."""
     found: dict[str, Record] = {}
     columns = STUDY_COLUMNS if "study" in table.column_names else _RUN_COLUMNS
     for row in table.to_pylist():
         run_level = {column: row.pop(column) for column in columns}
         run_level["run"] = json.loads(run_level["run"])
         one = found.setdefault(run_level["key"], run_level | {"rows": []})
+        if any(one[name] != value for name, value in run_level.items()):
+            raise ValueError(f"the rows of run {one['key']} are of two")
         one["rows"].append({k: v for k, v in row.items() if v is not None})
     return found
 

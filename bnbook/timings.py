@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 
 from bnbook import data, origin, tables
-from bnbook.atomic import replacing
+from bnbook.atomic import content, replacing
 from bnbook.errors import BookError, NoRecordsError, reason
 
 
@@ -51,7 +51,7 @@ def provenance(name: str) -> dict[str, Any]:
 
 def _read(name: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(path(name).read_text())
+        found: dict[str, Any] = json.loads(content(path(name)))
         if found.pop("sha256") != _digest(found) or found["benchmark"] != name:
             raise ValueError("it is not what was written")
     except FileNotFoundError:

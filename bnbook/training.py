@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bnbook import data, inputs, models, norms
-from bnbook.errors import BookError
+from bnbook.errors import BookError, reason
 from bnbook.history import History, Row
 from bnbook.probes import PROBE_SIZE, probe
 from bnbook.run import Run
@@ -30,6 +30,7 @@ AT_CHANCE = 0.20
 #: A training loss this far above that of a blind guess says that the steps are too large.
 EXCESS_LOSS = 0.02
 
+CLASSES = 10  # which every net of the book tells apart
 REESTIMATE_SIZE = 10_000  # training images that statistics are re-estimated over, at most
 EVALUATION_BATCH = 200  # images per forward pass in evaluation; small enough to stay in the cache
 FIRST_LOSSES = 10  # steps whose losses identify a run's behavior
@@ -76,16 +77,21 @@ def train(
     on_step: Callable[[int, float], None] | None = None,
     on_epoch: Callable[[Row], None] | None = None,
     checkpoint: Checkpoint | None = None,
+    rounding: int | None = None,
 ) -> History:
     """Train `run` and return its history; a run that fails is a result, not an error.
 
     `on_step(step, loss)` and `on_epoch(row)` watch; an exception that they raise ends training.
     With a `checkpoint` the state is saved after each epoch, and training goes on from what it has,
-    to the same bits; `on_epoch` sees the rows from before at once.
-    `splits` default to the run's data set. Raises BookError where that has too few images.
+    to the same bits; `on_epoch` sees the rows from before at once. `rounding` is the seed of errors
+    that are added to the initial weights, as large as those of rounding them.
+    `splits` default to the run's data set. Raises BookError where they cannot be trained on, and
+    for a device that PyTorch does not find here.
     """
+    check_device(device)
     tensors = to_tensors(run, splits or data.splits(run.dataset), device)
     session = Session(run, tensors.train)
+    _round(session.net, rounding)
     saved = _resume(session, checkpoint)
     rows: list[Row] = saved.get("rows") or [
         _observe(session, tensors, epoch=0, losses=[], seconds=0.0)
@@ -183,8 +189,7 @@ def first_losses(
     Equal to `train(run).first_losses`, without evaluating anything. With `dtype` torch.float64
     the same initial weights see the same batches, but differences in rounding, which training
     amplifies, start a billion times smaller: the losses then agree between processors, but for
-    the initial weights, which come rounded to single precision. `rounding` is the seed of such
-    errors, which are added to them.
+    the initial weights, which come rounded to single precision. `rounding` as in `train`.
     """
     train = (splits or data.splits(run.dataset)).train
     transform = _transform(run.input_transform, train.images, run.train_size, dtype)
@@ -192,15 +197,20 @@ def first_losses(
     session = Session(
         run, _training_set(run, train), lambda some: transform(data.to_float(some).to(dtype))
     )
-    if rounding is not None:
-        errors = torch.Generator().manual_seed(rounding)
-        for weight in session.net.parameters():
-            unit = torch.rand(weight.shape, generator=errors, dtype=dtype) * 2 - 1
-            weight.data += unit * weight.abs().max() * 2.0**-24
+    _round(session.net, rounding)
     losses: list[Tensor] = []
     while len(losses) < min(steps, run.epochs * session.steps_per_epoch):
         losses += itertools.islice(session.epoch(), steps - len(losses))
     return [float(loss) for loss in losses]
+
+
+def _round(net: nn.Module, rounding: int | None) -> None:
+    """Add errors of single precision to the weights of `net`, drawn with the seed `rounding`."""
+    if rounding is not None:
+        errors = torch.Generator().manual_seed(rounding)
+        for weight in net.parameters():
+            unit = torch.rand(weight.shape, generator=errors, dtype=weight.dtype) * 2 - 1
+            weight.data += unit.to(weight.device) * weight.abs().max() * 2.0**-24
 
 
 @functools.lru_cache(maxsize=2)
@@ -209,6 +219,17 @@ def _transform(
 ) -> Callable[[Tensor], Tensor]:
     """Make a transform that is measured once for all fingerprints on the same images."""
     return inputs.transform(name, lambda: data.to_float(images[:size]).to(dtype))
+
+
+def check_device(device: str) -> None:
+    """Raise BookError where PyTorch cannot compute on `device`."""
+    try:
+        float(torch.zeros(1, device=device))
+    except (RuntimeError, AssertionError, TypeError) as error:
+        raise BookError(
+            f"cannot train on device {device!r} ({reason(error)}): name one that PyTorch finds "
+            "here, such as cpu, cuda or mps"
+        ) from None
 
 
 def enough(dataset: str) -> float:
@@ -260,7 +281,15 @@ def accuracy(net: nn.Module, part: tuple[Tensor, Tensor]) -> float:
 
 
 def to_tensors(run: Run, splits: data.Splits, device: str) -> Tensors:
-    """Put the images of `splits` that `run` sees on the device. Raises BookError for too few."""
+    """Put the images of `splits` that `run` sees on the device.
+
+    Raises BookError for too few, and for what are no images with their labels.
+    """
+    if not (isinstance(run, Run) and isinstance(splits, data.Splits)):
+        raise BookError("train takes a bnbook.Run, and bnbook.data.Splits where it is given images")
+    for name, part in vars(splits).items():
+        if wrong := data.mismatch(part, CLASSES):
+            raise BookError(f"the {name} images cannot be used ({wrong}): give uint8, with labels")
     images, labels = _training_set(run, splits.train)
     train_images = data.to_float(images)
     transform = inputs.transform(run.input_transform, lambda: train_images)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, cast
 
 import numpy as np
 import pandas as pd
@@ -26,9 +26,10 @@ MAX_DRAW: Final = 2**32 - 1
 
 #: What no rounding moves, on whatever machine.
 _EXACT: Final = ("val_images", "test_images", "train_images")
-#: What else is compared there, in the last row, by its size.
+#: What else is compared there, row by row, by its size.
 _SIZES: Final = (
-    *("train_loss", "val_loss", "val_correct_running", "test_correct", "test_correct_running"),
+    *("train_loss", "val_loss", "val_correct", "val_correct_running"),
+    *("test_correct", "test_correct_running"),
     *("square_before", "square_normed", "square_activated", "gradient_norm", "gamma", "beta"),
     *("train_correct", "weight_norm"),
 )
@@ -40,14 +41,12 @@ _FREE: Final = ("arm", "date", "seconds")
 class Recorded:
     """One recorded run of an experiment.
 
-    `rows` are its rows of `findings.records.so_far`; `seeds` the last rows of all the
-    experiment's runs at this setting, its own among them.
+    `rows` are its rows of `findings.records.so_far`.
     """
 
     experiment: Experiment
     run: Run
     rows: pd.DataFrame
-    seeds: pd.DataFrame
 
     def __str__(self) -> str:
         arm, run = self.rows["arm"].iloc[0], self.run
@@ -75,7 +74,7 @@ class Check:
 
 def verifiable(experiment: Experiment) -> bool:
     """Say whether an experiment can be run again here: recorded, and its data at hand."""
-    return store.table_path(experiment.name).exists() and not sweep.lacking(experiment)
+    return store.is_recorded(experiment.name) and not sweep.lacking(experiment)
 
 
 def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded]:
@@ -100,7 +99,7 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
         )
     study = experiment.study
     last = frame["seconds"].notna() if study else frame.groupby("key")["epoch"].idxmax()
-    ends = frame.loc[last].assign(setting=lambda rows: rows["run"].map(_setting))
+    ends = frame.loc[last]
     whole = ends
     if not study:  # what broke off was short, too
         whole = ends[(ends["epoch"] == ends["epochs"]) & (ends["outcome"] != "non-finite")]
@@ -116,50 +115,63 @@ def choose(experiment: Experiment, size: int, draw: int | None) -> list[Recorded
             experiment,
             Run.from_changes(json.loads(end["run"])),
             frame[frame["key"] == end["key"]],
-            ends[ends["setting"] == end["setting"]],
         )
         for _, end in chosen.iterrows()
     ]
 
 
-def _setting(text: str) -> str:
-    """Name what runs of different seeds have in common."""
-    return replace(Run.from_changes(json.loads(text)), seed=0).key
-
-
 def verify(chosen: Sequence[Recorded]) -> Iterator[Check]:
     """Run `chosen` again, in one process per core; yield each check.
 
-    They come as the runs end. Raises BookError where a run cannot be made.
+    They come as the runs end; those that only rounding can explain are run `origin.ROUNDINGS` times
+    more for that. Raises BookError where a run cannot be made.
     """
-    workers = sweep.check_workers(None)
     by_study: dict[str, list[Recorded]] = {}
     for one in chosen:
         by_study.setdefault(one.experiment.study, []).append(one)
     for some in by_study.values():
-        work = sweep.work_of(some[0].experiment)
-        runs = dict.fromkeys(one.run for one in some)  # experiments share some
-        with contextlib.closing(sweep.execute(runs, workers, work)) as records:
-            for record in records:
-                again = store.records_frame([record])
-                for one in some:
-                    if one.run.key == record["key"]:
-                        yield check(one, again)
+        left: list[tuple[Recorded, pd.DataFrame]] = []
+        for one, again in _again(some):
+            if found := check(one, again):
+                yield found
+            else:
+                left.append((one, again))
+        rounded: dict[Recorded, list[pd.DataFrame]] = {one: [] for one, _ in left}
+        for rounding in range(origin.ROUNDINGS if left else 0):
+            for one, rows in _again([one for one, _ in left], rounding):
+                rounded[one].append(rows)
+        for one, again in left:
+            yield cast(Check, check(one, again, rounded[one]))
 
 
-def check(recorded: Recorded, again: pd.DataFrame) -> Check:
+def _again(
+    some: Sequence[Recorded], rounding: int | None = None
+) -> Iterator[tuple[Recorded, pd.DataFrame]]:
+    """Run runs of one study, or of none, again; yield the rows of each."""
+    work = sweep.work_of(some[0].experiment, rounding=rounding)
+    runs = dict.fromkeys(one.run for one in some)  # experiments share some
+    with contextlib.closing(sweep.execute(runs, sweep.check_workers(None), work)) as records:
+        for record in records:
+            for one in some:
+                if one.run.key == record["key"]:
+                    yield one, store.records_frame([record])
+
+
+def check(
+    recorded: Recorded, again: pd.DataFrame, rounded: Sequence[pd.DataFrame] = ()
+) -> Check | None:
     """Compare a recorded run with the rows of the same run made `again`.
 
     On the kind of machine that made the record (same processor model), with its versions of torch
     and of this package, training repeats itself to the bit: everything recorded but the time must
     come out the same. Elsewhere sums are rounded differently, and training amplifies that: there
-    the first losses must agree, the numbers of images, and the end. The losses: to
+    the first losses must agree, the numbers of images, and the rows. The losses: to
     `origin.TOLERANCE`, or only the very first, where the arm does what was recorded in double
-    precision (`origin.exact`). The end: the validation accuracy, and the size of everything else in
-    the last row, as recorded or in the 95% prediction interval of this setting's seeds
-    (`findings.prediction`; the run's own recorded value is one of them, so that an unusual seed may
-    repeat itself). Where it is the only seed there is no interval, and the losses alone decide; so
-    they do for a study, whose measures have no common scale.
+    precision (`origin.exact`). The rows: what was measured may differ from what was recorded by
+    `origin.CLOSE`, or by as much as rounding makes of it. That is taken from `rounded`, the rows of
+    trainings that started from weights rounded in other ways (`findings.apart`, at 95% over all
+    `_SIZES` together, after Bonferroni); where it takes them and there are none, the answer is
+    None. Of a study the losses alone decide: its measures have no common scale.
     """
     if _place(recorded.rows) == _place(again):
         found = _differences(recorded.rows, again)
@@ -169,7 +181,7 @@ def check(recorded: Recorded, again: pd.DataFrame) -> Check:
         return Check(recorded, DIFFERS, _apart("first_losses", [now], [then]))
     if recorded.experiment.measure:
         return Check(recorded, WITHIN, "first losses alone, on another kind of machine")
-    return _plausible(recorded, again)
+    return _apart_by_rounding(recorded, again, rounded)
 
 
 def _begins_alike(recorded: Recorded, now: Any, then: Any) -> bool:
@@ -226,40 +238,52 @@ def _leaves(values: Any) -> Iterator[Any]:
             yield np.nan if value is None else value
 
 
-def _plausible(recorded: Recorded, again: pd.DataFrame) -> Check:
-    """Compare the last rows, for which those of the seeds are the scale."""
+def _apart_by_rounding(
+    recorded: Recorded, again: pd.DataFrame, rounded: Sequence[pd.DataFrame]
+) -> Check | None:
+    """Compare row by row: what is not close may be as far apart as roundings put it."""
     then, now = recorded.rows.iloc[-1], again.iloc[-1]
     if found := "; ".join(filter(None, (_apart(n, [now[n]], [then[n]]) for n in _EXACT))):
         return Check(recorded, DIFFERS, found)
     why = f"accuracy {now['val_accuracy']:.4f}, recorded {then['val_accuracy']:.4f}"
-    if len(recorded.seeds) < 2:
-        return Check(recorded, WITHIN, f"first losses alone: no other seed; {why}")
-    _, low, high = np.clip(findings.prediction(recorded.seeds["val_accuracy"]), 0, 1)
-    why += f", seeds {low:.4f} to {high:.4f}"
-    if not (now["val_accuracy"] == then["val_accuracy"] or low <= now["val_accuracy"] <= high):
-        return Check(recorded, DIFFERS, why)
-    found = "; ".join(filter(None, (_odd(name, now, then, recorded.seeds) for name in _SIZES)))
-    return Check(recorded, DIFFERS if found else WITHIN, found or why)
+    if list(again["epoch"]) == list(recorded.rows["epoch"]) and not any(_far(recorded, again, ())):
+        return Check(recorded, WITHIN, why)
+    if not rounded:
+        return None
+    failed = [rows["outcome"].iloc[-1] == "non-finite" for rows in (recorded.rows, again, *rounded)]
+    if failed[0] not in failed[1:]:
+        return Check(recorded, DIFFERS, f"outcome: {now['outcome']}, not {then['outcome']}; {why}")
+    if any(failed):  # perhaps in different epochs: what was before the first is compared
+        end = min(rows["epoch"].iloc[-1] for rows in (recorded.rows, again, *rounded))
+        again = again[again["epoch"] < end]
+    found = "; ".join(_far(recorded, again, rounded))
+    return Check(recorded, DIFFERS if found else WITHIN, found or f"{why}, as rounding decides")
 
 
-def _odd(name: str, now: pd.Series[Any], then: pd.Series[Any], seeds: pd.DataFrame) -> str:
-    """Say that the size of `name` is not one of those that the seeds make plausible, or nothing.
+def _far(recorded: Recorded, again: pd.DataFrame, rounded: Sequence[pd.DataFrame]) -> Iterator[str]:
+    """Say of each kind of value where it is first further from the recorded than it may be."""
+    for name in _SIZES:
+        for epoch in again["epoch"]:
+            then, *now = (
+                _size(name, rows[rows["epoch"] == epoch].iloc[0])
+                for rows in (recorded.rows, again, *rounded)
+            )
+            allowed = max(origin.CLOSE, np.nan_to_num(findings.apart(now, 1 - 0.05 / len(_SIZES))))
+            if not (abs(then - now[0]) <= allowed or str(then) == str(now[0])):
+                yield (
+                    f"{name} after epoch {epoch}: {now[0]:.4g}, not {then:.4g}; "
+                    f"rounding moves it by {allowed:.2g}"
+                )
+                break
 
-    The 95% are those of all `_SIZES` together (Bonferroni).
+
+def _size(name: str, row: pd.Series[Any]) -> float:
+    """Return a number for a value: a count as a share, all else by its mean square's logarithm.
+
+    NaN where there is none.
     """
-    sizes = [_size(value) for value in seeds[name]]
-    size = _size(now[name])
-    if not np.isfinite(sizes).all() or size == _size(then[name]):
-        return ""
-    _, low, high = findings.prediction(sizes, 1 - 0.05 / len(_SIZES))
-    if low <= size <= high:
-        return ""
-    root = np.exp(np.array([size, low, high]) / 2)
-    return "{}: root mean square {:.4g}, seeds {:.4g} to {:.4g}".format(name, *root)
-
-
-def _size(value: Any) -> float:
-    """Return the logarithm of the mean square of all numbers in `value`; NaN if it has none."""
-    numbers = [x for x in _leaves([value]) if not isinstance(x, str)]
+    if "_correct" in name:
+        return float(row[name] / row[f"{name.partition('_')[0]}_images"])
+    numbers = [x for x in _leaves([row[name]]) if not isinstance(x, str)]
     with np.errstate(divide="ignore"):
         return float(np.log(np.square(numbers).mean())) if numbers else np.nan

@@ -124,7 +124,8 @@ def test_a_cluster_that_loses_a_worker_records_what_this_machine_records_alone(
     assert rows["key"].nunique() == 8
     assert not rows.duplicated(["key", "epoch"]).any()
     there = store.recorded("tiny")
-    store.table_path("tiny").unlink()
+    for path in (store.table_path("tiny"), store.provenance_path("tiny")):
+        path.unlink()
     assert sweep.sweep(tiny(0), workers=1) == 2
     for key, record in store.recorded("tiny").items():
         assert comparable(record) == comparable(there[key])

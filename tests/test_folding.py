@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from torch import nn
+from torch.nn.utils import parametrizations
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from bnbook import data, folding, models, norms, training
@@ -112,6 +113,99 @@ def test_a_norm_that_is_no_scale_and_shift_stays(kind):
 def test_a_norm_without_running_statistics_follows_its_batches_and_stays():
     net = nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5, track_running_stats=False)).eval()
     assert len(held(folding.fold(net))) == 1
+
+
+class Doubling(nn.Sequential):
+    """Calls its children otherwise than one after another."""
+
+    def forward(self, x):
+        return 2 * super().forward(self[0](x))
+
+
+class Halved(nn.Linear):
+    """A layer that does something else with its weights."""
+
+    def forward(self, x):
+        return super().forward(x) / 2
+
+
+def tied():
+    first, second = nn.Linear(4, 4), nn.Linear(4, 4)
+    second.weight = first.weight
+    return nn.Sequential(first, nn.BatchNorm1d(4), nn.ReLU(), second)
+
+
+def hooked(where):
+    net = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4))
+    net[where].register_forward_hook(lambda _, __, out: out.clamp(-0.1, 0.1))
+    return net
+
+
+def twice():
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.BatchNorm1d(4), nn.Sigmoid(), layer)
+
+
+def between():
+    """After the sigmoid comes the first layer once more, which `children` leaves out."""
+    layer = nn.Linear(4, 4)
+    return nn.Sequential(layer, nn.Sigmoid(), nn.Linear(4, 4), layer, nn.BatchNorm1d(4))
+
+
+VECTORS, MAPS = (6, 4), (6, 4, 8, 8)
+#: Nets whose norms must stay, and the shape of what they see.
+KEPT = {
+    "a subclass of Sequential": (lambda: Doubling(nn.Linear(4, 4), nn.BatchNorm1d(4)), VECTORS),
+    "a subclass of a layer": (lambda: nn.Sequential(Halved(4, 4), nn.BatchNorm1d(4)), VECTORS),
+    "tied weights": (tied, VECTORS),
+    "a layer used twice": (twice, VECTORS),
+    "a layer used again in between": (between, VECTORS),
+    "a hook on the layer": (lambda: hooked(0), VECTORS),
+    "weight norm": (
+        lambda: nn.Sequential(parametrizations.weight_norm(nn.Linear(4, 4)), nn.BatchNorm1d(4)),
+        VECTORS,
+    ),
+    "a grouped convolution after": (
+        lambda: nn.Sequential(nn.BatchNorm2d(4), nn.Conv2d(4, 4, 3, groups=2)),
+        MAPS,
+    ),
+    "rows of maps, before": (lambda: nn.Sequential(nn.Linear(8, 4), nn.BatchNorm2d(4)), MAPS),
+    "rows of maps, after": (lambda: nn.Sequential(nn.BatchNorm2d(4), nn.Linear(8, 4)), MAPS),
+    "sequences": (lambda: nn.Sequential(nn.BatchNorm1d(4), nn.Linear(8, 4)), (6, 4, 8)),
+    "a flattened map": (
+        lambda: nn.Sequential(nn.Conv2d(4, 4, 8), nn.Flatten(), nn.BatchNorm1d(4)),
+        MAPS,
+    ),
+}
+
+
+def stirred(net, shape):
+    """A net in eval mode whose norms have seen batches and have gammas and betas of their own."""
+    net = net.double()
+    with torch.no_grad():
+        for norm in (m for m in net.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)):
+            norm.weight.uniform_(0.5, 2)
+            norm.bias.uniform_(0.5, 2)
+    for _ in range(3):
+        net(torch.randn(shape, dtype=torch.float64) + 1)
+    return net.eval()
+
+
+@pytest.mark.parametrize(("make", "shape"), KEPT.values(), ids=KEPT)
+def test_a_norm_stays_where_something_else_would_change_with_it(make, shape):
+    net = stirred(make(), shape)
+    folded = folding.fold(net)
+    assert str(folded).count("BatchNorm") == 1
+    x = torch.randn(shape, dtype=torch.float64)
+    assert torch.equal(folded(x), net(x))
+
+
+def test_a_grouped_convolution_takes_up_the_norm_behind_it():
+    net = stirred(nn.Sequential(nn.Conv2d(4, 8, 3, groups=2), nn.BatchNorm2d(8)), MAPS)
+    folded = folding.fold(net)
+    assert "BatchNorm" not in str(folded)
+    x = torch.randn(MAPS, dtype=torch.float64)
+    assert torch.allclose(folded(x), net(x), rtol=1e-12)
 
 
 @pytest.mark.parametrize("part", ["", "norm2"])

@@ -210,6 +210,29 @@ def test_too_few_images_are_named(splits):
         training.train(Run(train_size=60_000), splits)
 
 
+def test_what_cannot_be_trained_on_is_named(splits):
+    images, labels = splits.validation.images, splits.validation.labels
+    for wrong, says in (
+        (data.Images(images[:0], labels[:0]), "0 images, 0 labels"),
+        (data.Images(images[:9], labels[:8]), "9 images, 8 labels"),
+        (data.Images(images, labels + 1), "labels 1 to 10 for 10 classes"),
+        (data.Images(data.to_float(images), labels), "torch.float32"),
+        (data.Images(images, labels.float()), "torch.float32"),
+        (data.Images(images[:, 0], labels), "images of shape"),
+    ):
+        with pytest.raises(BookError, match=rf"validation images cannot be used \(.*{says}"):
+            training.train(SHORT, dataclasses.replace(splits, validation=wrong))
+    for run, parts in (({"lr": 1}, splits), (SHORT, (images, labels))):
+        with pytest.raises(BookError, match=r"takes a bnbook\.Run, and bnbook\.data\.Splits"):
+            training.fit(run, parts)
+
+
+@pytest.mark.parametrize("device", ["abacus", "", "meta", "cuda:99", 1.5])
+def test_a_device_that_is_not_here_is_named(splits, device):
+    with pytest.raises(BookError, match=rf"cannot train on device {device!r} .*: name one"):
+        training.train(SHORT, splits, device)
+
+
 def test_a_session_that_nobody_holds_goes_at_once_and_its_images_with_it():
     """In a circle they would stay until Python looks for circles: gigabytes in a long sweep."""
     splits = data.splits("digits")

@@ -8,7 +8,7 @@ import pandas as pd
 from bnbook import chapters, data, findings, models, training
 from bnbook.experiment import TUNING_FROM
 from bnbook.findings import Markdown, sentences
-from bnbook.origin import COMPARED, DOUBLES, DOUBLES_TOLERANCE, TOLERANCE
+from bnbook.origin import CLOSE, COMPARED, DOUBLES, DOUBLES_TOLERANCE, ROUNDINGS, TOLERANCE
 from bnbook.run import Run
 
 #: What the book's data sets made of MNIST are used for.
@@ -35,6 +35,8 @@ class Facts:
     tolerance = TOLERANCE
     doubles = DOUBLES
     doubles_tolerance = DOUBLES_TOLERANCE
+    close = CLOSE
+    roundings = ROUNDINGS
 
     def __init__(self) -> None:
         mnist = data.splits("mnist")

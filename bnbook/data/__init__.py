@@ -14,13 +14,14 @@ import torch
 from torch import Tensor
 
 from bnbook.data import files
-from bnbook.data.catalog import SOURCES
+from bnbook.data.catalog import JPEG_VARIABLE, SOURCES
 from bnbook.data.files import Dataset, Images, bundled_folder, cache_folder
 from bnbook.errors import BookError, reason
 
 __all__ = [
     "NAMES",
     "SOURCES",
+    "VARIABLES",
     "Dataset",
     "Images",
     "Splits",
@@ -30,6 +31,7 @@ __all__ = [
     "coarsen",
     "describe",
     "load",
+    "mismatch",
     "split_indices",
     "splits",
     "to_float",
@@ -44,6 +46,9 @@ GRAY_LEVELS = 16
 MADE_OF = {**EXCERPTS, "mnist_60000": "mnist"}
 #: Every name that `splits` knows.
 NAMES = (*SOURCES, *MADE_OF)
+
+#: Environment variables that name a file or a folder of data.
+VARIABLES = ("BNBOOK_DATA", "BNBOOK_CACHE", JPEG_VARIABLE)
 
 #: What libraries raise over files that hold something else than they should.
 READING = (OSError, ValueError, TypeError, LookupError, EOFError, AssertionError, MemoryError)
@@ -84,7 +89,7 @@ def load(name: str) -> Dataset:
     except READING as error:
         raise BookError(f"cannot read the files in {folder} ({reason(error)}): {remedy}") from error
     for part in (data.train, data.test):
-        if wrong := _mismatch(part.images, part.labels, len(data.classes)):
+        if wrong := mismatch(part, len(data.classes)):
             raise BookError(f"the files in {folder} do not belong together ({wrong}): {remedy}")
     return data
 
@@ -155,8 +160,9 @@ def describe(name: str) -> str:
     )
 
 
-def _mismatch(images: Tensor, labels: Tensor, classes: int) -> str:
-    """Say why these are not images uint8 `(n, …)` with a label each; "" if they are."""
+def mismatch(part: Images, classes: int) -> str:
+    """Say why these are no images uint8 `(n, …)` with labels 0 to `classes` - 1; "" if they are."""
+    images, labels = part.images, part.labels
     if (images.dim(), images.dtype) != (4, torch.uint8):
         return f"images of shape {tuple(images.shape)} and {images.dtype}"
     if (labels.dim(), labels.dtype) != (1, torch.int64):

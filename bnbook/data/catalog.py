@@ -16,6 +16,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from bnbook import atomic
 from bnbook.data import files
 from bnbook.data.files import Dataset, Images, Source
 from bnbook.errors import BookError, reason
@@ -59,7 +60,7 @@ def _unpack(packed_folder: Path, raw: Path, sums: dict[str, str], remedy: str) -
     for name, md5 in sums.items():
         packed = packed_folder / f"{name}.gz"
         try:
-            content = gzip.decompress(packed.read_bytes())
+            content = gzip.decompress(atomic.content(packed))
         except FileNotFoundError as error:
             raise BookError(f"{packed} {files.MISSING}: {remedy}") from error
         except (OSError, EOFError, zlib.error) as error:
@@ -191,9 +192,7 @@ def _decode_jpeg(root: Path) -> None:
         raise BookError(f"cifar10-jpeg comes neither with the book nor from the network: {remedy}")
     arrays = {}
     try:
-        if Path(named).exists() and not Path(named).is_file():
-            raise OSError("it is no file")  # to open a pipe would take for ever
-        with np.load(named) as packed:
+        with np.load(io.BytesIO(atomic.content(Path(named)))) as packed:
             for part in PARTS:
                 images = _decoded(packed[f"{part}_jpeg"], packed[f"{part}_length"])
                 arrays[f"{part}_images"] = images.numpy()

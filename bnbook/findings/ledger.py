@@ -28,7 +28,7 @@ def recorded(experiments: Iterable[Experiment]) -> pd.DataFrame:
     parts = []
     for experiment in experiments:
         name = experiment.name
-        if store.table_path(name).exists():
+        if store.is_recorded(name):
             rows = so_far(experiment)
             ends = _measured(rows, name) if experiment.measure else _trained(rows)
             parts.append(ends.assign(experiment=name, lacking=lacking(experiment, rows)))

@@ -81,17 +81,17 @@ def unpaired(a: Any, b: Any, confidence: float = 0.95) -> Interval:
     return Interval(float(np.mean(a) - np.mean(b)), float(limits.low), float(limits.high))
 
 
-def prediction(values: Any, confidence: float = 0.95) -> Interval:
-    """Mean of `values` with the Student t prediction interval for one more value like them.
+def apart(values: Any, confidence: float = 0.95) -> float:
+    """Return how far two more values like `values` may be from each other.
 
-    mean +- t s sqrt(1 + 1/n), t with n - 1 degrees of freedom (Whitmore 1986, *Prediction Limits
-    for a Univariate Normal Observation*). NaN limits for fewer than two values.
+    t s sqrt(2), t with n - 1 degrees of freedom: the difference of two normal values has twice
+    their variance. NaN for fewer than two values.
     """
     array = np.asarray(values, dtype=float)
-    mean, low, high = interval(array, confidence)
-    # interval's half width is t s / sqrt(n).
-    half = (high - low) / 2 * np.sqrt(array.size + 1)
-    return Interval(mean, mean - float(half), mean + float(half))
+    if array.size < 2:
+        return float("nan")
+    t = stats.t.ppf((1 + confidence) / 2, array.size - 1)
+    return float(t * array.std(ddof=1) * np.sqrt(2))
 
 
 def filled(frame: pd.DataFrame) -> pd.DataFrame:

@@ -22,7 +22,7 @@ def render(root: Path, output: Path | None = None, renderer: str | None = None) 
     root = root.resolve()
     output = (output or root / "_site").absolute()
     try:
-        check_sources(root)
+        check(root)
         check_output(output)
         chosen = renderers.choose(renderer)
         with alone(root / WORK / "lock"):
@@ -33,10 +33,15 @@ def render(root: Path, output: Path | None = None, renderer: str | None = None) 
     print("or run `make serve` for the search as well")
 
 
+def check(root: Path) -> None:
+    """Raise BookError where `root` holds no book, or one whose `_quarto.yml` cannot be used."""
+    check_sources(root)
+    Repository.of(root)
+
+
 def _build(root: Path, chosen: renderers.Renderer) -> Path:
     """Stage, execute, render and mend; return the folder of the new site."""
     staged = stage(root)
-    Repository.of(root)  # a bad address is refused before the work
     execute([notebook for notebook in staged if not is_executed(notebook)])
     for notebook in staged:
         _check_figures(notebook)

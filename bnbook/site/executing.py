@@ -26,6 +26,7 @@ from nbclient.exceptions import (
 )
 
 from bnbook import sweep
+from bnbook.data import VARIABLES
 from bnbook.errors import BookError
 from bnbook.site import kernel
 from bnbook.site.notebooks import code_of, first_line, printed_lines, read_clean, write
@@ -220,8 +221,11 @@ def _execute_one(
 def _run(client: _Client, path: Path) -> str | None:
     """Run all cells; say in a line what went wrong, if anything."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    # Kernels work elsewhere, where a path from here would lead to another place.
+    paths = {one: str(Path(os.environ[one]).absolute()) for one in VARIABLES if os.environ.get(one)}
+    told = os.environ | paths | one_thread | {"BNBOOK_RENDER": "1"}
     try:
-        client.execute(cwd=str(path.parent), env=os.environ | one_thread | {"BNBOOK_RENDER": "1"})
+        client.execute(cwd=str(path.parent), env=told)
     except CellExecutionError as error:
         said = ": ".join(filter(None, (error.ename, first_line(error.evalue))))
         return client.flood or f"{client.where}: {said}"

@@ -11,6 +11,8 @@ from typing import Any
 import nbformat
 
 import bnbook
+from bnbook import data
+from bnbook.atomic import content
 from bnbook.errors import BookError
 from bnbook.findings import sentences
 from bnbook.site import kernel
@@ -69,6 +71,8 @@ def check_sources(root: Path) -> None:
     for name in (home, *FILES):
         if not (root / name).is_file():
             raise BookError(f"{root / name} is missing: run this in the folder of the book")
+    if not any((root / "chapters").glob("*.ipynb")):
+        raise BookError(f"no notebooks in {root / 'chapters'}: run this in the folder of the book")
 
 
 def notebooks(book: Path) -> list[Path]:
@@ -106,7 +110,7 @@ def code_of(notebook: Notebook) -> str:
 def read_clean(path: Path) -> Notebook:
     """Read a notebook without outputs and execution marks; BookError if it is not a notebook."""
     try:
-        notebook = nbformat.read(path, as_version=4)
+        notebook = nbformat.reads(content(path).decode(), as_version=4)
         nbformat.validate(notebook)
     except _UNREADABLE as error:
         raise BookError(f"{path} is not a readable notebook: {first_line(error)}") from error
@@ -132,9 +136,10 @@ def _surroundings(root: Path) -> str:
     """Hash all that a chapter's outputs depend on besides the chapter: code, data, packages."""
     package = Path(bnbook.__file__).parent
     code = (p for p in package.rglob("*") if p.relative_to(package).parts[0] not in DOORS)
-    data = (p for p in (root / "data").rglob("*") if "spool" not in p.relative_to(root).parts)
+    folder = data.bundled_folder()
+    read = (p for p in folder.rglob("*") if p.relative_to(folder).parts[0] != "spool")
     digest = hashlib.sha256(f"{sys.version}{os.environ.get(sentences.DRAFT, '')}".encode())
-    for path in sorted({*code, *data, root / "requirements.lock"}):
+    for path in sorted({*code, *read, root / "requirements.lock"}):
         if path.is_file() and path.suffix != ".pyc":
             digest.update(f"{path.name}:{hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
     return digest.hexdigest()
