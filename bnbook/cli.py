@@ -24,11 +24,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     143 for SIGTERM.
     """
     options = _parser().parse_args(arguments)
-    # Only now, as it loads PyTorch, which takes seconds. An exception may get lost in there.
-    with _answered_by(_leave, {signal.SIGINT, *_ENDS}):
-        commands = importlib.import_module("bnbook.commands").COMMANDS
     try:
         clones.refuse_another()
+        commands = _commands()
         output = sys.stdout and _Patient(sys.stdout)  # None where it was closed
         with _answered_by(_terminate, _ENDS), contextlib.redirect_stdout(output):
             code = commands[options.command](options) or 0
@@ -56,10 +54,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
+def _commands() -> Any:
+    """Load what the commands do: only now, as with PyTorch that takes seconds."""
+    try:
+        # An exception may get lost in there.
+        with _answered_by(_leave, {signal.SIGINT, *_ENDS}):
+            return importlib.import_module("bnbook.commands").COMMANDS
+    except (ValueError, TypeError, ImportError) as error:
+        said = " ".join(str(error).split())
+        raise BookError(
+            f"its packages cannot be loaded ({said[:WIDTH]}): run `make install`, or mend the "
+            "environment variables that they read, such as MPLBACKEND, TORCH_LOGS and TQDM_*"
+        ) from error
+
+
 class _Terminated(KeyboardInterrupt):
     """SIGTERM, which like Ctrl-C lets everything be put away."""
 
 
+#: Characters of another package's complaint that are shown.
+WIDTH = 200
 #: Besides Ctrl-C; Windows has no SIGHUP.
 _ENDS = {signal.SIGTERM, getattr(signal, "SIGHUP", signal.SIGTERM)}
 

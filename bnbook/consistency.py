@@ -3,9 +3,10 @@
 import math
 from typing import Any
 
+from bnbook.history import enough, judge
 from bnbook.run import Run
 from bnbook.tables import Record
-from bnbook.training import FIRST_LOSSES, REESTIMATE_SIZE, enough, judge, last_step
+from bnbook.training import FIRST_LOSSES, REESTIMATE_SIZE, last_step
 
 
 def check(one: Record) -> None:
@@ -13,7 +14,7 @@ def check(one: Record) -> None:
 
     Of a study, whose measures are its own: key, place and time. Of training also: the epochs that
     the run evaluates and their steps, counts of images, and the outcome, which follows from the
-    rows (`training.judge`).
+    rows (`history.judge`).
     """
     run = Run.from_changes(one["run"])
     _agree("the key", one["key"], run.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,15 @@ if TYPE_CHECKING:  # a sweep, which draws nothing, need not load what draws
     from matplotlib.figure import Figure
 
 Row = dict[str, Any]
+
+#: A run counts as trained from this final validation accuracy on, which is a little below what
+#: softmax regression on the pixels of MNIST reaches; `_TRAINED_ON` says the same of harder images.
+TRAINED = 0.90
+_TRAINED_ON = {"fashion_mnist": 0.80, "cifar10": 0.40, "cifar10-jpeg": 0.40}
+#: Below this validation accuracy a net is "at chance" (ten classes: guessing gives 0.1).
+AT_CHANCE = 0.20
+#: A training loss this far above that of a blind guess says that the steps are too large.
+EXCESS_LOSS = 0.02
 
 #: Names of the two ways to evaluate a net with batch norm.
 STATISTICS = {"val_accuracy": "re-estimated", "val_accuracy_running": "running"}
@@ -110,6 +120,32 @@ class History:
         if "val_accuracy_running" in table:
             shown["with running statistics"] = table["val_accuracy_running"].map(_percent)
         return type(table)(shown)
+
+
+def enough(dataset: str) -> float:
+    """Return the final validation accuracy from which a run on `dataset` counts as trained."""
+    return _TRAINED_ON.get(dataset, TRAINED)
+
+
+def judge(rows: list[Row], trained: float = TRAINED) -> str:
+    """Name how a run ended, from its rows (re-estimated validation accuracy and losses).
+
+    non-finite: a loss that is no number. trained: final accuracy at least `trained`.
+    collapsed: at chance at the end, after having been off it, or with a training loss clearly
+    above that of a blind guess. not yet trained: all else, such as a net still on its first
+    plateau, whose loss is that of a blind guess: too slow for the budget rather than broken.
+    """
+    last = rows[-1]
+    n_validation = last["val_images"]
+    if not math.isfinite(last["train_loss"] + last["val_loss"]):
+        return "non-finite"
+    if last["val_correct"] >= trained * n_validation:
+        return "trained"
+    if last["val_correct"] < AT_CHANCE * n_validation:
+        was_off = any(row["val_correct"] >= AT_CHANCE * n_validation for row in rows)
+        if was_off or last["train_loss"] > math.log(10) + EXCESS_LOSS:
+            return "collapsed"
+    return "not yet trained"
 
 
 def _loss(value: float) -> str:

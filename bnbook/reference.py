@@ -20,7 +20,10 @@ FLOORS: Final[dict[int, tuple[str, ...]]] = {
         *("atomic", "clones", "errors", "screens", "theme"),
     ),
     1: ("run", "history", "session", "probes", "training", "studies"),
-    2: ("experiment", "tables", "spool", "store", "origin", "cluster", "sweep", "timings"),
+    2: (
+        *("experiment", "tables", "consistency", "spool", "store", "origin", "cluster", "sweep"),
+        "timings",
+    ),
     3: ("findings", "verify"),
     4: ("figures", "lab", "reference"),
     5: ("chapters",),

@@ -118,8 +118,8 @@ class Run:
                 raise BookError(f"{name} is {value}; it must be true or false")
         for name, (low, high) in _WHOLE.items():
             object.__setattr__(self, name, _whole(name, getattr(self, name), low, high))
-        epochs = tuple(_whole("eval epoch", epoch, 1, self.epochs) for epoch in self.eval_epochs)
-        object.__setattr__(self, "eval_epochs", epochs)
+        epochs = {_whole("eval epoch", epoch, 1, self.epochs) for epoch in self.eval_epochs}
+        object.__setattr__(self, "eval_epochs", tuple(sorted(epochs)))
         for name, (words, holds) in _REAL.items():
             number = _number(name, getattr(self, name), words, holds)
             # 1 and 1.0 are the same run.

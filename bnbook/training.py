@@ -15,24 +15,18 @@ from torch.nn import functional
 
 from bnbook import data, inputs, models, norms
 from bnbook.errors import BookError, reason
-from bnbook.history import History, Row
+from bnbook.history import History, Row, enough, judge
 from bnbook.probes import PROBE_SIZE, probe
 from bnbook.run import Run
 from bnbook.session import Session as Session
 from bnbook.session import build as build
 
-#: A run counts as trained from this final validation accuracy on, which is a little below what
-#: softmax regression on the pixels of MNIST reaches; `_TRAINED_ON` says the same of harder images.
-TRAINED = 0.90
-_TRAINED_ON = {"fashion_mnist": 0.80, "cifar10": 0.40, "cifar10-jpeg": 0.40}
-#: Below this validation accuracy a net is "at chance" (ten classes: guessing gives 0.1).
-AT_CHANCE = 0.20
-#: A training loss this far above that of a blind guess says that the steps are too large.
-EXCESS_LOSS = 0.02
-
 CLASSES = 10  # which every net of the book tells apart
 REESTIMATE_SIZE = 10_000  # training images that statistics are re-estimated over, at most
 EVALUATION_BATCH = 200  # images per forward pass in evaluation; small enough to stay in the cache
+#: Single precision has 24. In a whole training it rounds at every step and not in the first weights
+#: alone, whose errors have to stand for all of them.
+ROUNDED_BITS = 21
 FIRST_LOSSES = 10  # steps whose losses identify a run's behavior
 
 
@@ -84,14 +78,14 @@ def train(
     `on_step(step, loss)` and `on_epoch(row)` watch; an exception that they raise ends training.
     With a `checkpoint` the state is saved after each epoch, and training goes on from what it has,
     to the same bits; `on_epoch` sees the rows from before at once. `rounding` is the seed of errors
-    that are added to the initial weights, as large as those of rounding them.
+    that are added to the initial weights, as large as those of `ROUNDED_BITS`.
     `splits` default to the run's data set. Raises BookError where they cannot be trained on, and
     for a device that PyTorch does not find here.
     """
     check_device(device)
     tensors = to_tensors(run, splits or data.splits(run.dataset), device)
     session = Session(run, tensors.train)
-    _round(session.net, rounding)
+    _round(session.net, rounding, ROUNDED_BITS)
     saved = _resume(session, checkpoint)
     rows: list[Row] = saved.get("rows") or [
         _observe(session, tensors, epoch=0, losses=[], seconds=0.0)
@@ -189,7 +183,8 @@ def first_losses(
     Equal to `train(run).first_losses`, without evaluating anything. With `dtype` torch.float64
     the same initial weights see the same batches, but differences in rounding, which training
     amplifies, start a billion times smaller: the losses then agree between processors, but for
-    the initial weights, which come rounded to single precision. `rounding` as in `train`.
+    the initial weights, which come rounded to single precision. `rounding` is the seed of such
+    errors, which are added to them.
     """
     train = (splits or data.splits(run.dataset)).train
     transform = _transform(run.input_transform, train.images, run.train_size, dtype)
@@ -197,20 +192,20 @@ def first_losses(
     session = Session(
         run, _training_set(run, train), lambda some: transform(data.to_float(some).to(dtype))
     )
-    _round(session.net, rounding)
+    _round(session.net, rounding, bits=24)
     losses: list[Tensor] = []
     while len(losses) < min(steps, run.epochs * session.steps_per_epoch):
         losses += itertools.islice(session.epoch(), steps - len(losses))
     return [float(loss) for loss in losses]
 
 
-def _round(net: nn.Module, rounding: int | None) -> None:
-    """Add errors of single precision to the weights of `net`, drawn with the seed `rounding`."""
+def _round(net: nn.Module, rounding: int | None, bits: int) -> None:
+    """Add errors of rounding to so many bits to the weights, drawn with the seed `rounding`."""
     if rounding is not None:
         errors = torch.Generator().manual_seed(rounding)
         for weight in net.parameters():
             unit = torch.rand(weight.shape, generator=errors, dtype=weight.dtype) * 2 - 1
-            weight.data += unit.to(weight.device) * weight.abs().max() * 2.0**-24
+            weight.data += unit.to(weight.device) * weight.abs().max() * 2.0**-bits
 
 
 @functools.lru_cache(maxsize=2)
@@ -230,32 +225,6 @@ def check_device(device: str) -> None:
             f"cannot train on device {device!r} ({reason(error)}): name one that PyTorch finds "
             "here, such as cpu, cuda or mps"
         ) from None
-
-
-def enough(dataset: str) -> float:
-    """Return the final validation accuracy from which a run on `dataset` counts as trained."""
-    return _TRAINED_ON.get(dataset, TRAINED)
-
-
-def judge(rows: list[Row], trained: float = TRAINED) -> str:
-    """Name how a run ended, from its rows (re-estimated validation accuracy and losses).
-
-    non-finite: a loss that is no number. trained: final accuracy at least `trained`.
-    collapsed: at chance at the end, after having been off it, or with a training loss clearly
-    above that of a blind guess. not yet trained: all else, such as a net still on its first
-    plateau, whose loss is that of a blind guess: too slow for the budget rather than broken.
-    """
-    last = rows[-1]
-    n_validation = last["val_images"]
-    if not math.isfinite(last["train_loss"] + last["val_loss"]):
-        return "non-finite"
-    if last["val_correct"] >= trained * n_validation:
-        return "trained"
-    if last["val_correct"] < AT_CHANCE * n_validation:
-        was_off = any(row["val_correct"] >= AT_CHANCE * n_validation for row in rows)
-        if was_off or last["train_loss"] > math.log(10) + EXCESS_LOSS:
-            return "collapsed"
-    return "not yet trained"
 
 
 def count_correct(net: nn.Module, images: Tensor, labels: Tensor) -> tuple[int, float]:

@@ -1,5 +1,6 @@
 """The command line: one clear line and exit code 2 for everything a user can mend."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -119,6 +120,34 @@ def test_the_package_of_another_clone_is_refused(tmp_path, monkeypatch, capsys):
             chapters.find(1)
     monkeypatch.chdir(ROOT)
     assert cli.main(["sweep", "--list"]) == 0
+
+
+@pytest.mark.parametrize(
+    "variable", ["MPLBACKEND=nonsense", "TORCH_LOGS=nonsense", "TQDM_MININTERVAL=abc"]
+)
+def test_what_keeps_the_packages_from_loading_is_named(variable):
+    told = dict([variable.split("=")])
+    done = subprocess.run(
+        [sys.executable, "-m", "bnbook", "sweep", "--list"],
+        cwd=ROOT,
+        env=os.environ | told,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("bnbook: its packages cannot be loaded (")
+    assert "MPLBACKEND, TORCH_LOGS and TQDM_*" in line
+
+
+def test_a_folder_that_is_gone_is_named(tmp_path):
+    (tmp_path / "gone").mkdir()
+    script = f'rmdir "$PWD"; exec "{sys.executable}" -P -m bnbook sweep --list'
+    done = subprocess.run(
+        ["sh", "-c", script], cwd=tmp_path / "gone", capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert done.stderr == "bnbook: the folder that this runs in is gone: change to another\n"
 
 
 @pytest.mark.parametrize(

@@ -147,7 +147,10 @@ def test_a_damaged_cached_mnist_heals_from_the_bundled_one(cache, harm):
 
 @pytest.mark.parametrize(
     ("harm", "says"),
-    [("truncate", "damaged"), ("flip", "damaged"), ("delete", "missing"), ("text", "damaged")],
+    [
+        *(("truncate", "damaged"), ("flip", "damaged"), ("delete", "missing"), ("text", "damaged")),
+        ("pipe", "is no file"),
+    ],
 )
 @pytest.mark.parametrize("name", ["train-images-idx3-ubyte.gz", "t10k-labels-idx1-ubyte.gz"])
 def test_a_damaged_bundled_file_is_named_with_the_way_out(
@@ -155,8 +158,10 @@ def test_a_damaged_bundled_file_is_named_with_the_way_out(
 ):
     victim = tiny_mnist[0] / name
     content = bytearray(victim.read_bytes())
-    if harm == "delete":
+    if harm in ("delete", "pipe"):
         victim.unlink()
+        if harm == "pipe":
+            os.mkfifo(victim)
     elif harm == "truncate":
         victim.write_bytes(content[: len(content) // 2])
     elif harm == "text":

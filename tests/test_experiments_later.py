@@ -8,7 +8,7 @@ import torch
 from tables import arranged, run_rows
 from test_experiments_deep import few
 
-from bnbook import chapters, data, findings, training
+from bnbook import chapters, data, findings, history, training
 from bnbook.chapters.dropout import equal_time as dropout
 from bnbook.chapters.learning_rates.experiments import LIMIT_LRS
 from bnbook.chapters.only_batch_norm import experiments as only_norm
@@ -256,7 +256,7 @@ def test_a_contrast_may_have_a_rate_for_each_side():
 
 @pytest.mark.parametrize(("dataset", "enough"), [("mnist", 0.9), ("fashion_mnist", 0.8)])
 def test_what_counts_as_trained_depends_on_the_images(dataset, enough):
-    assert training.enough(dataset) == enough
+    assert history.enough(dataset) == enough
     rows = [
         row
         for seed, final in ((0, enough + 0.01), (1, enough - 0.01))

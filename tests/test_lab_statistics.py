@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 from tables import shares, table
 
-from bnbook import findings, training
+from bnbook import findings, history
 from bnbook.chapters.learning_rates.limits import limits
 from bnbook.experiment import MARGIN
 from bnbook.findings import adjusted, decisions
@@ -54,7 +54,7 @@ def numbers(found, names):
 
 
 def runs(accuracies):
-    return [{"accuracy": a, "trained": a >= training.enough("digits")} for a in accuracies]
+    return [{"accuracy": a, "trained": a >= history.enough("digits")} for a in accuracies]
 
 
 def in_python(*pairs):
@@ -147,7 +147,7 @@ def test_limits_are_those_of_chapter_2(ask, trained):
 
 
 def test_runs_are_judged_as_in_training(ask):
-    enough, guess = training.enough("digits"), math.log(10)
+    enough, guess = history.enough("digits"), math.log(10)
     cases = itertools.product((100, 450), (100, 199, 200, 899, 900), (0.2, guess, guess + 0.03))
     calls, expected = [], []
     for before, correct, loss in [*cases, (450, 900, math.nan)]:
@@ -162,6 +162,6 @@ def test_runs_are_judged_as_in_training(ask):
             {"val_correct": n, "val_images": 1000, "train_loss": value, "val_loss": value}
             for n, value in zip(counts, losses, strict=True)
         ]
-        expected.append(training.judge(recorded, enough))
+        expected.append(history.judge(recorded, enough))
     assert ask(*calls) == expected
     assert set(expected) == {"trained", "not yet trained", "collapsed", "non-finite"}

@@ -104,14 +104,18 @@ def test_gamma_and_beta_are_one_per_feature_and_come_last(kind, shape):
 
 @everywhere
 def test_the_gradient_is_the_numeric_one(kind, shape):
+    """By either mode of differentiation."""
     layer = randomized(kind, shape)
     x = draw(shape).requires_grad_()
-    parameters = list(layer.parameters())
+    names, parameters = zip(*layer.named_parameters(), strict=True)
 
-    def transform(x, *_):
-        return layer(x)
+    def transform(x, *values):
+        given = dict(zip(names, values, strict=True))
+        return torch.func.functional_call(layer, given, (x,))
 
-    torch.autograd.gradcheck(transform, (x, *parameters), atol=1e-4, fast_mode=True)
+    torch.autograd.gradcheck(
+        transform, (x, *parameters), atol=1e-4, fast_mode=True, check_forward_ad=True
+    )
 
 
 @everywhere

@@ -16,7 +16,7 @@ from conftest import ROOT
 from test_robust_store import Canary
 from test_site import book, put
 
-from bnbook import site
+from bnbook import cli, site
 from bnbook.errors import BookError
 from bnbook.site import executing, kernel, offline
 
@@ -148,6 +148,36 @@ def test_what_is_no_notebook_is_named(book, content):
     (book / "chapters/01.ipynb").write_bytes(content)
     with pytest.raises(BookError, match=r"01\.ipynb is not a readable notebook"):
         site.stage(book)
+
+
+@pytest.mark.parametrize("command", [["render", "--stage"], ["address"], ["render"]])
+@pytest.mark.parametrize("harm", ["no chapters", "no settings", "a pipe"])
+def test_what_is_no_book_is_refused_before_any_work(book, command, harm, monkeypatch, capsys):
+    monkeypatch.chdir(book)
+    chapter = book / "chapters/01.ipynb"
+    if harm == "no settings":
+        (book / "_quarto.yml").write_text("book: [")
+        says = "_quarto.yml: "
+    else:
+        for path in chapter.parent.iterdir():
+            path.unlink()
+        says = f"no notebooks in {chapter.parent}"
+    if harm == "a pipe":
+        os.mkfifo(chapter)
+        says = f"{chapter} is not a readable notebook: 01.ipynb is no file"
+    assert cli.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"bnbook: {says}")
+
+
+def test_a_folder_named_from_here_is_the_same_one_in_a_kernel(book, monkeypatch):
+    monkeypatch.chdir(book.parent)
+    (book.parent / "more").mkdir()
+    monkeypatch.setenv("BNBOOK_CACHE", "more")
+    put(book, "02", "# Two", "", ("import os; print(os.environ['BNBOOK_CACHE'])",))
+    two = site.stage(book)[1]
+    site.execute([two])
+    assert str(book.parent / "more") in two.read_text()
 
 
 def test_a_style_sheet_that_is_not_utf_8_is_named(tmp_path):

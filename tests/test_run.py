@@ -105,6 +105,10 @@ def test_numbers_of_numpy_are_numbers():
     assert run.key == Run(lr=0.5, seed=3, epochs=2, eval_epochs=(1,)).key
 
 
+def test_epochs_to_evaluate_are_a_set():
+    assert Run(eval_epochs=(3, 1, 3)) == Run(eval_epochs=(1, 3))
+
+
 def test_left_out_norms_are_none_in_every_slot_of_every_model():
     for model, slots in models.SLOTS.items():
         left_out, spelled_out = Run(model=model), Run(model=model, norms=("none",) * slots)

@@ -137,10 +137,12 @@ def test_a_book_without_a_home_page_is_refused(book):
         site.stage(book)
 
 
-def test_changed_data_make_every_execution_stale(book):
+def test_changed_data_make_every_execution_stale(book, monkeypatch):
+    """Those that are read, wherever they are."""
+    monkeypatch.setenv("BNBOOK_DATA", str(book.parent / "more"))
     site.execute(site.stage(book))
-    (book / "data/results").mkdir(parents=True)
-    (book / "data/results/bias.json").write_text("{}")
+    (book.parent / "more/results").mkdir(parents=True)
+    (book.parent / "more/results/bias.json").write_text("{}")
     assert not any(map(site.is_executed, site.stage(book)))
 
 

@@ -12,6 +12,7 @@ from torch.nn import functional
 
 from bnbook import data, models, norms, probes, training
 from bnbook.errors import BookError
+from bnbook.history import judge
 from bnbook.run import Run
 
 BATCH = ("batch",) * 4
@@ -185,7 +186,7 @@ def row(val_correct, train_loss=1.0, val_loss=1.0):
     ],
 )
 def test_each_end_has_its_name(rows, outcome):
-    assert training.judge(rows) == outcome
+    assert judge(rows) == outcome
 
 
 def test_watchers_see_every_step_and_row_and_can_stop(splits):

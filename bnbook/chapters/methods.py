@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from bnbook import chapters, data, findings, models, training
+from bnbook import chapters, data, findings, history, models, training
 from bnbook.experiment import TUNING_FROM
 from bnbook.findings import Markdown, sentences
 from bnbook.origin import CLOSE, COMPARED, DOUBLES, DOUBLES_TOLERANCE, ROUNDINGS, TOLERANCE
@@ -26,9 +26,9 @@ class Facts:
     set_aside = data.VALIDATION_SIZE
     split_seed = data.SPLIT_SEED
     grays = data.GRAY_LEVELS
-    trained = training.TRAINED
-    trained_on_clothes = training.enough("fashion_mnist")
-    at_chance = training.AT_CHANCE
+    trained = history.TRAINED
+    trained_on_clothes = history.enough("fashion_mnist")
+    at_chance = history.AT_CHANCE
     reestimated_on = training.REESTIMATE_SIZE
     tuning_from = TUNING_FROM
     compared = COMPARED

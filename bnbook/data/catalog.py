@@ -196,7 +196,7 @@ def _decode_jpeg(root: Path) -> None:
             for part in PARTS:
                 images = _decoded(packed[f"{part}_jpeg"], packed[f"{part}_length"])
                 arrays[f"{part}_images"] = images.numpy()
-                arrays[f"{part}_labels"] = _checked(packed[f"{part}_label"])
+                arrays[f"{part}_labels"] = _checked(packed[f"{part}_label"], len(images))
     # A TypeError says that the file is a single array.
     except (OSError, ValueError, LookupError, EOFError, *FILE_ERRORS) as error:
         raise BookError(f"cannot read {named} ({reason(error)}): {remedy}") from error
@@ -228,8 +228,10 @@ def _pixels(content: bytes) -> Any:
     return np.asarray(image.convert("RGB"))
 
 
-def _checked(labels: Any) -> Any:
-    """Return labels as int64 if all of them name a class."""
+def _checked(labels: Any, images: int) -> Any:
+    """Return labels as int64 if there is one for each of so many images and all name a class."""
+    if labels.shape != (images,):
+        raise ValueError(f"{images:,} images with labels of shape {labels.shape}")
     if labels.dtype.kind not in "iu" or not np.isin(labels, range(len(CIFAR10_CLASSES))).all():
         raise ValueError(f"labels that are not 0 to {len(CIFAR10_CLASSES) - 1}")
     return labels.astype(np.int64)

@@ -19,8 +19,8 @@ from bnbook.experiment import Contrast
 from bnbook.findings.adjusted import adjusted, holm
 from bnbook.findings.statistics import LEVEL, Interval, interval
 from bnbook.findings.writing import plain
+from bnbook.history import TRAINED
 from bnbook.studies import landscape
-from bnbook.training import TRAINED
 
 #: Per activation, what batch norm is said to change on the way: columns of `on_the_way`.
 ON_THE_WAY = (
@@ -178,7 +178,7 @@ def significant(x: float, low: float = np.nan, high: float = np.nan) -> str:
 def arrivals(frame: pd.DataFrame) -> pd.DataFrame:
     """Add to each run of study "sharpness" what is compared there.
 
-    `gap`: training minus test accuracy; `trained`: validation accuracy at least `training.TRAINED`.
+    `gap`: training minus test accuracy; `trained`: validation accuracy at least `history.TRAINED`.
     """
     return frame.assign(
         gap=frame["train_accuracy"] - frame["test_accuracy"],

@@ -14,8 +14,8 @@ from bnbook.experiment import LR_RULES, VARIED, Contrast, Experiment, best_lr
 from bnbook.findings.adjusted import compared
 from bnbook.findings.statistics import arms, fresh, paired
 from bnbook.findings.writing import Markdown, folded, join
+from bnbook.history import enough, judge
 from bnbook.run import Run
-from bnbook.training import enough, judge
 
 
 def load(experiment: Experiment) -> pd.DataFrame:

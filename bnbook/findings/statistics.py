@@ -15,8 +15,8 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from bnbook.errors import BookError
 from bnbook.experiment import MARGIN, TUNING_FROM
+from bnbook.history import enough
 from bnbook.run import Run
-from bnbook.training import enough
 
 CHANCE: Final = 0.1
 """Accuracy of a net that outputs NaN: it names the same one of ten classes every time."""
@@ -139,7 +139,7 @@ def final(frame: pd.DataFrame) -> pd.DataFrame:
     """One row per run: its last epoch, with a column `trained`.
 
     Nothing is dropped: a non-finite run has the accuracy of a net that outputs NaN (chance),
-    and `trained` is False for every run whose validation accuracy ended below `training.enough`.
+    and `trained` is False for every run whose validation accuracy ended below `history.enough`.
     """
     whole = filled(frame)
     ends = whole["epoch"] == whole.groupby("key")["epoch"].transform("max")

@@ -29,8 +29,8 @@ from bnbook.experiment import (
 from bnbook.findings.records import contrasts
 from bnbook.findings.statistics import EQUIVALENT
 from bnbook.findings.writing import Markdown, as_points, join, percent, table
+from bnbook.history import enough
 from bnbook.run import Run
-from bnbook.training import enough
 
 _FIVE, _THREE = LATER_SEEDS[:5], LATER_SEEDS[:3]
 #: Per net of chapter 2, from where it is slow to where it fails elsewhere.

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import findings, training
+from bnbook import findings, history
 from bnbook.experiment import Experiment, grid, halves, held_fixed, subsets
 from bnbook.lab.presets import NET_FIELDS, NORMED, PLAIN
 from bnbook.lab.settings import net_code
@@ -99,7 +99,7 @@ def bands(frame: pd.DataFrame) -> dict[str, Any]:
 
 def _band(runs: pd.DataFrame) -> list[list[float | None]]:
     ends = runs[runs["epoch"] == runs["epoch"].max()]
-    learned = ends.loc[ends["val_accuracy"] >= training.AT_CHANCE, "seed"]
+    learned = ends.loc[ends["val_accuracy"] >= history.AT_CHANCE, "seed"]
     counts: list[list[float | None]] = []
     if 0 < len(learned) < len(ends):
         runs = runs[runs["seed"].isin(learned)]

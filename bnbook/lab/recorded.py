@@ -13,9 +13,9 @@ import pandas as pd
 
 from bnbook import findings
 from bnbook.errors import BookError
+from bnbook.history import enough
 from bnbook.lab.element import Html, Widget, element
 from bnbook.lab.looks import ACCURACY_TICKS, LOOKS, LOSS_TICKS, PERFECT, TOP_ACCURACY
-from bnbook.training import enough
 
 Cell: TypeAlias = dict[str, Any]
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from bnbook import data, models, streams, training
+from bnbook import data, history, models, streams
 from bnbook.experiment import MARGIN
 from bnbook.lab import images, presets
 from bnbook.lab.element import markdown
@@ -76,7 +76,7 @@ def _trial(preset: Preset, trial: Trial, recorded: Recorded | None) -> dict[str,
         "seeds": trial.seeds,
         "margin": MARGIN,
         "factor": presets.FACTOR,
-        "enough": {name: training.enough(whole) for name, whole in data.EXCERPTS.items()},
+        "enough": {name: history.enough(whole) for name, whole in data.EXCERPTS.items()},
         "note": trial.note,
         "book": recorded
         and {

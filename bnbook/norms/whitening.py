@@ -49,11 +49,18 @@ class _Roots(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, ...]) -> None:  # noqa: ARG004
         ctx.mark_non_differentiable(*output[2:])
         ctx.save_for_backward(*output)
+        ctx.save_for_forward(*output)
 
     @staticmethod
     def backward(ctx: Any, droot: Tensor, dinverse: Tensor, *_: Tensor) -> tuple[Tensor, None]:
         root, inverse, *eigen = ctx.saved_tensors
         return _Lyapunov.apply(root, droot - inverse @ dinverse @ inverse, *eigen), None
+
+    @staticmethod
+    def jvp(ctx: Any, dcov: Tensor, _: None) -> tuple[Tensor | None, ...]:
+        root, inverse, *eigen = ctx.saved_tensors
+        droot = _Lyapunov.apply(root, dcov, *eigen)
+        return droot, -inverse @ droot @ inverse, None, None
 
 
 class _Lyapunov(torch.autograd.Function):
@@ -70,12 +77,19 @@ class _Lyapunov(torch.autograd.Function):
     def setup_context(ctx: Any, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         q, _, *eigen = inputs
         ctx.save_for_backward(q, output, *eigen)
+        ctx.save_for_forward(q, output, *eigen)
 
     @staticmethod
     def backward(ctx: Any, dx: Tensor) -> tuple[Tensor | None, ...]:
         q, x, *eigen = ctx.saved_tensors
         dright = _Lyapunov.apply(q, dx, *eigen)
         return -(dright @ x + x @ dright), dright, None, None
+
+    @staticmethod
+    def jvp(ctx: Any, dq: Tensor, dright: Tensor, *_: None) -> Tensor:
+        q, x, *eigen = ctx.saved_tensors
+        dx: Tensor = _Lyapunov.apply(q, dright - x @ dq - dq @ x, *eigen)
+        return dx
 
 
 class _Axes(torch.autograd.Function):
@@ -94,6 +108,7 @@ class _Axes(torch.autograd.Function):
     @staticmethod
     def setup_context(ctx: Any, inputs: Any, output: tuple[Tensor, Tensor]) -> None:
         ctx.save_for_backward(*output)
+        ctx.save_for_forward(*output)
         ctx.least = inputs[1]
 
     @staticmethod
@@ -103,6 +118,14 @@ class _Axes(torch.autograd.Function):
         inner = (vectors.mT @ dvectors) * gap / (gap.square() + ctx.least**2)
         inner.diagonal(dim1=-2, dim2=-1).add_(dvalues)
         return vectors @ inner @ vectors.mT, None
+
+    @staticmethod
+    def jvp(ctx: Any, dcov: Tensor, _: None) -> tuple[Tensor, Tensor]:
+        values, vectors = ctx.saved_tensors
+        gap = values.unsqueeze(-2) - values.unsqueeze(-1)
+        inner = vectors.mT @ dcov @ vectors
+        turned = vectors @ (inner * gap / (gap.square() + ctx.least**2))
+        return inner.diagonal(dim1=-2, dim2=-1), turned
 
 
 def _eigh(cov: Tensor) -> tuple[Tensor, Tensor]:

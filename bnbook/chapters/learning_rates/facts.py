@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import findings, training
+from bnbook import findings, history
 from bnbook.chapters.learning_rates.claims import CLAIMS
 from bnbook.chapters.learning_rates.experiments import (
     LEARNING_RATE,
@@ -149,7 +149,7 @@ class Facts(Nets):
         """Count how the plain net's runs ended that did not train."""
         failed = plain[~plain["trained"]]
         broken = failed["outcome"].isin(["collapsed", "non-finite"])
-        under_way = ~broken & (failed["val_accuracy"] >= training.AT_CHANCE)
+        under_way = ~broken & (failed["val_accuracy"] >= history.AT_CHANCE)
         self.under_way = int(under_way.sum())
         self.guessing = int((~broken & ~under_way).sum())  # at chance level
         self.broken = int(broken.sum())

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from bnbook import findings, training
+from bnbook import findings, history
 from bnbook.chapters.lenet5 import experiments
 from bnbook.chapters.lenet5.experiments import LONG_STEPS_LR, SHEET_LR
 from bnbook.experiment import Experiment
@@ -82,7 +82,7 @@ class Facts:
         self.long_plain_trained = int(higher[WITHOUT])  # and without
         #: How many of those without had trained at some epoch.
         best = plain.groupby("key")["val_accuracy"].max()
-        self.long_plain_once = int((best >= training.TRAINED).sum())
+        self.long_plain_once = int((best >= history.TRAINED).sum())
         #: Least accuracy on training images at the end, at the sheet's rate.
         self.by_heart = float(at_sheet_end["train_accuracy"].min())
         self.gap_with = gaps[WITH]  # training minus validation accuracy at the end

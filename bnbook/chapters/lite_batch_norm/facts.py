@@ -11,7 +11,7 @@ from bnbook.findings import Interval, decisions, transfer
 from bnbook.findings.own_rates import OWN_RATES, TwoChoices
 from bnbook.findings.probes import NORMED
 from bnbook.findings.statistics import LEVEL
-from bnbook.training import AT_CHANCE, enough
+from bnbook.history import AT_CHANCE, enough
 
 MEAN, VARIANCE = "mean-only", "variance-only"
 #: The best rate of the net without any norm in chapter 2.
