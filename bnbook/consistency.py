@@ -1,5 +1,6 @@
 """What a record says of itself twice: whether any run could have left it."""
 
+import datetime
 import math
 from typing import Any
 
@@ -20,6 +21,7 @@ def check(one: Record) -> None:
     _agree("the key", one["key"], run.key)
     if not all(isinstance(one[name], str) and one[name] for name in ("machine", "torch", "date")):
         raise ValueError("it does not say where it was made")
+    datetime.date.fromisoformat(one["date"])
     rows = one["rows"]
     if not (rows and all(rows)):
         raise ValueError("it has no rows")

@@ -51,7 +51,7 @@ def provenance(name: str) -> dict[str, Any]:
 
 def _read(name: str) -> dict[str, Any]:
     try:
-        found: dict[str, Any] = json.loads(content(path(name)))
+        found: dict[str, Any] = json.loads(content(path(name)).decode())
         if found.pop("sha256") != _digest(found) or found["benchmark"] != name:
             raise ValueError("it is not what was written")
     except FileNotFoundError:

@@ -31,7 +31,7 @@ _SIZES: Final = (
     *("train_loss", "val_loss", "val_correct", "val_correct_running"),
     *("test_correct", "test_correct_running"),
     *("square_before", "square_normed", "square_activated", "gradient_norm", "gamma", "beta"),
-    *("train_correct", "weight_norm"),
+    *("train_correct", "weight_norm", "first_losses"),
 )
 #: What is recorded of a run and not asked to repeat itself.
 _FREE: Final = ("arm", "date", "seconds")
@@ -264,16 +264,17 @@ def _far(recorded: Recorded, again: pd.DataFrame, rounded: Sequence[pd.DataFrame
     """Say of each kind of value where it is first further from the recorded than it may be."""
     for name in _SIZES:
         for epoch in again["epoch"]:
-            then, *now = (
+            then, now, *others = (
                 _size(name, rows[rows["epoch"] == epoch].iloc[0])
                 for rows in (recorded.rows, again, *rounded)
             )
-            allowed = max(origin.CLOSE, np.nan_to_num(findings.apart(now, 1 - 0.05 / len(_SIZES))))
-            if not (abs(then - now[0]) <= allowed or str(then) == str(now[0])):
-                yield (
-                    f"{name} after epoch {epoch}: {now[0]:.4g}, not {then:.4g}; "
-                    f"rounding moves it by {allowed:.2g}"
-                )
+            allowed = origin.CLOSE
+            if np.isfinite([then, now, *others]).all():
+                apart = findings.apart([now, *others], 1 - 0.05 / len(_SIZES))
+                allowed = max(allowed, np.nan_to_num(apart))
+            if not (then == now or (then != then and now != now) or abs(then - now) <= allowed):
+                said = f"{now:.4g}, not {then:.4g}; rounding moves it by {allowed:.2g}"
+                yield f"{name} after epoch {epoch}: {said}"
                 break
 
 

@@ -52,6 +52,7 @@ FORGED = [
     ("with BN", lambda one: one["run"].update(lr=0.2), "the key"),
     ("with BN", lambda one: one.update(machine=""), "where it was made"),
     ("with BN", lambda one: one.update(date=None), "where it was made"),
+    ("with BN", lambda one: one.update(date="2026-99-01"), "month"),
     ("with BN", lambda one: one.update(outcome="collapsed"), "the outcome"),
     ("that fails", lambda one: one.update(outcome="not yet trained"), "the outcome"),
     ("with BN", lambda one: one["rows"].clear(), "no rows"),
