@@ -55,6 +55,12 @@ NO_SITE = "NO SITE: nothing is rendered in _site/, so that its tests did not run
 MISSING = (NO_BROWSER, NO_NODE, NO_NPM, NO_CLOTHES, NO_FIREFOX, NO_WEBKIT, NO_POPPLER, NO_SITE)
 
 
+@pytest.fixture(autouse=True)
+def one_chance():
+    """Let every test draw the same numbers each time."""
+    torch.manual_seed(0)
+
+
 @pytest.hookimpl(tryfirst=True)  # before `-m site` chooses
 def pytest_collection_modifyitems(items):
     for item in items:
