@@ -110,7 +110,7 @@ def _neighbors(
         for module in (one for one in parent._modules.values() if one is not None):
             if module in shared or _is_hooked(module):
                 before = None
-            elif type(module) in _TRANSPARENT:
+            elif _is_transparent(module):
                 between.append(module)
             else:
                 if before is not None:
@@ -118,23 +118,31 @@ def _neighbors(
                 before, between = module, []
 
 
+def _is_transparent(module: nn.Module) -> bool:
+    if isinstance(module, nn.Flatten) and (module.start_dim, module.end_dim) != (1, -1):
+        return False  # something else than a vector for each image
+    return type(module) in _TRANSPARENT
+
+
 def _is_hooked(module: nn.Module) -> bool:
     return bool(module._forward_hooks or module._forward_pre_hooks)
 
 
+def _flattens(modules: list[nn.Module]) -> bool:
+    return any(isinstance(module, nn.Flatten) for module in modules)
+
+
 def _fits_before(layer: Layer, between: list[nn.Module], norm: Foldable) -> bool:
     """Say whether `norm` has a feature for each that comes out of `layer`."""
-    flattened = any(isinstance(module, nn.Flatten) for module in between)
     return (
         type(norm) in _BESIDE[type(layer)]
         and norm.num_features == len(layer.weight)
-        and not (flattened and isinstance(layer, nn.Conv2d))
+        and not (_flattens(between) and isinstance(layer, nn.Conv2d))
     )
 
 
 def _fits_after(norm: Foldable, between: list[nn.Module], layer: Layer) -> bool:
     """Say whether all that `layer` sees are features of `norm`, and no zeros around them."""
-    flattened = [vars(module) for module in between if isinstance(module, nn.Flatten)]
     if isinstance(layer, nn.Conv2d):
         return (
             type(norm) in _BESIDE[nn.Conv2d]
@@ -142,9 +150,9 @@ def _fits_after(norm: Foldable, between: list[nn.Module], layer: Layer) -> bool:
             # A convolution pads with zeros, to which the norm would not have added its shift.
             and layer.padding == (0, 0)
             and layer.groups == 1
-            and not flattened
+            and not _flattens(between)
         )
-    if not flattened:
+    if not _flattens(between):
         return type(norm) in _BESIDE[nn.Linear] and norm.num_features == layer.in_features
     return layer.in_features % norm.num_features == 0
 

@@ -172,6 +172,10 @@ KEPT = {
     "rows of maps, before": (lambda: nn.Sequential(nn.Linear(8, 4), nn.BatchNorm2d(4)), MAPS),
     "rows of maps, after": (lambda: nn.Sequential(nn.BatchNorm2d(4), nn.Linear(8, 4)), MAPS),
     "sequences": (lambda: nn.Sequential(nn.BatchNorm1d(4), nn.Linear(8, 4)), (6, 4, 8)),
+    "rows of flattened maps": (
+        lambda: nn.Sequential(nn.BatchNorm2d(4), nn.Flatten(2), nn.Linear(64, 4)),
+        MAPS,
+    ),
     "a flattened map": (
         lambda: nn.Sequential(nn.Conv2d(4, 4, 8), nn.Flatten(), nn.BatchNorm1d(4)),
         MAPS,
